@@ -1,0 +1,16 @@
+"""casadv_lib: Cascade-guided Adversarial Training of sequential recommenders, made to be read.
+
+Read the modules in the order in which data flows: data, batching, backbones, cascade,
+adversarial, training, evaluation, attacks, runs, figures.
+"""
+
+from .adversarial import METHODS, PRESETS, AdversarialSettings, training_loss
+from .attacks import attack
+from .backbones import BACKBONES, Backbone, CausalCNN, GRU4Rec, SASRec
+from .batching import pack
+from .cascade import cascade_effects, cascade_effects_flat, cascade_weights
+from .data import SequenceDataset, load_dataset
+from .evaluation import evaluate, hit_ratio, ndcg, paired_bootstrap
+from .training import fit, fit_adversarial
+
+__version__ = "0.1.0"

@@ -1,0 +1,166 @@
+"""The command line: python -m casadv_lib {run,attack,grid,figures,data} ..., each with --help."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+import torch
+
+from . import figures, grid, profiles, results, runs
+from .adversarial import METHODS
+from .attacks import PICKS, POSITIONS
+from .backbones import BACKBONES
+from .data import load_dataset
+from .training import TrainingError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status (2: bad input, 1: the work failed)."""
+    options = _parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except (ValueError, FileNotFoundError) as error:
+        return _fail(error, 2)
+    except (OSError, TrainingError) as error:
+        return _fail(error, 1)
+    except KeyboardInterrupt:
+        return _fail("stopped; the same command goes on from the last checkpoint", 130)
+    return 0
+
+
+def _fail(error, status: int) -> int:
+    print(f"error: {error}", file=sys.stderr)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "python -m casadv_lib", description="Cascade-guided Adversarial Training of recommenders"
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+
+    def add(name, function, words):
+        command = commands.add_parser(
+            name, help=words, description=words,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )  # fmt: skip
+        command.set_defaults(command=function)
+        return command
+
+    one = add("run", _run, "train a model, or reuse it; ends with a line a split, last epoch")
+    _run_options(one)
+    one = add("attack", _attack, "replace items of every history and rank again")
+    _run_options(one)
+    one.add_argument("--positions", default="last", help=f"one of {', '.join(POSITIONS)}")
+    one.add_argument("--k", type=int, default=1, help="how many items, counted from the end")
+    one.add_argument("--pick", default="gradient", help=f"one of {', '.join(PICKS)}")
+    one.add_argument("--step", type=float, default=0.1, help="in median neighbour distances")
+    one.add_argument("--split", default="test", help="test or validation")
+    one = add("grid", _grid, "make all runs and attacks that a profile's figures need")
+    _grid_options(one)
+    one.add_argument("--workers", type=int, default=None, help="processes (one a core or GPU)")
+    one = add("figures", _figures, "draw figures and tables from figures/<profile>/results.json")
+    one.add_argument("--profile", default="quick", help=f"one of {', '.join(profiles.PROFILES)}")
+    one = add("data", _data, "load a data set (download if needed) and print its statistics")
+    one.add_argument("name", help="a name such as beauty, or a path")
+    return parser
+
+
+def _run_options(command) -> None:
+    add = command.add_argument
+    add("--dataset", default=None, help="a name or a path; by default the profile's")
+    add("--backbone", default="sasrec", help=f"one of {', '.join(BACKBONES)}")
+    add("--method", default="base", help=f"base, {', '.join(METHODS)}")
+    add("--profile", default="quick", help=f"one of {', '.join(profiles.PROFILES)}")
+    add("--seed", type=int, default=0, help="a whole number of at least 0")
+    add("--threads", type=int, default=1, help="CPU threads; another number, other last bits")
+    add("--set", action="append", default=[], metavar="NAME=VALUE",
+        help="any setting, repeatable: epochs (phase 1), adv_epochs (phase 2), epsilon, ...")  # fmt: skip
+
+
+def _grid_options(command) -> None:
+    add = command.add_argument
+    add("--profile", default="quick", help=f"one of {', '.join(profiles.PROFILES)}")
+    add("--dataset", default=None, help="a name or a path; by default the profile's")
+    add("--backbone", default=None, help="one backbone; by default the paper's two")
+    add("--device", default="auto", help="auto, cpu, cuda, ...")
+
+
+def _settings(pairs: list[str]) -> dict:
+    found = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set is {pair!r}; allowed is NAME=VALUE, such as epsilon=3")
+        try:
+            found[name] = json.loads(text)
+        except json.JSONDecodeError:
+            words = {"True": True, "False": False, "None": None}
+            found[name] = words.get(text, text)
+    return found
+
+
+def _made(options) -> runs.Run:
+    torch.set_num_threads(options.threads)
+    config = profiles.configure(
+        options.profile, options.dataset, options.backbone, options.method, options.seed,
+        **_settings(options.set),
+    )  # fmt: skip
+    return runs.run(config)
+
+
+def _line(label: str, metrics: dict) -> str:
+    return f"{label} ndcg@10 {metrics['ndcg@10']:.4f} hr@10 {metrics['hr@10']:.4f}"
+
+
+def _run(options) -> None:
+    made = _made(options)
+    metrics = made.metrics
+    print(f"stored in {made.folder}")
+    print(f"wall time {metrics['provenance']['wall_seconds']:.0f} s, "
+          f"{metrics['seconds']['per_epoch']:.2f} s an epoch")  # fmt: skip
+    best = metrics["best"]
+    print(f"best validation epoch {best['epoch']} of {metrics['last']['epoch']}: "
+          f"{_line('validation', best['validation'])}, {_line('test', best['test'])}")  # fmt: skip
+    for split in runs.SPLITS:
+        print(_line(split, metrics["last"][split]))
+
+
+def _attack(options) -> None:
+    names = ("positions", "k", "pick", "step", "split")
+    found = runs.run_attack(_made(options), **{name: getattr(options, name) for name in names})
+    print(f"{found['users']} users; a substitute lies {found['distance'] / found['unit']:.2f} "
+          "median neighbour distances away")  # fmt: skip
+    for metric, drop in found["drop"].items():
+        relative = 100 * drop["difference"] / max(found["clean"][metric], 1e-12)
+        print(f"change of {metric} {drop['difference']:+.4f} "
+              f"[{drop['low']:+.4f}, {drop['high']:+.4f}], {relative:+.1f}%")  # fmt: skip
+    print(_line(f"{options.split} clean", found["clean"]))
+    print(_line(options.split, found["attacked"]))
+
+
+def _grid(options) -> None:
+    path = grid.run_grid(
+        options.profile, options.dataset, options.backbone, options.device, options.workers
+    )
+    print(f"results in {path}")
+
+
+def _figures(options) -> None:
+    stored = results.load_results(options.profile)
+    for path in figures.write_all(stored, results.repository_root() / "figures" / options.profile):
+        print(path)
+
+
+def _data(options) -> None:
+    data = load_dataset(options.name)
+    for note in data.notes:
+        print(note)
+    for name, value in data.statistics().items():
+        print(f"{name:>16} {value:,.4g}" if isinstance(value, float) else f"{name:>16} {value:,}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,240 @@
+"""Cascade-guided adversarial training: perturbations (Eq. 7, 9), losses (Eq. 5, 6, 8), total (10).
+
+Level 1 moves the inputs of the encoder, each position by a share that its cascade effect sets;
+level 2 moves the user vector and the two item embeddings of a score. A method is a row of
+`METHODS`; every reading of an ambiguous place of the paper is a field of `AdversarialSettings`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from .backbones import Backbone, Dropout
+from .batching import PackedBatch
+from .checks import flag, number, one_of
+
+
+class Method(NamedTuple):
+    """What a training method perturbs, and by which weights."""
+
+    level1: str | None  # None, "distance" (Eq. 6) or "bce" (on the moved inputs)
+    level2: bool  # Eq. 8
+    terms: str | None  # the cascade terms behind the weights 1/C; None: all weights are 1
+    direction: str = "gradient"  # "random" is a control of the same size
+
+
+METHODS = {
+    "base+100": Method(None, False, None),  # control: the same extra epochs, nothing perturbed
+    "adv_random": Method("distance", True, None, direction="random"),  # control
+    "adv_linear": Method(None, True, None),
+    "adv_seq": Method("bce", False, None),
+    "adv_global": Method("distance", True, None),
+    "adv_cas_1": Method("distance", True, "temporal"),
+    "adv_cas_2": Method("distance", True, "cross"),
+    "adv_cas": Method("distance", True, "both"),
+}
+
+# Ways to read the size of a perturbation: over the whole batch, or Eq. 7 and 9 to the letter.
+PRESETS = {
+    "batch": {"scope": "batch"},
+    "literal": {"scope": "literal", "epsilon": 10.0, "lambda1": 1.0, "lambda2": 1.0},
+}
+
+
+@dataclass(frozen=True)
+class AdversarialSettings:
+    """Sizes, and one field for each place where the paper can be read in several ways."""
+
+    epsilon: float = 10.0  # size of every perturbation, Eq. 7 and 9
+    lambda1: float = 1.0  # weight of L_adv1, Eq. 10
+    lambda2: float = 1.0  # weight of L_adv2
+    scope: str = "batch"  # ||g|| over the "batch", or "literal": per sequence for A, per vector
+    cascade_norm: str = "raw"  # C as Eq. 11 has it, or "minmax": 1 + min-max(C)
+    weight_mean: str = "inverse"  # mean(1/C) is 1, or "cascade": mean(C) is 1
+    count_self: bool = False  # a user's own occurrences in the cross term (Algorithm 1)
+    start: str = "random"  # where g is taken: "random", "zero" (a trap), "bce", "masks"
+    start_size: float = 1e-3  # coordinates of the random start are uniform in +- this
+    dropout_masks: str = "same"  # in the clean and the moved pass, or "independent"
+    detach_clean: bool = True  # the clean w in L_adv1 carries no gradient
+    level1_loss: str | None = None  # None: the method's own; "distance" (Eq. 6) or "bce"
+    inject: str = "before"  # A is added "before" or "after" the scaling of the look-up
+    level1_positions: str = "all"  # L_adv1 over "all" positions or the "last"
+    weighted_gradient: bool = False  # 1/C already applied where g is taken
+    direction: str | None = None  # None: the method's own; "gradient", "sign" or "random"
+
+    def __post_init__(self):
+        number("epsilon", self.epsilon, low=0)
+        number("lambda1", self.lambda1, low=0)
+        number("lambda2", self.lambda2, low=0)
+        number("start_size", self.start_size, low=0)
+        for name, allowed in CHOICES.items():
+            one_of(name, getattr(self, name), allowed)
+        for name in ("count_self", "detach_clean", "weighted_gradient"):
+            flag(name, getattr(self, name))
+
+    def of(self, method: Method) -> AdversarialSettings:
+        """These settings with the method's own loss and direction filled in."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        own["level1_loss"] = self.level1_loss or method.level1
+        own["direction"] = self.direction or method.direction
+        return AdversarialSettings(**own)
+
+
+CHOICES = {
+    "scope": ("batch", "literal"),
+    "cascade_norm": ("raw", "minmax"),
+    "weight_mean": ("inverse", "cascade"),
+    "start": ("random", "zero", "bce", "masks"),
+    "dropout_masks": ("same", "independent"),
+    "level1_loss": (None, "distance", "bce"),
+    "inject": ("before", "after"),
+    "level1_positions": ("all", "last"),
+    "direction": (None, "gradient", "sign", "random"),
+}
+
+
+def bce(positive: Tensor, negative: Tensor) -> Tensor:
+    """L_B of Eq. 5, the mean over positions: -log s(r_pos) - log(1 - s(r_neg))."""
+    return (softplus(-positive) + softplus(negative)).mean()
+
+
+def distance(w_moved: Tensor, w: Tensor) -> Tensor:
+    """||w_moved - w||_2 per position (Eq. 6), (n,)."""
+    return torch.linalg.vector_norm(w_moved - w, dim=-1)
+
+
+def scaled(g: Tensor, epsilon: float, owner: Tensor | None = None, per_row: bool = False) -> Tensor:
+    """epsilon * g / ||g|| (Eq. 7 and 9); zero where g is zero.
+
+    The norm is over all of g, over each row (per_row), or over the rows that share an
+    `owner` (a (n,) index of sequences).
+    """
+    if per_row:
+        norm = torch.linalg.vector_norm(g, dim=-1, keepdim=True)
+    elif owner is not None:
+        squares = g.square().sum(-1)
+        # at most n sequences: a size known without asking the device
+        norm = torch.zeros_like(squares).index_add(0, owner, squares).sqrt()[owner].unsqueeze(-1)
+    else:
+        norm = torch.linalg.vector_norm(g)
+    return epsilon * g / norm.clamp_min(torch.finfo(g.dtype).tiny)
+
+
+def moved_rows(model: Backbone, rows: Tensor, A: Tensor, weights, inject: str) -> Tensor:
+    """S + (1/C) * A, the moved inputs of Eq. 6, (n, d)."""
+    if weights is not None:
+        A = weights.unsqueeze(-1) * A
+    # adding A after the scaling is adding A / scale before it
+    return rows + (A / model.input_scale if inject == "after" else A)
+
+
+def sequence_perturbation(
+    model: Backbone,
+    batch: PackedBatch,
+    rows: Tensor,
+    w: Tensor,
+    targets: tuple[Tensor, Tensor] | None,
+    s: AdversarialSettings,
+    drop: Dropout,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """A of Eq. 7, (n, d): the direction in which the user vectors move most, of size epsilon.
+
+    The gradient of ||w_moved - w|| at A = 0 is zero (the norm's kink), so one step from a small
+    random start takes its place. rows: S. w: f(S). targets: the positives' and the negatives'
+    embeddings, which the BCE needs. 1/C is *not* in A; `moved_rows` applies it.
+    """
+    rows, w = rows.detach(), w.detach()
+    owner = batch.sequence if s.scope == "literal" else None
+    start = torch.rand(rows.shape, generator=generator, device=rows.device) * 2 - 1
+    if s.direction == "random":
+        return scaled(start, s.epsilon, owner)
+    by_bce = s.level1_loss == "bce" or s.start == "bce"
+    size = s.start_size if s.start == "random" and not by_bce else 0.0
+    A = (start * size).requires_grad_()
+    fresh = s.start == "masks" or s.dropout_masks == "independent"
+    masks = Dropout(drop.rate, drop.generator) if fresh else drop.rewind()
+    weights = batch.weights if s.weighted_gradient else None
+    w_moved = model.encode(moved_rows(model, rows, A, weights, s.inject), batch, masks)
+    if by_bce:
+        positive, negative = (e.detach() for e in targets)
+        attacked = bce(model.score(w_moved, positive), model.score(w_moved, negative))
+    else:
+        attacked = distance(w_moved, w).sum()
+    (g,) = torch.autograd.grad(attacked, A)
+    return scaled(g.sign() if s.direction == "sign" else g, s.epsilon, owner)
+
+
+def score_perturbations(
+    model: Backbone,
+    w: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    s: AdversarialSettings,
+    generator: torch.Generator | None = None,
+) -> list[Tensor]:
+    """delta_i, delta_j, delta_n of Eq. 9, each (n, d) and of size epsilon."""
+    leaves = [x.detach().requires_grad_() for x in (w, positive, negative)]
+    if s.direction == "random":
+        shape, device = w.shape, w.device
+        found = [torch.rand(shape, generator=generator, device=device) * 2 - 1 for _ in leaves]
+    else:
+        w0, e_j, e_n = leaves
+        found = torch.autograd.grad(bce(model.score(w0, e_j), model.score(w0, e_n)), leaves)
+    if s.direction == "sign":
+        found = [h.sign() for h in found]
+    return [scaled(h, s.epsilon, per_row=s.scope == "literal") for h in found]
+
+
+def training_loss(
+    model: Backbone,
+    batch: PackedBatch,
+    method: Method | None = None,
+    settings: AdversarialSettings | None = None,
+    drop: Dropout | None = None,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """L of Eq. 10 on one batch, and its parts; method None is phase 1 (L_B alone).
+
+    The parts ("L_B", "L_adv1", "L_adv2", and "perturbation", the size of A) are detached and
+    stay on the device.
+    """
+    drop = drop or Dropout(0.0)
+    n = len(batch)
+    # one look-up for all three roles: one dense gradient of the item table instead of three
+    roles = torch.cat([batch.inputs, batch.positives, batch.negatives])
+    rows, positive, negative = model.embed(roles).split(n)
+    w = model.encode(rows, batch, drop)
+    total = bce(model.score(w, positive), model.score(w, negative))
+    parts = {"L_B": total.detach()}
+    if method is None:
+        return total, parts
+    s = (settings or AdversarialSettings()).of(method)
+
+    if method.level1 is not None:
+        A = sequence_perturbation(
+            model, batch, rows, w, (positive, negative), s, drop, generator
+        )
+        independent = s.dropout_masks == "independent"
+        masks = Dropout(drop.rate, drop.generator) if independent else drop.rewind()
+        w_moved = model.encode(moved_rows(model, rows, A, batch.weights, s.inject), batch, masks)
+        if s.level1_loss == "bce":
+            level1 = bce(model.score(w_moved, positive), model.score(w_moved, negative))
+        else:
+            apart = distance(w_moved, w.detach() if s.detach_clean else w)  # Eq. 6
+            level1 = (apart if s.level1_positions == "all" else apart[batch.last]).mean()
+        total = total + s.lambda1 * level1
+        parts |= {"L_adv1": level1.detach(), "perturbation": torch.linalg.vector_norm(A)}
+
+    if method.level2:
+        d_i, d_j, d_n = score_perturbations(model, w, positive, negative, s, generator)
+        moved = w + d_i
+        level2 = bce(model.score(moved, positive + d_j), model.score(moved, negative + d_n))
+        total = total + s.lambda2 * level2  # Eq. 8 and 10
+        parts["L_adv2"] = level2.detach()
+    return total, parts

@@ -1,0 +1,248 @@
+"""Attack by item replacement: a small, real change of a history (Section 5.6).
+
+For each item to be replaced, the gradient g of a loss with respect to its embedding e says where
+the attack wants to go; the substitute is the item nearest to e + step * g / ||g||. Replaced are
+the first, the middle or the last item of the history the model sees, or the last K.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from .backbones import Backbone
+from .batching import TokenTable
+from .checks import flag, number, one_of
+from .data import SequenceDataset, held_out
+from .evaluation import rank_items, summary, user_vectors
+
+POSITIONS = ("first", "middle", "last")
+PICKS = ("gradient", "nearest", "random", "halfspace", "projection", "cosine")
+NEIGHBOURS = 20  # candidates of pick="projection"
+CHUNK = 512  # users whose distances to all items are held at once
+
+
+def attack(
+    model: Backbone,
+    data: SequenceDataset,
+    positions: str = "last",
+    k: int = 1,
+    pick: str = "gradient",
+    step: float = 0.1,
+    split: str = "test",
+    seed: int = 0,
+    *,
+    loss: str = "target",
+    joint: bool = True,
+) -> dict:
+    """Replace items of every user's history and rank the held-out item again.
+
+    positions: "first" real item within the last T, "middle" (index (n - 1) // 2) or "last".
+    k: how many items, counted from the end; more than 1 with positions="last" only. Users with
+        fewer than 3 (k = 1) or k items are left out.
+    pick: "gradient" (nearest item to e + step * g / ||g||), "nearest" (to e, no gradient),
+        "random" (any allowed item); also "halfspace" (nearest with (e' - e) . g > 0),
+        "projection" (largest (e' - e) . g among the 20 nearest) and "cosine" (nearest whose
+        e' - e has a cosine above 0.5 with g; the nearest by "gradient" where there is none).
+    step: in units of the median distance between an item and its nearest neighbour.
+    loss: what the attack maximises, the BCE of the held-out "target" or of the model's own
+        "first_choice". joint: one gradient for all k items; else one after the other, newest
+        first, each with a new gradient.
+    A substitute is never the item itself, padding, the target or an item of the history.
+
+    Returns "ndcg@10", "hr@10", "ranks" after the attack; "clean", the same keys before it, for
+    the same users; "users" (indices into data.sequences); "histories" (the replaced inputs);
+    "replaced" and "substitutes" (users, k), newest first; "distance" (users, k) between both,
+    and "unit", the median neighbour distance. Both rankings leave out the original history.
+    """
+    _check(positions, k, pick, step, split, seed, loss, joint)
+    histories, targets = held_out(data, split)
+    least = 3 if k == 1 else k
+    users = np.array(
+        [u for u, h in enumerate(histories) if min(len(h), model.max_len) >= least], dtype=np.int64
+    )
+    if len(users) == 0:
+        raise ValueError(f"no user has {least} items in the history; k is {k}, allowed is less")
+    original = [histories[u] for u in users]
+    targets = np.asarray(targets)[users]
+    places = replaced_places(original, model.max_len, positions, k)
+    chooser = _Chooser(model, original, targets, pick, step, seed)
+    aim = targets if loss == "target" else first_choices(model, original)
+
+    attacked = [np.array(h) for h in original]
+    substitutes = np.zeros_like(places)
+    rows = np.arange(len(users))
+    gradient = None
+    for j in range(k):
+        if pick not in ("nearest", "random") and (gradient is None or not joint):
+            gradient = input_gradients(model, attacked, aim, places)
+        replaced = np.array([h[p] for h, p in zip(original, places[:, j], strict=True)])
+        chosen = chooser(replaced, None if gradient is None else gradient[:, j], substitutes[:, :j])
+        for history, row, item in zip(attacked, rows, chosen, strict=True):
+            history[places[row, j]] = item
+        substitutes[:, j] = chosen
+
+    clean_ranks, _ = rank_items(model, original, targets, original)
+    ranks, _ = rank_items(model, attacked, targets, original)
+    replaced = np.array([h[p] for h, p in zip(original, places, strict=True)])
+    return {
+        **summary(ranks),
+        "ranks": ranks,
+        "clean": {**summary(clean_ranks), "ranks": clean_ranks},
+        "users": users,
+        "histories": attacked,
+        "replaced": replaced,
+        "substitutes": substitutes,
+        "distance": chooser.distances(replaced, substitutes),
+        "unit": chooser.unit,
+    }
+
+
+def _check(positions, k, pick, step, split, seed, loss, joint):
+    one_of("positions", positions, POSITIONS)
+    number("k", k, low=1, kind=int)
+    if k > 1 and positions != "last":
+        raise ValueError(f"k is {k} with positions={positions!r}; allowed is 1, or positions='last'")
+    one_of("pick", pick, PICKS)
+    number("step", step, low=0)
+    number("seed", seed, low=0, kind=int)
+    one_of("split", split, ("test", "validation"))
+    one_of("loss", loss, ("target", "first_choice"))
+    flag("joint", joint)
+
+
+def replaced_places(histories, max_len: int, positions: str, k: int) -> np.ndarray:
+    """(users, k) indices into the full histories, newest first."""
+    ends = np.array([len(h) for h in histories])
+    seen = np.minimum(ends, max_len)
+    if positions == "last":
+        return ends[:, None] - 1 - np.arange(k)
+    inside = np.zeros_like(seen) if positions == "first" else (seen - 1) // 2
+    return (ends - seen + inside)[:, None]
+
+
+def first_choices(model: Backbone, histories) -> np.ndarray:
+    """The model's own first recommendation for each history, leaving out what it holds."""
+    w = user_vectors(model, histories)
+    table = _table(model)
+    best = []
+    for a in range(0, len(w), CHUNK):
+        scores = w[a : a + CHUNK] @ table.T
+        scores[_pairs(histories[a : a + CHUNK], scores.device)] = -torch.inf
+        best.append(scores.argmax(1) + 1)
+    return torch.cat(best).cpu().numpy()
+
+
+def input_gradients(model: Backbone, histories, aim: np.ndarray, places: np.ndarray) -> Tensor:
+    """Gradient of -log s(w . e_aim) with respect to the embeddings at `places`, (users, k, d)."""
+    device = next(model.parameters()).device
+    cut = [np.asarray(h)[-model.max_len :] for h in histories]
+    table = TokenTable(cut, device)
+    from_end = np.array([len(h) for h in histories])[:, None] - 1 - places
+    order = np.argsort(table.lengths, kind="stable")
+    found = torch.empty((*places.shape, model.dim), device=device)
+    was_training = model.training
+    model.eval()
+    for batch in table.batches(order, 256):
+        rows = model.embed(batch.inputs).detach().requires_grad_()
+        w = model.encode(rows, batch)[batch.last]
+        goal = model.embed(torch.as_tensor(aim[batch.users]).to(device)).detach()
+        (g,) = torch.autograd.grad(softplus(-model.score(w, goal)).sum(), rows)
+        back = torch.as_tensor(from_end[batch.users]).to(device)
+        found[torch.as_tensor(batch.users).to(device)] = g[batch.last.unsqueeze(1) - back]
+    model.train(was_training)
+    return found
+
+
+def _table(model: Backbone) -> Tensor:
+    with torch.no_grad():
+        device = next(model.parameters()).device
+        return model.embed(torch.arange(1, model.n_items + 1, device=device))
+
+
+def _pairs(lists, device) -> tuple[Tensor, Tensor]:
+    """Row and column indices of (users, items) entries; column 0 is item 1."""
+    sizes = [len(x) for x in lists]
+    rows = np.repeat(np.arange(len(lists)), sizes)
+    columns = np.concatenate([np.asarray(x, dtype=np.int64) for x in lists]) - 1
+    return torch.as_tensor(rows).to(device), torch.as_tensor(columns).to(device)
+
+
+@torch.no_grad()
+def neighbour_distance(table: Tensor) -> float:
+    """Median over items of the distance to the nearest other item."""
+    nearest = []
+    for a in range(0, len(table), CHUNK):
+        part = table[a : a + CHUNK]
+        apart = torch.cdist(part, table)
+        apart[torch.arange(len(part)), torch.arange(a, a + len(part))] = torch.inf
+        nearest.append(apart.min(1).values)
+    return float(torch.cat(nearest).median())
+
+
+class _Chooser:
+    """Picks a substitute for one item of every user."""
+
+    def __init__(self, model, histories, targets, pick, step, seed):
+        self.table = _table(model)
+        if len(self.table) < 2:
+            raise ValueError("the model has one item; a replacement needs another one")
+        self.histories, self.targets, self.pick = histories, targets, pick
+        self.unit = neighbour_distance(self.table)
+        self.step = step * self.unit
+        self.generator = torch.Generator(self.table.device).manual_seed(seed)
+        self.squares = self.table.square().sum(1)
+
+    @torch.no_grad()
+    def __call__(self, replaced: np.ndarray, gradient: Tensor | None, chosen: np.ndarray):
+        """(users,) items; chosen: (users, j) substitutes so far, not to be used twice."""
+        best = []
+        for a in range(0, len(replaced), CHUNK):
+            part = slice(a, a + CHUNK)
+            e = self.table[torch.as_tensor(replaced[part] - 1).to(self.table.device)]
+            g = None if gradient is None else gradient[part]
+            cost = self._cost(e, g)
+            refused = zip(self.histories[part], self.targets[part], chosen[part], strict=True)
+            taken = [np.concatenate([h, [t], c]) for h, t, c in refused]
+            cost[_pairs(taken, cost.device)] = torch.inf
+            if self.pick in ("halfspace", "projection", "cosine"):
+                cost = self._along(cost, e, g)
+            least = cost.min(1)
+            if not torch.isfinite(least.values).all():
+                raise ValueError("a user has met every item; no substitute is left")
+            best.append(least.indices + 1)
+        return torch.cat(best).cpu().numpy()
+
+    def _cost(self, e: Tensor, g: Tensor | None) -> Tensor:
+        """(users, items): squared distance to the goal up to a constant, or random numbers."""
+        if self.pick == "random":
+            shape = (len(e), len(self.table))
+            return torch.rand(shape, generator=self.generator, device=e.device)
+        goal = e
+        if self.pick in ("gradient", "cosine"):
+            goal = e + self.step * torch.nn.functional.normalize(g, dim=-1, eps=1e-30)
+        return torch.addmm(self.squares, goal, self.table.T, alpha=-2)
+
+    def _along(self, cost: Tensor, e: Tensor, g: Tensor) -> Tensor:
+        """Keep only the items that lie along the gradient; all of them where none does."""
+        ahead = g @ self.table.T - (g * e).sum(1, keepdim=True)  # (e' - e) . g
+        if self.pick == "projection":
+            allowed = min(NEIGHBOURS, cost.shape[1])
+            bound = cost.topk(allowed, dim=1, largest=False).values[:, -1:]
+            reach = torch.where((cost <= bound) & cost.isfinite(), -ahead, torch.inf)
+            return reach
+        if self.pick == "cosine":
+            apart = torch.cdist(e, self.table) * torch.linalg.vector_norm(g, dim=1, keepdim=True)
+            fits = ahead > 0.5 * apart
+        else:
+            fits = ahead > 0
+        kept = torch.where(fits, cost, torch.inf)
+        return torch.where(kept.isfinite().any(1, keepdim=True), kept, cost)
+
+    def distances(self, replaced: np.ndarray, substitutes: np.ndarray) -> np.ndarray:
+        """||e' - e|| of every replacement, (users, k)."""
+        device = self.table.device
+        old, new = (self.table[torch.as_tensor(x - 1).to(device)] for x in (replaced, substitutes))
+        return torch.linalg.vector_norm(new - old, dim=-1).cpu().numpy()

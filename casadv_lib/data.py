@@ -1,0 +1,248 @@
+"""From a name or a file to one object: the histories of all users, renumbered and in time order.
+
+`load_dataset` is the way in. What it hands back is a `SequenceDataset`; the leave-one-out split
+of the paper's Section 5.1 is `training_sequences` and `held_out`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from . import readers
+from .checks import number, one_of
+from .downloads import CORE, SOURCES, Source, describe, download
+from .kcore import k_core
+from .official import read_titles
+from .readers import DataError
+
+NAMES = ("synthetic", *SOURCES)
+SHORTEST = 3  # one item to train on, one to validate, one to test
+
+
+@dataclass(frozen=True, eq=False)
+class SequenceDataset:
+    """All histories of one data set. Items are numbered 1..n_items; 0 is padding.
+
+    sequences: list of int64 arrays, one a user, oldest item first, held-out items included
+    n_items: the size of the catalogue, also of items that no kept user has
+    item_ids, item_names: length n_items + 1, index = item; original ids, and titles where the
+        source has them, else the ids as text; both "" at 0
+    user_ids: original ids, aligned with `sequences`
+    notes: what was dropped and why, one sentence each
+    world: the synthetic world that made the data, or None
+    """
+
+    name: str
+    sequences: list[np.ndarray]
+    n_items: int
+    item_ids: list
+    item_names: list[str]
+    user_ids: list
+    notes: list[str] = field(default_factory=list)
+    world: object = None
+
+    def __post_init__(self):
+        for field_name, wanted in (("item_ids", self.n_items + 1), ("user_ids", self.n_users),
+                                   ("item_names", self.n_items + 1)):
+            if len(getattr(self, field_name)) != wanted:
+                raise DataError(f"{self.name}: {field_name} has {len(getattr(self, field_name))} "
+                                f"entries; allowed are {wanted}")
+        if not self.sequences or min(map(len, self.sequences)) < SHORTEST:
+            raise DataError(f"{self.name}: every sequence needs {SHORTEST} items, and there must "
+                            "be at least one")
+        items = np.concatenate(self.sequences)
+        if items.min() < 1 or items.max() > self.n_items:
+            raise DataError(f"{self.name}: sequences hold items from {items.min()} to "
+                            f"{items.max()}; allowed are 1 to {self.n_items}")
+
+    @property
+    def n_users(self) -> int:
+        return len(self.sequences)
+
+    @property
+    def n_interactions(self) -> int:
+        return sum(len(sequence) for sequence in self.sequences)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over the sequences and the catalogue's size: equal data, equal text."""
+        digest = hashlib.sha256()
+        lengths = [len(sequence) for sequence in self.sequences]
+        for part in ([self.n_items, self.n_users], lengths, *self.sequences):
+            digest.update(np.asarray(part, dtype="<i8").tobytes())
+        return digest.hexdigest()
+
+    def statistics(self) -> dict[str, float]:
+        """The row of Table 2: users, items, interactions, density in percent, mean length.
+
+        Held-out items count, so the mean length is the training part's plus 2.
+        """
+        users, items, interactions = self.n_users, self.n_items, self.n_interactions
+        return {"users": users, "items": items, "interactions": interactions,
+                "density_percent": 100.0 * interactions / (users * items),
+                "mean_length": interactions / users}
+
+    def __repr__(self) -> str:
+        return (f"SequenceDataset({self.name!r}, {self.n_users:,} users, {self.n_items:,} items, "
+                f"{self.n_interactions:,} interactions)")
+
+
+def training_sequences(data: SequenceDataset) -> list[np.ndarray]:
+    """Return what a model may learn from: each history without its last two items (length >= 1)."""
+    return [sequence[:-2] for sequence in data.sequences]
+
+
+def held_out(data: SequenceDataset, split: str) -> tuple[list[np.ndarray], np.ndarray]:
+    """Return (histories, targets) of the leave-one-out split, in the order of `data.sequences`.
+
+    "test": the target is the last item, the history all before it. "validation": the target is
+    the last but one, the history all before that. targets: int64 array (n_users,).
+    """
+    back = 1 if one_of("split", split, ("test", "validation")) == "test" else 2
+    histories = [sequence[:-back] for sequence in data.sequences]
+    return histories, np.array([sequence[-back] for sequence in data.sequences], dtype=np.int64)
+
+
+def load_dataset(name: str | Path, min_count: int | None = None, seed: int = 0) -> SequenceDataset:
+    """Load a data set by its name, or from a file of your own.
+
+    name: one of NAMES, or a path to 'user item item ...' lines (whole numbers, items from 1,
+        oldest first) or to a CSV whose header has user, item and timestamp (ids may be text).
+    min_count: keep the k-core with k = min_count. Default: 5 for the published data sets (1
+        keeps all), no filter for own files. The synthetic data takes none.
+    seed: of the synthetic world; the other data sets do not use it.
+
+    A published data set is looked for in the folder that CASADV_DATA names (as `beauty.txt`, or
+    under its official file name), then in the download cache, then fetched. Items are renumbered
+    1..n_items in the sorted order of their ids. Users keep the order of their lines in a text
+    file, and come sorted by id from a CSV or an official archive; there, interactions of equal
+    time keep the file's order. Users with fewer than 3 items are dropped with a warning; their
+    items stay in the catalogue. Raises DataError (a ValueError) for all that cannot be read.
+    """
+    if min_count is not None:
+        min_count = number("min_count", min_count, low=1, kind=int)
+    if name == "synthetic":
+        if min_count is not None:
+            raise DataError(f"min_count is {min_count}; allowed for 'synthetic' is only None, as "
+                            "filtering would change the world's known distribution")
+        from . import synthetic  # it builds on this module
+
+        return synthetic.make_world(seed=seed).dataset
+    if isinstance(name, str) and name in NAMES:
+        return _published(SOURCES[name], min_count)
+    path = _own_file(name)
+    if readers.looks_like_csv(path):
+        return from_interactions(readers.read_csv(path), path.stem, min_count)
+    return _from_lines(path, path.stem, min_count)
+
+
+def _own_file(name) -> Path:
+    """Return the path that `name` means; raise DataError for what looks like a mistyped name."""
+    known = f"known data sets are {', '.join(NAMES)}; or give the path of a file"
+    if not isinstance(name, (str, Path)):
+        raise DataError(f"data set is {name!r}; {known}")
+    path = Path(name).expanduser()
+    bare = isinstance(name, str) and not path.suffix and not {"/", os.sep} & set(name)
+    if bare and not path.is_file():
+        raise DataError(f"unknown data set {name!r}: {known}")
+    return path
+
+
+def _published(source: Source, min_count: int | None) -> SequenceDataset:
+    """Load one of the published data sets from CASADV_DATA, or else from the cache."""
+    core = CORE if min_count is None else min_count
+    path = _local_copy(source) or download(source)
+    if path.suffix == ".txt":
+        titles = read_titles(path.parent / source.name)
+        data = _from_lines(path, source.name, core, titles)
+    else:
+        frame, titles = source.read(path)
+        data = from_interactions(frame, source.name, core, titles)
+    found = (data.n_users, data.n_items, data.n_interactions)
+    if core == CORE and found != source.counts:
+        data.notes.append(f"{source.name}: {path} has {describe(found)}, but the published "
+                          f"data set has {describe(source.counts)}.")
+        warnings.warn(data.notes[-1], stacklevel=3)
+    return data
+
+
+def _local_copy(source: Source) -> Path | None:
+    """Return the source's file in the folder that CASADV_DATA names, or None."""
+    if not (folder := os.environ.get("CASADV_DATA")):
+        return None
+    if not Path(folder).is_dir():
+        raise DataError(f"CASADV_DATA is {folder!r}; allowed is an existing folder, or unset it")
+    places = (f"{source.name}.txt", source.unpacked, source.file_name)
+    return next((path for place in places if (path := Path(folder, place)).is_file()), None)
+
+
+def from_interactions(frame: pd.DataFrame, name: str = "interactions",
+                      min_count: int | None = None, titles: dict | None = None,
+                      ) -> SequenceDataset:
+    """Make a data set of a frame with columns user, item, timestamp, one row an interaction.
+
+    Users come in the sorted order of their ids. Rows of equal time keep the order they have in
+    the frame. `min_count` filters to that core first; `titles` maps original item ids to names.
+    Raises DataError for a missing column, an empty id, a timestamp that is no finite number, and
+    when no user is left.
+    """
+    frame = readers.checked(frame, name)
+    users = pd.factorize(frame["user"], sort=True)[0]
+    # lexsort is stable: rows of one user and one time stay as they were in the file
+    order = np.lexsort((frame["timestamp"].to_numpy(), users))
+    return _build(name, frame[["user", "item"]].iloc[order], None, min_count, titles)
+
+
+def _from_lines(path: Path, name: str, min_count: int | None, titles: dict | None = None,
+                ) -> SequenceDataset:
+    """Load 'user item item ...' lines."""
+    users, lengths, items = readers.read_sequences(path)
+    frame = pd.DataFrame({"user": np.repeat(users, lengths), "item": items})
+    return _build(name, frame, len(users), min_count, titles)
+
+
+def _build(name: str, frame: pd.DataFrame, n_users: int | None, min_count: int | None,
+           titles: dict | None) -> SequenceDataset:
+    """Filter, renumber and cut into sequences.
+
+    frame: columns user and item; the rows of a user are neighbours and oldest first.
+    n_users: users of the source where that counts users without any row; None: those of `frame`.
+    """
+    notes = []
+    n_users = frame["user"].nunique() if n_users is None else n_users
+    if min_count is not None:
+        everything, frame = frame, k_core(frame, min_count)
+        if not len(frame):
+            raise DataError(f"{name}: min_count {min_count} leaves nothing of {len(everything):,} "
+                            "interactions; allowed is a smaller min_count, or None")
+        if len(frame) < len(everything):
+            notes.append(f"{name}: the {min_count}-core keeps {len(frame):,} of "
+                         f"{len(everything):,} interactions, {frame['user'].nunique():,} of "
+                         f"{n_users:,} users and {frame['item'].nunique():,} of "
+                         f"{everything['item'].nunique():,} items.")
+            n_users = frame["user"].nunique()
+    if repeats := int(frame.duplicated().sum()):
+        notes.append(f"{name}: {repeats:,} interactions repeat an item of the same user; kept.")
+    codes, catalogue = pd.factorize(frame["item"], sort=True)
+    user_codes, user_ids = pd.factorize(frame["user"])
+    pieces = np.split(codes.astype(np.int64) + 1, np.flatnonzero(np.diff(user_codes)) + 1)
+    kept = [place for place, piece in enumerate(pieces) if len(piece) >= SHORTEST]
+    if not kept:
+        raise DataError(f"{name}: none of {n_users:,} users has {SHORTEST} items; at least one "
+                        "user needs them (one to train on, one to validate, one to test)")
+    if len(kept) < n_users:
+        notes.append(f"{name}: dropped {n_users - len(kept):,} of {n_users:,} users, who have "
+                     f"fewer than {SHORTEST} items.")
+        warnings.warn(notes[-1], stacklevel=4)
+    item_ids = catalogue.tolist()
+    names = [str((titles or {}).get(item, item)) for item in item_ids]
+    return SequenceDataset(name, [pieces[place] for place in kept], len(item_ids), ["", *item_ids],
+                           ["", *names], user_ids[kept].tolist(), notes)

@@ -1,0 +1,153 @@
+"""Evaluation: NDCG@10 and HR@10 over all items, per-user ranks, paired bootstrap (Section 5.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .backbones import Backbone
+from .batching import TokenTable
+from .checks import number, one_of
+from .data import SequenceDataset, held_out
+
+CUTOFF = 10
+METRICS = ("ndcg@10", "hr@10")
+
+
+def gains(ranks: np.ndarray, metric: str) -> np.ndarray:
+    """What each user adds to a metric: 1 / log2(rank + 1) or 1 up to rank 10, else 0."""
+    one_of("metric", metric, METRICS)
+    ranks = np.asarray(ranks, dtype=np.float64)
+    gain = 1 / np.log2(ranks + 1) if metric == "ndcg@10" else np.ones_like(ranks)
+    return np.where(ranks <= CUTOFF, gain, 0.0)
+
+
+def ndcg(ranks: np.ndarray) -> float:
+    """NDCG@10 with one relevant item a user: the mean of 1 / log2(rank + 1) up to rank 10."""
+    return float(gains(ranks, "ndcg@10").mean())
+
+
+def hit_ratio(ranks: np.ndarray) -> float:
+    """HR@10 (the paper's HT): the share of users whose held-out item ranks in the first 10."""
+    return float(gains(ranks, "hr@10").mean())
+
+
+def summary(ranks: np.ndarray) -> dict[str, float]:
+    """Both metrics of an array of ranks."""
+    return {"ndcg@10": ndcg(ranks), "hr@10": hit_ratio(ranks)}
+
+
+@torch.no_grad()
+def user_vectors(model: Backbone, histories: Sequence[np.ndarray], batch_size: int = 256) -> Tensor:
+    """w after the newest item of each history, (users, d), in the order given.
+
+    Users of similar length share a batch: less padding, the same numbers up to rounding.
+    """
+    device = next(model.parameters()).device
+    table = TokenTable([np.asarray(h)[-model.max_len :] for h in histories], device)
+    order = np.argsort(table.lengths, kind="stable")
+    was_training = model.training
+    model.eval()
+    found = [model(batch)[batch.last] for batch in table.batches(order, batch_size)]
+    model.train(was_training)
+    back = np.empty_like(order)
+    # batches() sorts stably by length inside each batch, and `order` is sorted already
+    back[order] = np.arange(len(order))
+    return torch.cat(found)[torch.as_tensor(back).to(device)]
+
+
+@torch.no_grad()
+def rank_items(
+    model: Backbone,
+    histories: Sequence[np.ndarray],
+    targets: np.ndarray,
+    seen: Sequence[np.ndarray],
+    chunk: int = 128,  # its scores stay in the processor's cache
+) -> tuple[np.ndarray, float]:
+    """Ranks of the targets, (users,) float64, and the share of users with a tie at the target.
+
+    rank = 1 + number of better items + half the number of equal others, among all items but
+    those in `seen` (the target itself always takes part). A model that scores all items alike
+    thus gets the middle rank, not the first.
+    """
+    w = user_vectors(model, histories)
+    table = model.embed(torch.arange(1, model.n_items + 1, device=w.device))
+    sizes = np.array([len(s) for s in seen])
+    cuts = np.concatenate([[0], np.cumsum(sizes)])
+
+    def on_device(values):
+        return torch.as_tensor(values).to(w.device)
+
+    hidden = on_device(np.concatenate(seen).astype(np.int64) - 1)
+    owner = on_device(np.repeat(np.arange(len(w)), sizes) % chunk)
+    target = on_device(np.asarray(targets, dtype=np.int64) - 1).unsqueeze(1)
+    ranks, ties = [], []
+    for a in range(0, len(w), chunk):
+        b = min(a + chunk, len(w))
+        scores = w[a:b] @ table.T
+        # sign of (score - target's): +1 better, 0 equal, -1 worse; sums of these are exact
+        sign = scores.sub_(scores.gather(1, target[a:b])).sign_()
+        i, j = cuts[a], cuts[b]
+        # what the user has met counts as worse; the target itself is always in
+        sign.index_put_((owner[i:j], hidden[i:j]), sign.new_full((), -1.0))
+        sign.scatter_(1, target[a:b], 0.0)
+        n_items = sign.shape[1]
+        ranks.append((sign.sum(1).double() + n_items + 1) / 2)
+        ties.append(sign.abs_().sum(1) < n_items - 1)
+    ranks = torch.cat(ranks).cpu().numpy()
+    if not np.isfinite(ranks).all():
+        raise ValueError(
+            f"{np.count_nonzero(~np.isfinite(ranks))} users have scores that are not numbers: "
+            "the model has diverged; try a smaller learning rate or epsilon"
+        )
+    return ranks, float(torch.cat(ties).double().mean())
+
+
+def evaluate(model: Backbone, data: SequenceDataset, split: str = "test") -> dict:
+    """Rank each user's held-out item among all items but those before it in the full history.
+
+    split: "test" (the last item) or "validation" (the one before it).
+    Returns "ndcg@10" and "hr@10" (floats), "ranks" (float64, one per user in the order of
+    data.sequences) and "tie_rate" (share of users with another item at the target's score).
+    """
+    one_of("split", split, ("test", "validation"))
+    if model.n_items != data.n_items:
+        raise ValueError(
+            f"the model has {model.n_items} items, the data set {data.name!r} {data.n_items}; "
+            "allowed is a model made for this data set"
+        )
+    histories, targets = held_out(data, split)
+    ranks, tie_rate = rank_items(model, histories, targets, histories)
+    return {**summary(ranks), "ranks": ranks, "tie_rate": tie_rate}
+
+
+def paired_bootstrap(
+    ranks: np.ndarray,
+    reference: np.ndarray,
+    metric: str = "ndcg@10",
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, float]:
+    """Difference of a metric (ranks - reference) with its interval, by resampling users.
+
+    ranks, reference: (users,) ranks of the *same* users under two models, or clean and
+    attacked. Returns "difference", "low" and "high".
+    """
+    ranks, reference = np.asarray(ranks), np.asarray(reference)
+    if ranks.shape != reference.shape or ranks.ndim != 1 or len(ranks) == 0:
+        raise ValueError(
+            f"ranks has shape {ranks.shape}, reference {reference.shape}; allowed are two equal "
+            "shapes (users,), since users are compared in pairs"
+        )
+    number("resamples", resamples, low=1, kind=int)
+    number("level", level, low=0.5, high=0.9999)
+    difference = gains(ranks, metric) - gains(reference, metric)
+    rng = np.random.default_rng(seed)
+    users = len(difference)
+    means = np.array([difference[rng.integers(0, users, users)].mean() for _ in range(resamples)])
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return {"difference": float(difference.mean()), "low": float(low), "high": float(high)}

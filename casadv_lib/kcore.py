@@ -1,0 +1,28 @@
+"""The k-core filter: only users and items that are seen at least k times, to the last."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from .checks import number
+
+
+def k_core(frame: pd.DataFrame, k: int) -> pd.DataFrame:
+    """Return the largest part of `frame` where each user and each item has at least k rows.
+
+    frame: columns user and item; other columns, the index and the order of rows are kept.
+    k: a whole number of at least 1 (1 keeps everything). May return a frame without rows.
+
+    Taking out a rare item can make a user too short, and taking out that user can make another
+    item rare. So one pass is not enough: repeat until nothing goes. The end is the same whatever
+    the order in which rows are taken out.
+    """
+    k = number("k", k, low=1, kind=int)
+    while len(frame):
+        item_rows = frame.groupby("item")["item"].transform("size")
+        user_rows = frame.groupby("user")["user"].transform("size")
+        keep = (item_rows >= k) & (user_rows >= k)
+        if keep.all():
+            break
+        frame = frame[keep]
+    return frame

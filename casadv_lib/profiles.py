@@ -1,0 +1,120 @@
+"""Profiles: the one place that holds the defaults of a run.
+
+A configuration is one flat dict. It starts from the settings classes, takes the profile's
+values over them, and whatever the caller names over those.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+
+from .adversarial import METHODS, PRESETS, AdversarialSettings
+from .backbones import BACKBONES
+from .checks import number, one_of
+from .training import TrainingSettings, settings_of
+
+# What was chosen on the validation split, see the README's "How the settings were chosen".
+CHOSEN = {"epsilon": 3.0, "lambda1": 0.1}
+
+PROFILES = {
+    # the embedded world, minutes on two CPU cores; what the notebooks are committed with
+    "quick": {
+        "dataset": "synthetic", "epochs": 80, "adv_epochs": 20, "eval_every": 5, "dim": 48,
+        "max_len": 50, **CHOSEN,
+    },
+    # real data, about an hour
+    "laptop": {
+        "dataset": "beauty", "epochs": 200, "adv_epochs": 40, "eval_every": 20, "dim": 100,
+        **CHOSEN,
+    },
+    # the paper's sizes and epochs (Section 5.3)
+    "paper": {
+        "dataset": "beauty", "epochs": 500, "adv_epochs": 100, "eval_every": 20, "dim": 100,
+        **CHOSEN,
+    },
+}  # fmt: skip
+
+MAX_LEN = {"ml-1m": 200, "ml-latest-small": 200}  # T; 50 for all others (Section 5.3)
+
+MODEL_DEFAULTS = {
+    "sasrec": {"dim": 100, "max_len": None, "dropout": 0.2, "n_blocks": 2, "n_heads": 1},
+    "gru4rec": {"dim": 100, "max_len": None, "dropout": 0.2},
+    "causalcnn": {"dim": 100, "max_len": None, "dropout": 0.2, "n_layers": 4},
+}
+
+# How a run is computed, not what: these do not change which run it is.
+NOT_IDENTITY = ("profile", "device", "compile")
+WHERE_OPTIMIZER = ("fresh", "kept")  # Adam's state at the switch of phases
+
+
+def configure(
+    profile: str = "quick",
+    dataset: str | None = None,
+    backbone: str = "sasrec",
+    method: str = "base",
+    seed: int = 0,
+    **overrides,
+) -> dict:
+    """The complete configuration of a run, checked; a flat dict of plain values.
+
+    overrides: any setting by name, and preset="batch" or "literal". Raises ValueError for an
+    unknown name, a wrong type or a value out of range, before any work starts.
+    """
+    one_of("profile", profile, PROFILES)
+    one_of("backbone", backbone, BACKBONES)
+    one_of("method", method, ("base", *METHODS))
+    defaults = dict(PROFILES[profile])
+    dataset = dataset or defaults.pop("dataset")
+    defaults.pop("dataset", None)
+    config = settings_of(TrainingSettings, AdversarialSettings) | MODEL_DEFAULTS[backbone]
+    config |= {"adv_epochs": 100, "optimizer_state": "fresh"} | defaults | {"seed": seed}
+    preset = overrides.pop("preset", None)
+    one_of("preset", preset, (None, *PRESETS))
+    for name in overrides:
+        one_of("setting", name, sorted(config))
+    # what the caller names stands above the preset, the preset above the profile
+    config |= PRESETS.get(preset, {}) | overrides
+    config |= {"profile": profile, "dataset": str(dataset), "backbone": backbone, "method": method}
+    if config["max_len"] is None:
+        config["max_len"] = MAX_LEN.get(config["dataset"], 50)
+    return _checked(config)
+
+
+def _checked(config: dict) -> dict:
+    number("adv_epochs", config["adv_epochs"], low=1, kind=int)
+    number("epochs", config["epochs"], low=1, kind=int)
+    one_of("optimizer_state", config["optimizer_state"], WHERE_OPTIMIZER)
+    for name in MODEL_DEFAULTS[config["backbone"]]:
+        low, kind = (0, float) if name == "dropout" else (1, int)
+        config[name] = number(name, config[name], low=low, kind=kind)
+    part(config, TrainingSettings)
+    part(config, AdversarialSettings)
+    # 10 and 10.0 must be one run
+    for kind in (TrainingSettings, AdversarialSettings):
+        for f in fields(kind):
+            if f.type == "float":
+                config[f.name] = float(config[f.name])
+    return config
+
+
+def part(config: dict, kind: type):
+    """The settings object of that class out of a configuration."""
+    return kind(**{f.name: config[f.name] for f in fields(kind)})
+
+
+def model_arguments(config: dict) -> dict:
+    """Arguments of the backbone's class, without n_items."""
+    return {name: config[name] for name in MODEL_DEFAULTS[config["backbone"]]}
+
+
+def base_of(config: dict) -> dict:
+    """The configuration of the base that a run starts from: phase 2's settings at defaults."""
+    plain = settings_of(AdversarialSettings) | {"adv_epochs": 100, "optimizer_state": "fresh"}
+    return config | plain | {"method": "base"}
+
+
+def identity(config: dict, data_hash: str) -> str:
+    """Text that is equal for equal runs: the configuration that matters and the data's hash."""
+    kept = {k: v for k, v in config.items() if k not in NOT_IDENTITY}
+    return json.dumps(kept | {"data": data_hash}, sort_keys=True)

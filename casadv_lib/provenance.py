@@ -1,0 +1,72 @@
+"""Where a number comes from: code, packages, hardware, date. Stored beside every result."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+PACKAGES = ("torch", "numpy", "pandas")
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def code_version() -> str:
+    """The commit where there is one ("-changed" with uncommitted changes), and the source's hash."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
+    commit = _git("rev-parse", "--short=12", "HEAD") or "no-commit"
+    changed = "-changed" if _git("status", "--porcelain", "--", "casadv_lib") else ""
+    return f"{commit}{changed} source {digest}"
+
+
+def _git(*arguments: str) -> str:
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=20
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return found.stdout.strip() if found.returncode == 0 else ""
+
+
+def packages() -> dict[str, str]:
+    """Installed versions of what the numbers depend on, and Python's."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "missing"
+    return found
+
+
+def hardware(device: torch.device) -> str:
+    """The processor, or the GPU and the processor, in words."""
+    processor = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [x.split(":", 1)[1].strip() for x in info.read_text().splitlines() if "model name" in x]
+        processor = names[0] if names else processor
+    words = f"{processor}, {os.cpu_count()} cores, {torch.get_num_threads()} thread(s) used"
+    if device.type == "cuda":
+        words = f"{torch.cuda.get_device_name(device)}; {words}"
+    return words
+
+
+def provenance(data_hash: str, device: torch.device, wall_seconds: float) -> dict:
+    """What is stored beside a result."""
+    return {
+        "data_hash": data_hash,
+        "code_version": code_version(),
+        "packages": packages(),
+        "hardware": hardware(device),
+        "device": str(device),
+        "wall_seconds": round(wall_seconds, 2),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }

@@ -1,0 +1,180 @@
+"""The stored results of a profile: reading the file and choosing the records a figure needs.
+
+A record is one run (see `casadv_lib.runs`); figures and tables never train, they read records.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+METRICS = {"ndcg@10": "NDCG@10", "hr@10": "HR@10"}
+BACKBONE_NAMES = {"sasrec": "SASRec", "gru4rec": "GRU4Rec", "causalcnn": "causal CNN"}
+DATASET_NAMES = {
+    "synthetic": "synthetic world",
+    "ml-latest-small": "MovieLens latest-small",
+    "ml-1m": "MovieLens-1M",
+    "beauty": "Amazon Beauty",
+    "video": "Amazon Video Games",
+    "clothing": "Amazon Clothing",
+}
+METHOD_ORDER = (
+    "base",
+    "base+100",
+    "adv_random",
+    "adv_linear",
+    "adv_seq",
+    "adv_global",
+    "adv_cas_1",
+    "adv_cas_2",
+    "adv_cas",
+)
+
+
+class MissingRecords(ValueError):
+    """The results hold too little for a figure or table; the message names what is missing."""
+
+
+def repository_root() -> Path:
+    """The folder that holds `casadv_lib`, wherever the caller works."""
+    return Path(__file__).resolve().parents[1]
+
+
+def load_results(profile_or_path: str | Path) -> dict:
+    """Read `figures/<profile>/results.json`, or the file (or its folder) at a given path.
+
+    Returns the dict with "profile", "dataset", "optimum" and "records".
+    Raises MissingRecords where there is no such file, ValueError where it cannot be read.
+    """
+    given = Path(profile_or_path)
+    is_profile = given.name == str(profile_or_path) and not given.suffix
+    path = repository_root() / "figures" / given if is_profile else given
+    path = path if path.suffix == ".json" else path / "results.json"
+    if not path.is_file():
+        profile = given.name if is_profile else "quick"
+        raise MissingRecords(
+            f"profile_or_path is {str(profile_or_path)!r}, and there is no file {path}; "
+            f"`make figures` or `python -m casadv_lib grid --profile {profile}` writes it"
+        )
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not whole JSON ({error}); write it anew") from error
+    if not isinstance(results, dict) or not isinstance(results.get("records"), list):
+        raise ValueError(f"{path} has no list 'records'; it is not a file of results")
+    return results
+
+
+def known_first(values, order) -> list:
+    """`values` without repeats, those in `order` first and in that order."""
+    values = list(dict.fromkeys(values))
+    return [v for v in order if v in values] + [v for v in values if v not in order]
+
+
+def datasets(results: dict) -> list[str]:
+    """The data sets that have records, in the order of the file."""
+    return list(dict.fromkeys(record["config"]["dataset"] for record in results["records"]))
+
+
+def choose_dataset(results: dict, dataset: str | None) -> str:
+    """`dataset` if it has records; the first of the file for None."""
+    there = datasets(results)
+    if not there:
+        raise MissingRecords("results hold no records at all")
+    if dataset is None:
+        return there[0]
+    if dataset not in there:
+        raise MissingRecords(f"dataset is {dataset!r}; there are records of {', '.join(there)}")
+    return dataset
+
+
+def backbones(results: dict, dataset: str) -> list[str]:
+    """The backbones with records on `dataset`, SASRec first as in the paper's tables."""
+    there = [r["config"]["backbone"] for r in results["records"]
+             if r["config"]["dataset"] == dataset]
+    return known_first(there, BACKBONE_NAMES)
+
+
+def methods(results: dict, dataset: str, backbone: str) -> list[str]:
+    """The methods with records on `dataset` and `backbone`, in the order of METHOD_ORDER."""
+    return known_first((r["config"]["method"] for r in records_of(results, dataset, backbone)),
+                       METHOD_ORDER)
+
+
+def records_of(results: dict, dataset: str, backbone: str, method: str | None = None) -> list:
+    """All records of a data set and backbone, and of a method if one is given."""
+    wanted = {"dataset": dataset, "backbone": backbone}
+    if method is not None:
+        wanted["method"] = method
+    return [r for r in results["records"] if wanted.items() <= r["config"].items()]
+
+
+def main_record(results: dict, dataset: str, backbone: str, method: str) -> dict:
+    """The one record of a method that the tables show, where a sweep left several.
+
+    It is the one whose epsilon most adversarial methods share (a sweep varies the epsilon of
+    one, the others stay at the setting of the comparison); among equals the one with the most
+    attacks, then the lowest seed, then the first of the file.
+    """
+    candidates = records_of(results, dataset, backbone, method)
+    if not candidates:
+        raise MissingRecords(f"no record of method {method!r}, backbone {backbone!r}, "
+                             f"dataset {dataset!r}")
+    # The base and the control may carry an epsilon too, but they do not use it.
+    peers = [r["config"] for r in records_of(results, dataset, backbone)
+             if not r["config"]["method"].startswith("base")]
+
+    def rank(record):
+        epsilon = record["config"].get("epsilon")
+        sharing = {config["method"] for config in peers if config.get("epsilon") == epsilon}
+        seed = record["config"].get("seed") or 0
+        return len(sharing), len(record.get("attacks") or []), -seed
+
+    return max(candidates, key=rank)  # max keeps the first of equals
+
+
+def epsilon_sweep(results: dict, dataset: str, backbone: str, method: str = "adv_cas") -> dict:
+    """`{epsilon: record}`, rising, of runs that differ in epsilon alone.
+
+    Where there are several such families (two seeds, say), it is the one with most values.
+    """
+    families: dict[str, dict] = {}
+    for record in records_of(results, dataset, backbone, method):
+        rest = {name: v for name, v in record["config"].items() if name != "epsilon"}
+        family = families.setdefault(json.dumps(rest, sort_keys=True, default=str), {})
+        family.setdefault(float(record["config"]["epsilon"]), record)
+    sweep = max(families.values(), key=len, default={})
+    if len(sweep) < 2:
+        raise MissingRecords(
+            f"no sweep over epsilon of method {method!r}, backbone {backbone!r}, dataset "
+            f"{dataset!r}: records with {len(sweep)} value(s) of epsilon, at least 2 are needed")
+    return dict(sorted(sweep.items()))
+
+
+def find_attack(record: dict, positions: str, k: int, pick: str = "gradient") -> dict:
+    """The record's attack with these settings (the first listed, where steps differ)."""
+    for attack in record.get("attacks") or []:
+        if (attack["positions"], attack["k"], attack["pick"]) == (positions, k, pick):
+            return attack
+    config = record["config"]
+    raise MissingRecords(
+        f"no attack with positions {positions!r}, k {k}, pick {pick!r} in the record of method "
+        f"{config['method']!r}, backbone {config['backbone']!r}, dataset {config['dataset']!r}")
+
+
+def gather(results: dict, dataset: str, collect: Callable[[str], dict]) -> tuple[dict, list[str]]:
+    """`{backbone: collect(backbone)}` for backbones with all records, and what the others lack.
+
+    A figure gets one panel for each backbone found and says which were left out; where none has
+    all it needs, MissingRecords names everything that is missing.
+    """
+    found, missing = {}, []
+    for backbone in backbones(results, dataset):
+        try:
+            found[backbone] = collect(backbone)
+        except MissingRecords as error:
+            missing.append(str(error))
+    if not found:
+        raise MissingRecords("; ".join(missing))
+    return found, missing

@@ -1,0 +1,208 @@
+"""Figures 5 and 6: robustness to replaced items, from stored records (Section 5.6)."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
+
+from .checks import number
+from .paper import PAPER_LAST_DROP_PERCENT
+from .results import (
+    METRICS,
+    MissingRecords,
+    choose_dataset,
+    find_attack,
+    gather,
+    main_record,
+    methods,
+)
+from .style import (
+    bar_look,
+    key_below,
+    level_label,
+    method_key,
+    method_line,
+    method_patch,
+    panel_title,
+    panels,
+    styled,
+)
+
+PLACES = ("first", "middle", "last")
+FIGURE5_METHODS = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")
+FIGURE6_METHODS = ("base", "adv_global", "adv_cas")
+MOST_REPLACED = 5
+SAME_USERS = {"linewidth": 0.7, "linestyle": "-."}
+PAPER_MARK = {"color": "0.1", "linewidth": 1.8,
+              "path_effects": [withStroke(linewidth=4, foreground="white")]}
+PICK_LOOK = {
+    "gradient": {"linestyle": "-", "linewidth": 1.6},
+    "nearest": {"linestyle": "--", "linewidth": 0.9, "markersize": 4, "markerfacecolor": "white"},
+    "random": {"linestyle": ":", "linewidth": 0.9, "markersize": 4, "markerfacecolor": "white"},
+}
+
+
+@styled
+def figure5(results: dict, dataset: str | None = None, pick: str = "gradient") -> Figure:
+    """Change of NDCG@10 and HR@10 when the first, middle or last item is replaced, in percent.
+
+    The change is relative to the same users' clean score, negative for a loss as in the paper.
+    Error bars: the 95% bootstrap interval of the difference, divided by the clean score. The
+    level marks are the paper's mean drops of its two base models on Video, last item.
+    Needs the three attacks with k = 1 for "base" and "adv_cas"; the generic methods are drawn
+    where they are there.
+    """
+    dataset = choose_dataset(results, dataset)
+
+    def collect(backbone):
+        there = set(methods(results, dataset, backbone)) | {"base", "adv_cas"}
+        needed = {}
+        for method in (name for name in FIGURE5_METHODS if name in there):
+            record = main_record(results, dataset, backbone, method)
+            try:
+                needed[method] = [find_attack(record, place, 1, pick) for place in PLACES]
+            except MissingRecords:
+                if method in ("base", "adv_cas"):
+                    raise
+        return needed
+
+    found, missing = gather(results, dataset, collect)
+    figure, axes = panels(len(METRICS), len(found), sharex=True, sharey="row")
+    for column, (backbone, attacks) in enumerate(found.items()):
+        for row, metric in enumerate(METRICS):
+            _drop_panel(axes[row, column], attacks, metric)
+            axes[row, column].label_outer()
+        axes[0, column].set_title(panel_title(backbone, dataset))
+    drawn = [method for method in FIGURE5_METHODS
+             if any(method in attacks for attacks in found.values())]
+    key_below(figure, [method_patch(method) for method in drawn] + [
+        Line2D([], [], label="paper: base, Video (mean of both)", **PAPER_MARK)], missing)
+    return figure
+
+
+def _drop_panel(axis, attacks: dict, metric: str) -> None:
+    """One backbone and metric of Figure 5: a group of bars for each place."""
+    width = 0.8 / len(attacks)
+    for index, (method, three) in enumerate(attacks.items()):
+        at = [place + (index - (len(attacks) - 1) / 2) * width for place in range(len(PLACES))]
+        clean = [attack["clean"][metric] for attack in three]
+        change, low, high = ([100 * attack["drop"][metric][name] / score if score else 0.0
+                              for attack, score in zip(three, clean, strict=True)]
+                             for name in ("difference", "low", "high"))
+        # A bootstrap interval can miss its own estimate; matplotlib wants lengths of 0 or more.
+        below = [max(0.0, c - bound) for c, bound in zip(change, low, strict=True)]
+        above = [max(0.0, bound - c) for c, bound in zip(change, high, strict=True)]
+        bars = axis.bar(at, change, width * 0.92, yerr=[below, above], label=method,
+                        error_kw={"elinewidth": 1, "capsize": 2, "ecolor": "0.15"},
+                        **bar_look(method))
+        _, caps, lines = bars.errorbar.lines
+        for artist in (*caps, *lines):  # a light rim, to be seen on a dark bar
+            artist.set_path_effects([withStroke(linewidth=2.4, foreground="white")])
+    drop = PAPER_LAST_DROP_PERCENT[metric]
+    axis.hlines(-drop, 1.55, 2.45, label="paper", **PAPER_MARK)
+    axis.annotate(f"paper\n\N{MINUS SIGN}{drop:.1f}", (1.52, -drop), ha="right", va="center",
+                  fontsize=8, color="0.2")
+    axis.axhline(0, color="0.2", linewidth=0.8)
+    axis.set(xticks=range(len(PLACES)), xticklabels=PLACES, xlabel="place of the replaced item",
+             ylabel=f"change of {METRICS[metric]} (% of clean)")
+    axis.grid(False, axis="x")
+
+
+@styled
+def figure6(results: dict, dataset: str | None = None, highlight: int | None = None) -> Figure:
+    """Test HR@10 after the last K items are replaced, K = 0 (clean) to 5.
+
+    Full lines: the gradient attack, with filled marks; broken and dotted lines with hollow marks:
+    the nearest and a random item, for base and adv_cas, as references. The level line is the base
+    on clean data, which the paper's adv_cas stays above even at K = 5 on its three sparse data
+    sets. Only users with at least K items are attacked: under each K stands their number, and
+    where it shrinks thin dash-dotted lines give the same users' clean score.
+    highlight: a K to mark, from 0 to 5.
+    Needs attacks at the last position with pick "gradient" for "base" and "adv_cas".
+    """
+    dataset = choose_dataset(results, dataset)
+    if highlight is not None:
+        number("highlight", highlight, 0, MOST_REPLACED, kind=int)
+
+    def collect(backbone):
+        there = set(methods(results, dataset, backbone)) | {"base", "adv_cas"}
+        needed = {}
+        for method in (name for name in FIGURE6_METHODS if name in there):
+            record = main_record(results, dataset, backbone, method)
+            if method in ("base", "adv_cas") or _last_attacks(record, "gradient"):
+                find_attack(record, "last", 1, "gradient")
+                needed[method] = record
+        return needed
+
+    found, missing = gather(results, dataset, collect)
+    figure, axes = panels(1, len(found), height=3.4, sharey=True)
+    picks = set()  # and "same users", where a line of that kind is drawn
+    for axis, (backbone, records) in zip(axes[0], found.items(), strict=True):
+        users = {}
+        for method, record in records.items():
+            picks |= _replacement_lines(axis, method, record, users)
+        axis.axhline(records["base"]["metrics"]["last"]["test"]["hr@10"], color="0.2",
+                     linewidth=0.8, label="base clean")
+        title = panel_title(backbone, dataset)
+        if highlight is not None:
+            axis.axvline(highlight, color="0.2", linewidth=0.8, label="highlight")
+            title += f"\nK = {highlight}: " + _values_at(records, highlight)
+        axis.set(title=title, ylabel=level_label("hr@10"),
+                 xlabel="K, number of last items replaced\n(below: users with K items)",
+                 xticks=range(MOST_REPLACED + 1))
+        axis.set_xticklabels([f"{k}\n{users[k]:,}" if k in users else f"{k}\n"
+                              for k in range(MOST_REPLACED + 1)])
+        axis.label_outer()
+        axis.xaxis.grid(False)
+    drawn = [m for m in FIGURE6_METHODS if any(m in records for records in found.values())]
+    handles = [method_key(method, linestyle="-") for method in drawn]
+    handles += [Line2D([], [], color="0.3", marker="o", label=f"pick: {pick}",
+                       **({"markersize": 5} | look))
+                for pick, look in PICK_LOOK.items() if pick in picks]
+    handles.append(Line2D([], [], color="0.2", linewidth=0.8, label="base, clean"))
+    if "same users" in picks:
+        handles.append(Line2D([], [], color="0.3", label="clean, the same users", **SAME_USERS))
+    key_below(figure, handles, missing)
+    return figure
+
+
+def _values_at(records: dict, k: int) -> str:
+    """What the gradient lines of a panel read at K = k, in words."""
+    read = {}
+    for method, record in records.items():
+        attacks = _last_attacks(record, "gradient")
+        if k == 0:
+            read[method] = record["metrics"]["last"]["test"]["hr@10"]
+        elif k in attacks:
+            read[method] = attacks[k]["attacked"]["hr@10"]
+    return ", ".join(f"{method} {value:.3f}" for method, value in read.items()) or "not attacked"
+
+
+def _last_attacks(record: dict, pick: str) -> dict[int, dict]:
+    """`{k: attack}` of a record's attacks on the last k items with one way of picking."""
+    attacks = {}
+    for attack in record.get("attacks") or []:
+        if (attack["positions"], attack["pick"]) == ("last", pick):
+            attacks.setdefault(attack["k"], attack)
+    return {k: attacks[k] for k in sorted(attacks) if k <= MOST_REPLACED}
+
+
+def _replacement_lines(axis, method: str, record: dict, users: dict) -> set[str]:
+    """One method's lines in a panel of Figure 6; fills `users`, returns the kinds of lines."""
+    clean = record["metrics"]["last"]["test"]["hr@10"]
+    drawn = set()
+    for pick, look in PICK_LOOK.items():
+        attacks = _last_attacks(record, pick)
+        if not attacks or (pick != "gradient" and method == "adv_global"):
+            continue
+        drawn.add(pick)
+        users.update({k: attack["users"] for k, attack in attacks.items()})
+        axis.plot([0, *attacks], [clean, *(a["attacked"]["hr@10"] for a in attacks.values())],
+                  label=f"{method} {pick}", **method_line(method, **look))
+        if pick == "gradient" and len({a["users"] for a in attacks.values()}) > 1:
+            axis.plot(list(attacks), [a["clean"]["hr@10"] for a in attacks.values()],
+                      label=f"{method} same users", color=method_line(method)["color"],
+                      **SAME_USERS)
+            drawn.add("same users")
+    return drawn

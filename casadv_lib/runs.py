@@ -1,0 +1,217 @@
+"""A run is a configuration: it has a directory, is reused when it exists, resumes when it was cut.
+
+A run's directory holds `config.json`, `metrics.json` (written last: it marks the run complete),
+`ranks.npz` (per-user ranks), `checkpoint.pt` (weights, best weights, optimiser, curve) and
+`attacks/`. An adversarial run makes or reuses its base.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from .adversarial import AdversarialSettings
+from .attacks import attack
+from .backbones import BACKBONES, Backbone
+from .data import SequenceDataset, load_dataset
+from .evaluation import METRICS, evaluate, paired_bootstrap, summary
+from .files import load_tensors, read_json, write_bytes, write_json
+from .profiles import base_of, identity, model_arguments, part
+from .provenance import ROOT, provenance
+from .training import Trainer, TrainingSettings, choose_device
+
+SPLITS = ("validation", "test")
+
+
+def runs_folder() -> Path:
+    """`CASADV_RUNS`, or `runs/` in the repository."""
+    return Path(os.environ.get("CASADV_RUNS") or ROOT / "runs")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A complete run: its configuration, its directory, its data."""
+
+    config: dict
+    folder: Path
+    data: SequenceDataset
+
+    @property
+    def metrics(self) -> dict:
+        return read_json(self.folder / "metrics.json")
+
+    def ranks(self, split: str = "test", which: str = "last") -> np.ndarray:
+        """Per-user ranks, (users,) float64; which: the "last" or the "best" epoch."""
+        with np.load(self.folder / "ranks.npz", allow_pickle=False) as stored:
+            return stored[f"{split} {which}"]
+
+    def model(self, which: str = "last", device: str = "auto") -> Backbone:
+        """The trained backbone of the "last" or the "best" validation epoch."""
+        content = load_tensors(self.folder / "checkpoint.pt", choose_device(device))
+        model = build_model(self.config, self.data).to(choose_device(device))
+        best = content["history"]["best_state"]
+        model.load_state_dict(best if which == "best" and best else content["model"])
+        return model
+
+
+def build_model(config: dict, data: SequenceDataset) -> Backbone:
+    """A fresh backbone whose weights depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config["seed"])
+        return BACKBONES[config["backbone"]](data.n_items, **model_arguments(config))
+
+
+def canonical(config: dict) -> dict:
+    """The configuration without what its method does not read, so that equal runs are one run."""
+    if config["method"] == "base":
+        return base_of(config)
+    if config["method"] == "base+100":
+        kept = {name: config[name] for name in ("adv_epochs", "optimizer_state", "method")}
+        return base_of(config) | kept
+    return config
+
+
+def folder_of(config: dict, data: SequenceDataset) -> Path:
+    """The run's directory; its name tells the run, its end is a hash of the configuration."""
+    digest = hashlib.sha256(identity(config, data.fingerprint).encode()).hexdigest()[:10]
+    dataset = Path(config["dataset"]).stem
+    name = f"{dataset}-{config['backbone']}-{config['method']}-seed{config['seed']}-{digest}"
+    return runs_folder() / name
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path):
+    """Hold a run's lock: a second process that wants the same run waits, then reuses it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def run(config: dict, data: SequenceDataset | None = None, progress: bool = True) -> Run:
+    """Make, resume or reuse the run of a configuration (from `profiles.configure`)."""
+    config = canonical(config)
+    data = data or load_dataset(config["dataset"])
+    folder = folder_of(config, data)
+    made = Run(config, folder, data)
+    if (folder / "metrics.json").exists():
+        return made
+    base = None if config["method"] == "base" else run(base_of(config), data, progress)
+    with one_at_a_time(folder):
+        if not (folder / "metrics.json").exists():
+            _train(made, base, progress)
+    return made
+
+
+def _train(made: Run, base: Run | None, progress: bool) -> None:
+    config, data, folder = made.config, made.data, made.folder
+    started = time.perf_counter()
+    device = choose_device(config["device"])
+    write_json(folder / "config.json", config)
+    settings = part(config, TrainingSettings)
+    if base is None:
+        trainer = Trainer(build_model(config, data), data, settings)
+    else:
+        content = load_tensors(base.folder / "checkpoint.pt", device)
+        model = build_model(config, data)
+        model.load_state_dict(content["model"])
+        trainer = Trainer(
+            model, data, part(config | {"epochs": config["adv_epochs"]}, TrainingSettings),
+            config["method"], part(config, AdversarialSettings), config["epochs"],
+        )  # fmt: skip
+        if config["optimizer_state"] == "kept":
+            trainer.optimizer.load_state_dict(content["history"]["optimizer_state"])
+    history = trainer.run(folder / "checkpoint.pt", progress)
+    metrics, ranks = _measure(trainer)
+    if base is not None:
+        metrics["versus_base"] = {
+            split: {m: paired_bootstrap(ranks[f"{split} last"], base.ranks(split), m) for m in METRICS}
+            for split in SPLITS
+        }
+    train_seconds = sum(history.epoch_seconds)
+    metrics["curve"] = history.curve
+    metrics["losses"] = history.losses
+    metrics["seconds"] = {
+        "train": train_seconds, "per_epoch": float(np.median(history.epoch_seconds))
+    }  # fmt: skip
+    metrics["provenance"] = provenance(data.fingerprint, device, time.perf_counter() - started)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **ranks)
+    write_bytes(folder / "ranks.npz", buffer.getvalue())
+    write_json(folder / "metrics.json", metrics)
+
+
+def _measure(trainer: Trainer) -> tuple[dict, dict[str, np.ndarray]]:
+    """Metrics and ranks of the last epoch and of the best validation epoch."""
+    metrics, ranks = {}, {}
+    last = trainer.first_epoch + trainer.done
+    best, state = trainer.history.best, trainer.history.best_state
+    for which in ("last", "best"):
+        epoch = last if which == "last" or best is None else best["epoch"]
+        if which == "best" and epoch != last:
+            trainer.model.load_state_dict(state)
+        metrics[which] = {"epoch": epoch}
+        for split in SPLITS:
+            found = evaluate(trainer.model, trainer.data, split)
+            metrics[which][split] = {m: found[m] for m in (*METRICS, "tie_rate")}
+            ranks[f"{split} {which}"] = found["ranks"]
+    return metrics, ranks
+
+
+def run_attack(made: Run, split: str = "test", **options) -> dict:
+    """Attack a run's last epoch; stored with the run and reused. options: as `attacks.attack`.
+
+    Returns the record of the attack: its options, "clean" and "attacked" metrics, the "drop"
+    with its bootstrap interval, the number of "users" and the median "distance" of a substitute
+    in embedding space ("unit": the median distance between nearest neighbours).
+    """
+    options = {"positions": "last", "k": 1, "pick": "gradient", "step": 0.1, "seed": 0} | options
+    if options["pick"] in ("nearest", "random"):
+        options["step"] = 0.0  # these take no step: one stored attack for all
+    words = "-".join(f"{options[name]}" for name in sorted(options))
+    path = made.folder / "attacks" / f"{split}-{words}.json"
+    if path.exists():
+        return read_json(path)
+    started = time.perf_counter()
+    model = made.model(device=made.config["device"])
+    found = attack(model, made.data, split=split, **options)
+    clean = found["clean"]
+    record = options | {
+        "split": split,
+        "users": len(found["users"]),
+        "distance": float(np.median(found["distance"])),
+        "unit": found["unit"],
+        "clean": summary(clean["ranks"]),
+        "attacked": summary(found["ranks"]),
+        "drop": {m: paired_bootstrap(found["ranks"], clean["ranks"], m) for m in METRICS},
+        "provenance": provenance(
+            made.data.fingerprint, next(model.parameters()).device, time.perf_counter() - started
+        ),
+    }
+    write_json(path, record)
+    return record
+
+
+def record_of(made: Run) -> dict:
+    """Everything about a run that figures and tables read, as plain values."""
+    metrics = made.metrics
+    stored = sorted((made.folder / "attacks").glob("test-*.json"))
+    return {
+        "config": made.config,
+        "metrics": {which: metrics[which] for which in ("last", "best")},
+        "curve": metrics["curve"],
+        "versus_base": metrics.get("versus_base"),
+        "attacks": [read_json(path) for path in stored],
+        "seconds": metrics["seconds"],
+        "provenance": metrics["provenance"],
+    }
+

@@ -1,0 +1,360 @@
+"""Training: phase 1 (L_B, Eq. 5) and phase 2 (L, Eq. 10), with curves, checkpoints and resume.
+
+Every random number of an epoch comes from (seed, phase, epoch) alone, so a run that was cut off
+and goes on from its last checkpoint ends with the same numbers as one that was never cut.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import time
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from .adversarial import METHODS, PRESETS, AdversarialSettings, training_loss
+from .backbones import Backbone, Dropout
+from .batching import TokenTable
+from .cascade import cascade_effects, cascade_weights
+from .checks import number, one_of
+from .data import SequenceDataset, training_sequences
+from .evaluation import evaluate
+from .files import load_tensors, save_tensors
+from .sampling import NegativeSampler
+
+SECONDS_BETWEEN_CHECKPOINTS = 30
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the message says since when and which settings to look at."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What both phases share (Section 5.3); "auto" is decided where the run starts."""
+
+    epochs: int = 500
+    seed: int = 0
+    batch_size: int = 128  # users a batch
+    eval_every: int = 0  # epochs between evaluations; 0: none inside
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-5  # the paper's "L2 norm"
+    decay: str = "adamw"  # decoupled; "adam": coupled; "item_norm": ||E|| added to the loss
+    beta1: float = 0.9
+    beta2: float = 0.98
+    device: str = "auto"  # "auto": a GPU if there is one; or any name PyTorch knows
+    amp: str | bool = "auto"  # bfloat16 passes; "auto": no, they drown the small random start
+    compile: str | bool = "auto"  # torch.compile of the encoder; "auto": no
+
+    def __post_init__(self):
+        for name in ("epochs", "seed", "eval_every"):
+            number(name, getattr(self, name), low=0, kind=int)
+        number("batch_size", self.batch_size, low=1, kind=int)
+        number("learning_rate", self.learning_rate, low=0)
+        number("weight_decay", self.weight_decay, low=0)
+        for name in ("beta1", "beta2"):
+            number(name, getattr(self, name), low=0, high=0.99999)
+        one_of("decay", self.decay, ("adamw", "adam", "item_norm"))
+        for name in ("amp", "compile"):
+            one_of(name, getattr(self, name), ("auto", True, False))
+        choose_device(self.device)
+
+
+@dataclass
+class History:
+    """What training leaves behind besides the model.
+
+    losses: the mean training loss of each epoch. curve: one entry per evaluation, with "epoch"
+    (phase 2 goes on counting where phase 1 ended), "phase", "loss", "validation" and "test".
+    best: the entry with the best validation NDCG@10, and best_state its weights. The test
+    numbers of the curve are for Figure 3; nothing is ever chosen by them.
+    """
+
+    losses: list[float] = field(default_factory=list)
+    curve: list[dict] = field(default_factory=list)
+    best: dict | None = None
+    best_state: dict | None = None
+    epoch_seconds: list[float] = field(default_factory=list)
+    optimizer_state: dict | None = None
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of that name; "auto" takes PyTorch's accelerator where there is one."""
+    if name == "auto":
+        found = torch.accelerator.current_accelerator(check_available=True)
+        return found if found is not None else torch.device("cpu")
+    try:
+        return torch.device(name)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device is {name!r}; allowed are 'auto' and PyTorch's names") from error
+
+
+def make_optimizer(model: Backbone, s: TrainingSettings) -> torch.optim.Optimizer:
+    """Adam with the chosen kind of decay.
+
+    Coupled decay under Adam shrinks every item that is not in the batch at the full learning
+    rate, since Adam divides the tiny decay by its own tiny size; decoupled decay does not.
+    """
+    kind = torch.optim.Adam if s.decay == "adam" else torch.optim.AdamW
+    decay = 0.0 if s.decay == "item_norm" else s.weight_decay
+    # fused: one pass over the item table instead of many; it needs a real device
+    fused = all(p.device.type != "meta" for p in model.parameters()) or None
+    return kind(
+        model.parameters(), s.learning_rate, (s.beta1, s.beta2), weight_decay=decay, fused=fused
+    )
+
+
+class Trainer:
+    """One phase of training, an epoch at a time. `fit` and `fit_adversarial` run it."""
+
+    def __init__(
+        self,
+        model: Backbone,
+        data: SequenceDataset,
+        settings: TrainingSettings,
+        method: str | None = None,
+        adversarial: AdversarialSettings | None = None,
+        first_epoch: int = 0,
+    ):
+        self.model, self.data, self.settings = model, data, settings
+        self.method = None if method is None else METHODS[method]
+        self.adversarial = adversarial or AdversarialSettings()
+        self.phase, self.first_epoch = 1 if method is None else 2, first_epoch
+        self.device = choose_device(settings.device)
+        model.to(self.device)
+        self.table, self.sampler = training_table(
+            model, data, self.device, self._terms(), settings.batch_size, self.adversarial
+        )
+        self.optimizer = make_optimizer(model, settings)
+        self.generator = torch.Generator(self.device)
+        self.history = History()
+        self.amp = settings.amp is True
+        if settings.compile is True:
+            model.encode = torch.compile(model.encode, dynamic=True)
+
+    def _terms(self):
+        return None if self.method is None else self.method.terms
+
+    @property
+    def done(self) -> int:
+        """Epochs of this phase behind us."""
+        return len(self.history.losses)
+
+    def train_epoch(self) -> float:
+        """One pass over all users in a new order; returns the mean loss."""
+        s, words = self.settings, [self.settings.seed, self.phase, self.done]
+        self.generator.manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))
+        order = np.random.default_rng(words).permutation(len(self.table.lengths))
+        negatives = self.sampler.draw(self.generator)
+        self.model.train()
+        losses, sizes = [], []
+        for batch in self.table.batches(order, s.batch_size, negatives):
+            drop = Dropout(self.model.dropout, self.generator)
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
+                loss, parts = training_loss(
+                    self.model, batch, self.method, self.adversarial, drop, self.generator
+                )
+            if s.decay == "item_norm":
+                loss = loss + s.weight_decay * torch.linalg.vector_norm(self.model.items.weight)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+            losses.append(loss.detach())
+            if "perturbation" in parts:
+                sizes.append(parts["perturbation"])
+        # the only place of an epoch that waits for the device
+        mean = float(torch.stack(losses).mean())
+        self._check(mean, float(torch.stack(sizes).min()) if sizes else None)
+        return mean
+
+    def _check(self, loss: float, perturbation: float | None) -> None:
+        epoch = self.first_epoch + self.done + 1
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss} in epoch {epoch}; the model has diverged. Look at "
+                f"learning_rate ({self.settings.learning_rate}), epsilon "
+                f"({self.adversarial.epsilon}) and lambda1 ({self.adversarial.lambda1})"
+            )
+        if perturbation == 0 and self.adversarial.epsilon > 0:
+            raise TrainingError(
+                f"the perturbation A was zero in epoch {epoch}: its gradient vanished. The norm "
+                f"of Eq. 6 has gradient zero at A = 0; start is {self.adversarial.start!r}, "
+                "use start='random'"
+            )
+
+    def evaluate(self) -> dict:
+        """A curve entry for the present weights; remembers the best validation NDCG@10."""
+        entry = {
+            "epoch": self.first_epoch + self.done,
+            "phase": self.phase,
+            "loss": self.history.losses[-1] if self.history.losses else None,
+        }
+        for split in ("validation", "test"):
+            found = evaluate(self.model, self.data, split)
+            entry[split] = {key: found[key] for key in ("ndcg@10", "hr@10")}
+        self.history.curve.append(entry)
+        best, key = self.history.best, "ndcg@10"
+        if best is None or entry["validation"][key] > best["validation"][key]:
+            self.history.best = entry
+            self.history.best_state = copy.deepcopy(self.model.state_dict())
+        return entry
+
+    def run(self, checkpoint: Path | None = None, progress: bool = True) -> History:
+        """Train to the end, from the checkpoint where there is one."""
+        if checkpoint is not None and Path(checkpoint).exists():
+            self.load(checkpoint)
+        s, saved = self.settings, time.monotonic()
+        label = "phase 1" if self.method is None else "phase 2"
+        bar = tqdm(
+            total=s.epochs, initial=self.done, desc=label, unit="epoch",
+            disable=not progress or bool(os.environ.get("CI")),
+        )  # fmt: skip
+        with bar:
+            while self.done < s.epochs:
+                started = time.perf_counter()
+                loss = self.train_epoch()
+                self.history.losses.append(loss)
+                self.history.epoch_seconds.append(time.perf_counter() - started)
+                last = self.done == s.epochs
+                shown = {"loss": f"{loss:.4f}"}
+                if s.eval_every and (self.done % s.eval_every == 0 or last):
+                    shown["validation ndcg@10"] = f"{self.evaluate()['validation']['ndcg@10']:.4f}"
+                bar.update()
+                bar.set_postfix(shown)
+                due = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
+                if checkpoint is not None and (due or last):
+                    self.save(checkpoint)
+                    saved = time.monotonic()
+        self.history.optimizer_state = self.optimizer.state_dict()
+        return self.history
+
+    def save(self, path: Path) -> None:
+        """Write everything that the next epoch needs, atomically."""
+        kept = {f.name: getattr(self.history, f.name) for f in fields(History)}
+        kept["optimizer_state"] = self.optimizer.state_dict()
+        save_tensors(path, {"model": self.model.state_dict(), "history": kept})
+
+    def load(self, path: Path) -> None:
+        """Go on from `save`."""
+        content = load_tensors(path, self.device)
+        self.model.load_state_dict(content["model"])
+        self.history = History(**content["history"])
+        self.optimizer.load_state_dict(self.history.optimizer_state)
+
+
+def training_table(
+    model: Backbone,
+    data: SequenceDataset,
+    device,
+    terms: str | None,
+    batch_size: int,
+    adversarial: AdversarialSettings,
+) -> tuple[TokenTable, NegativeSampler]:
+    """The training tokens of a data set, with their cascade weights if `terms` is given.
+
+    A training sequence v_1 ... v_n gives the inputs v_1 ... v_{n-1} with the targets
+    v_2 ... v_n, the last max_len of them. The held-out items appear nowhere.
+    """
+    if model.n_items != data.n_items:
+        raise ValueError(
+            f"the model has {model.n_items} items, the data set {data.name!r} {data.n_items}; "
+            "allowed is a model made for this data set"
+        )
+    # a user with three items has one training item, which predicts nothing
+    met = [s for s in training_sequences(data) if len(s) > 1]
+    if not met:
+        raise ValueError(f"no user of {data.name!r} has two training items; nothing can be learnt")
+    inputs = [s[:-1][-model.max_len :] for s in met]
+    targets = [s[1:][-model.max_len :] for s in met]
+    weights = None
+    if terms is not None:
+        effects = cascade_effects(
+            inputs, model.max_len, batch_size, terms, adversarial.count_self
+        )
+        weights = cascade_weights(effects, adversarial.cascade_norm, adversarial.weight_mean)
+    table = TokenTable(inputs, device, targets, weights)
+    return table, NegativeSampler(met, table.lengths, data.n_items, device)
+
+
+def _split(options: dict, kinds: tuple[type, ...]) -> list[dict]:
+    """Sort keyword arguments into the settings they belong to; refuse unknown names."""
+    known = [{f.name for f in fields(kind)} for kind in kinds]
+    for name in options:
+        if not any(name in names for names in known):
+            allowed = ", ".join(sorted(set().union(*known)))
+            raise ValueError(f"{name!r} is not a setting; allowed are {allowed}")
+    return [{k: v for k, v in options.items() if k in names} for names in known]
+
+
+def fit(
+    model: Backbone,
+    data: SequenceDataset,
+    epochs: int = 500,
+    seed: int = 0,
+    batch_size: int = 128,
+    device: str = "auto",
+    eval_every: int = 0,
+    *,
+    checkpoint: Path | str | None = None,
+    progress: bool = True,
+    **settings,
+) -> History:
+    """Phase 1: train a backbone on L_B (Eq. 5), in place.
+
+    checkpoint: a file to resume from and to write to. settings: fields of `TrainingSettings`.
+    Returns a `History`.
+    """
+    settings |= dict(epochs=epochs, seed=seed, batch_size=batch_size, device=device)
+    (own,) = _split(settings | {"eval_every": eval_every}, (TrainingSettings,))
+    trainer = Trainer(model, data, TrainingSettings(**own))
+    return trainer.run(checkpoint, progress)
+
+
+def fit_adversarial(
+    model: Backbone,
+    data: SequenceDataset,
+    method: str = "adv_cas",
+    epsilon: float = 10.0,
+    lambda1: float = 1.0,
+    lambda2: float = 1.0,
+    epochs: int = 100,
+    seed: int = 0,
+    scope: str = "batch",
+    eval_every: int = 0,
+    *,
+    preset: str | None = None,
+    optimizer_state: dict | None = None,
+    first_epoch: int = 0,
+    checkpoint: Path | str | None = None,
+    progress: bool = True,
+    **settings,
+) -> History:
+    """Phase 2: go on training a converged backbone on L of Eq. 10, in place.
+
+    method: a name of `METHODS`. preset: "batch" or "literal", overrides the values it names.
+    optimizer_state: go on with phase 1's (a `History` has it); None starts Adam afresh.
+    first_epoch: the epochs of phase 1, for the numbering of the curve.
+    settings: fields of `TrainingSettings` and `AdversarialSettings`. Returns a `History`.
+    """
+    one_of("method", method, METHODS)
+    one_of("preset", preset, (None, *PRESETS))
+    settings |= dict(epochs=epochs, seed=seed, eval_every=eval_every, scope=scope)
+    settings |= dict(epsilon=epsilon, lambda1=lambda1, lambda2=lambda2) | PRESETS.get(preset, {})
+    own, adversarial = _split(settings, (TrainingSettings, AdversarialSettings))
+    trainer = Trainer(
+        model, data, TrainingSettings(**own), method, AdversarialSettings(**adversarial),
+        first_epoch,
+    )  # fmt: skip
+    if optimizer_state is not None:
+        trainer.optimizer.load_state_dict(optimizer_state)
+    return trainer.run(checkpoint, progress)
+
+
+def settings_of(*kinds: type) -> dict:
+    """The defaults of settings classes as one flat dict."""
+    return {k: v for kind in kinds for k, v in asdict(kind()).items()}

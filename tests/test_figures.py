@@ -1,0 +1,401 @@
+"""Figures: what is drawn equals what the records hold; missing records are named."""
+
+import json
+
+import matplotlib
+import numpy as np
+import pytest
+from _fake_results import (
+    ADV_EPOCHS,
+    EPOCHS,
+    EPSILONS,
+    MAIN_EPSILON,
+    USERS,
+    fake_record,
+    fake_results,
+    without,
+)
+from matplotlib import pyplot
+from matplotlib.patches import Circle, Rectangle
+
+from casadv_lib import figures
+from casadv_lib.results import METHOD_ORDER, find_attack, main_record
+from casadv_lib.style import STYLES
+
+
+@pytest.fixture(scope="module")
+def results():
+    return fake_results()
+
+
+def line(axis, label):
+    """The x and y values of the one line with this label."""
+    (found,) = [drawn for drawn in axis.lines if drawn.get_label() == label]
+    return list(found.get_xdata()), list(found.get_ydata())
+
+
+def last(record, metric="ndcg@10"):
+    return record["metrics"]["last"]["test"][metric]
+
+
+def titles(figure):
+    return [axis.get_title() for axis in figure.axes]
+
+
+def legend_texts(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_a_method_reads_without_colour_and_without_marker():
+    assert set(STYLES) == set(METHOD_ORDER)
+    for trait in ("color", "marker", "line", "hatch", "label"):
+        values = [getattr(style, trait) for style in STYLES.values()]
+        assert len(set(values)) == len(values), trait
+
+
+def test_figures_leave_no_global_state(results):
+    before = dict(matplotlib.rcParams)
+    figure = figures.figure3(results)
+    assert pyplot.get_fignums() == []
+    assert dict(matplotlib.rcParams) == before
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+# Figure 1
+
+def test_figure1_draws_circles_of_the_perturbations_size(results):
+    arrays = results["figure1"]
+    figure = figures.figure1(**arrays)
+    for axis, name in zip(figure.axes, ("generic", "guided"), strict=True):
+        filled = [patch for patch in axis.patches if isinstance(patch, Circle) and patch.fill]
+        assert np.allclose([c.radius for c in filled], np.linalg.norm(arrays[name], axis=1))
+        assert np.allclose([c.center for c in filled], arrays["points"])
+        (arrows,) = [c for c in axis.collections if hasattr(c, "U")]
+        assert np.allclose(np.column_stack([arrows.U, arrows.V]), arrays[name])
+    written = [text.get_text() for text in figure.axes[1].texts]
+    assert written == [f"{t}\nC={c:.1f}" for t, c in enumerate(arrays["effects"], start=1)]
+    assert len(figure.axes[0].texts) == len(arrays["points"])
+
+
+def test_figure1_labels_stay_in_the_panel_and_circles_can_be_given(results):
+    n = len(results["figure1"]["effects"])
+    radii = (np.full(n, 0.5), np.linspace(0.1, 0.9, n))
+    figure = figures.figure1(**results["figure1"], radii=radii)
+    for axis, radius in zip(figure.axes, radii, strict=True):
+        filled = [patch for patch in axis.patches if patch.fill]
+        assert np.allclose([circle.radius for circle in filled], radius)
+        for text in axis.texts:
+            x, y = text.get_position()
+            assert axis.get_xlim()[0] < x < axis.get_xlim()[1]
+            assert axis.get_ylim()[0] < y < axis.get_ylim()[1]
+
+
+@pytest.mark.parametrize("name, value", [
+    ("generic", np.zeros((3, 2))), ("points", np.zeros((7, 3))), ("effects", np.zeros(7)),
+    ("effects", np.ones(6))])
+def test_figure1_refuses_arrays_that_do_not_fit(results, name, value):
+    with pytest.raises(ValueError, match=name):
+        figures.figure1(**(results["figure1"] | {name: value}))
+
+
+# Figure 2
+
+def boxes(figure):
+    """{(user, distance from the newest): what the box is}"""
+    (axis,) = figure.axes
+    found = [patch for patch in axis.patches if isinstance(patch, Rectangle)]
+    newest = max(box.get_x() for box in found)
+    return {(round(box.get_y() + 0.33), round(newest - box.get_x())): box.get_gid()
+            for box in found}
+
+
+def test_figure2_toy_has_the_papers_value_and_reach():
+    figure = figures.figure2(**figures.FIGURE2_TOY)
+    kinds = boxes(figure)
+    assert len(kinds) == sum(map(len, figures.FIGURE2_TOY["histories"]))
+    assert {place for place, kind in kinds.items() if kind == "mark"} == {(0, 3)}
+    assert {place for place, kind in kinds.items() if kind == "own"} == {(0, 2), (0, 1), (0, 0)}
+    assert {place for place, kind in kinds.items() if kind == "other"} == {
+        (1, 3), (1, 2), (1, 1), (1, 0), (2, 0), (3, 1), (3, 0)}
+    assert "= 11," in titles(figure)[0]
+
+
+def test_figure2_with_b_below_m_and_short_memory():
+    histories = [np.array([9, 1, 2, 3]), np.array([1, 4, 5, 6, 7]), np.array([8, 1, 2])]
+    figure = figures.figure2(histories, mark=(0, 1), max_len=3, batch_size=1, names={1: "one"})
+    kinds = boxes(figure)
+    # User 1 met the item too long ago; user 2's occurrence counts 2, times b/m = 1/3.
+    assert {place for place, kind in kinds.items() if kind == "other"} == {(2, 1), (2, 0)}
+    assert f"= {1 + 2 + 2 / 3:.4g}," in titles(figure)[0]
+    assert [text.get_text() for text in figure.axes[0].texts].count("one") == 2
+
+
+@pytest.mark.parametrize("mark", [(5, 0), (0, 5), (-1, 0), (0, "1")])
+def test_figure2_refuses_a_mark_outside(mark):
+    with pytest.raises(ValueError, match="mark"):
+        figures.figure2(**(figures.FIGURE2_TOY | {"mark": mark}))
+
+
+# Figure 3
+
+@pytest.mark.parametrize("metric", ["ndcg@10", "hr@10"])
+def test_figure3_draws_the_curves(results, metric):
+    figure = figures.figure3(results, metric=metric)
+    assert titles(figure) == ["SASRec, synthetic world", "GRU4Rec, synthetic world"]
+    for axis, backbone in zip(figure.axes, ("sasrec", "gru4rec"), strict=True):
+        base = main_record(results, "synthetic", backbone, "base")
+        for split in ("test", "validation"):
+            x, y = line(axis, f"base {split}")
+            assert x == [p["epoch"] for p in base["curve"]]
+            assert y == [p[split][metric] for p in base["curve"]]
+            for method in ("adv_cas", "base+100"):
+                record = main_record(results, "synthetic", backbone, method)
+                points = [base["curve"][-1], *record["curve"]]
+                x, y = line(axis, f"{method} {split}")
+                assert (x[0], x[-1]) == (EPOCHS, EPOCHS + ADV_EPOCHS)
+                assert y == [p[split][metric] for p in points]
+        assert set(line(axis, "switch")[0]) == {EPOCHS}
+        assert set(line(axis, "optimum")[1]) == {results["optimum"]["synthetic"][metric]}
+
+
+def test_figure3_without_control_or_optimum():
+    results = without(fake_results(["beauty"]), method="base+100")
+    figure = figures.figure3(results, "beauty")
+    labels = [drawn.get_label() for drawn in figure.axes[0].lines]
+    assert "optimum" not in labels
+    assert not [label for label in labels if label.startswith("base+100")]
+    assert legend_texts(figure) == ["base", "adv_cas", "test", "validation", "end of phase 1"]
+
+
+def test_figure3_starts_phase_two_alone_where_the_base_was_not_evaluated_at_its_end(results):
+    results = json.loads(json.dumps(results))
+    main_record(results, "synthetic", "sasrec", "base")["curve"].pop()
+    x, _ = line(figures.figure3(results).axes[0], "adv_cas test")
+    assert x[0] == EPOCHS + 2
+
+
+def test_figure3_names_an_empty_curve(results):
+    results = json.loads(json.dumps(results))
+    for backbone in ("sasrec", "gru4rec"):
+        main_record(results, "synthetic", backbone, "base")["curve"] = []
+    with pytest.raises(ValueError, match="no curve.*'base'.*'sasrec'.*'gru4rec'"):
+        figures.figure3(results)
+
+
+# Figure 4
+
+def test_figure4_draws_the_sweep(results):
+    figure = figures.figure4(results)
+    axes = np.array(figure.axes).reshape(2, 2)
+    for column, backbone in enumerate(("sasrec", "gru4rec")):
+        base = main_record(results, "synthetic", backbone, "base")
+        for row, metric in enumerate(("ndcg@10", "hr@10")):
+            axis = axes[row, column]
+            assert axis.get_xscale() == "log"
+            x, y = line(axis, "adv_cas")
+            assert x == list(EPSILONS)
+            assert y == [last(fake_record("synthetic", backbone, "adv_cas", e), metric) for e in x]
+            assert set(line(axis, "base")[1]) == {last(base, metric)}
+            (band,) = [patch for patch in axis.patches if patch.get_label() == "paper"]
+            assert (band.get_x(), band.get_x() + band.get_width()) == (10, 20)
+            (interval,) = [c for c in axis.collections if c.get_label() == "interval"]
+            corners = interval.get_paths()[0].vertices
+            top = corners[np.isclose(corners[:, 0], MAIN_EPSILON), 1].max()
+            record = main_record(results, "synthetic", backbone, "adv_cas")
+            assert top == pytest.approx(last(base, metric)
+                                        + record["versus_base"]["test"][metric]["high"])
+    assert not [text for text in titles(figure) if "epsilon" in text]
+
+
+def test_figure4_highlight(results):
+    figure = figures.figure4(results, highlight=5)
+    axis = figure.axes[0]
+    record = fake_record("synthetic", "sasrec", "adv_cas", 5.0)
+    assert line(axis, "highlight") == ([5.0], [last(record)])
+    gain = 100 * (last(record) / last(main_record(results, "synthetic", "sasrec", "base")) - 1)
+    assert f"epsilon 5: {last(record):.4f} ({gain:+.1f}% against the base)" in axis.get_title()
+    with pytest.raises(ValueError, match=r"highlight is 4; allowed .* 0.1, 1, 3, 5, 10"):
+        figures.figure4(results, highlight=4)
+
+
+def test_figure4_without_intervals(results):
+    results = json.loads(json.dumps(results))
+    for record in results["records"]:
+        record["versus_base"] = None
+    axis = figures.figure4(results).axes[0]
+    assert line(axis, "adv_cas")[0] == list(EPSILONS)
+    assert not [c for c in axis.collections if c.get_label() == "interval"]
+
+
+def test_figure4_sweep_takes_runs_that_differ_in_epsilon_alone(results):
+    other = fake_record("synthetic", "sasrec", "adv_cas", 2.0)
+    other["config"]["lambda1"] = 1.0
+    other["metrics"]["last"]["test"]["ndcg@10"] = 0.9
+    results = results | {"records": [other, *results["records"]]}
+    assert line(figures.figure4(results).axes[0], "adv_cas")[0] == list(EPSILONS)
+
+
+# Figure 5
+
+def test_figure5_bars_are_percent_of_the_same_users_clean_score(results):
+    figure = figures.figure5(results)
+    axes = np.array(figure.axes).reshape(2, 2)
+    drawn = ["base", "adv_linear", "adv_seq", "adv_global", "adv_cas"]
+    for column, backbone in enumerate(("sasrec", "gru4rec")):
+        for row, metric in enumerate(("ndcg@10", "hr@10")):
+            axis = axes[row, column]
+            bars = {c.get_label(): c for c in axis.containers if hasattr(c, "patches")}
+            assert list(bars) == drawn
+            for method, container in bars.items():
+                record = main_record(results, "synthetic", backbone, method)
+                attacks = [find_attack(record, place, 1) for place in ("first", "middle", "last")]
+                heights = [patch.get_height() for patch in container.patches]
+                percent = [100 * (a["attacked"][metric] / a["clean"][metric] - 1) for a in attacks]
+                assert heights == pytest.approx(percent)
+                assert heights[2] < heights[1] < 0
+                (segments,) = [c.get_segments() for c in container.errorbar.lines[2]]
+                low = [100 * a["drop"][metric]["low"] / a["clean"][metric] for a in attacks]
+                high = [100 * a["drop"][metric]["high"] / a["clean"][metric] for a in attacks]
+                assert [s[0, 1] for s in segments] == pytest.approx(low)
+                assert [s[1, 1] for s in segments] == pytest.approx(high)
+            (mark,) = [c for c in axis.collections if c.get_label() == "paper"]
+            assert mark.get_segments()[0][0, 1] == {"ndcg@10": -23.22, "hr@10": -11.04}[metric]
+    assert legend_texts(figure)[:-1] == drawn
+
+
+def test_figure5_needs_the_attacks_of_base_and_adv_cas_only(results):
+    slim = json.loads(json.dumps(without(results, method="adv_seq")))
+    for backbone in ("sasrec", "gru4rec"):
+        main_record(slim, "synthetic", backbone, "adv_linear")["attacks"] = []
+    assert legend_texts(figures.figure5(slim))[:-1] == ["base", "adv_global", "adv_cas"]
+    for record in slim["records"]:
+        record["attacks"] = [a for a in record["attacks"] if a["positions"] != "middle"]
+    with pytest.raises(ValueError, match="no attack with positions 'middle', k 1"):
+        figures.figure5(slim)
+
+
+# Figure 6
+
+def test_figure6_draws_clean_and_attacked(results):
+    figure = figures.figure6(results)
+    for axis, backbone in zip(figure.axes, ("sasrec", "gru4rec"), strict=True):
+        for method in ("base", "adv_global", "adv_cas"):
+            record = main_record(results, "synthetic", backbone, method)
+            for pick in ("gradient", "nearest", "random"):
+                if (method, pick) in (("adv_global", "nearest"), ("adv_global", "random")):
+                    continue
+                x, y = line(axis, f"{method} {pick}")
+                assert x == [0, 1, 2, 3, 4, 5]
+                assert y[0] == last(record, "hr@10")
+                assert y[1:] == [find_attack(record, "last", k, pick)["attacked"]["hr@10"]
+                                 for k in range(1, 6)]
+            assert line(axis, f"{method} same users")[1] == [
+                find_attack(record, "last", k)["clean"]["hr@10"] for k in range(1, 6)]
+        base = main_record(results, "synthetic", backbone, "base")
+        assert set(line(axis, "base clean")[1]) == {last(base, "hr@10")}
+        ticks = [label.get_text() for label in axis.get_xticklabels()]
+        assert ticks == ["0\n", *(f"{k}\n{USERS[k]:,}" for k in range(1, 6))]
+
+
+def test_figure6_highlight_and_its_bounds(results):
+    figure = figures.figure6(results, highlight=2)
+    record = main_record(results, "synthetic", "sasrec", "adv_cas")
+    value = find_attack(record, "last", 2)["attacked"]["hr@10"]
+    assert "K = 2: base" in titles(figure)[0] and f"adv_cas {value:.3f}" in titles(figure)[0]
+    assert set(line(figure.axes[0], "highlight")[0]) == {2}
+    with pytest.raises(ValueError, match="highlight is 6"):
+        figures.figure6(results, highlight=6)
+
+
+def test_figure6_hides_the_same_users_line_where_nobody_drops_out(results):
+    results = json.loads(json.dumps(results))
+    for record in results["records"]:
+        for attack in record["attacks"]:
+            attack["users"] = 1500
+    figure = figures.figure6(results)
+    assert "clean, the same users" not in legend_texts(figure)
+    assert "base same users" not in [drawn.get_label() for drawn in figure.axes[0].lines]
+
+
+# Missing records, several data sets, the batch
+
+BY_RECORDS = {"figure3": figures.figure3, "figure4": figures.figure4, "figure5": figures.figure5,
+              "figure6": figures.figure6}
+
+
+@pytest.mark.parametrize("draw", BY_RECORDS.values(), ids=BY_RECORDS)
+@pytest.mark.parametrize("method", ["base", "adv_cas"])
+def test_missing_records_are_named(results, draw, method):
+    with pytest.raises(figures.MissingRecords) as error:
+        draw(without(results, method=method))
+    for name in (f"'{method}'", "'sasrec'", "'gru4rec'", "'synthetic'"):
+        assert name in str(error.value)
+    with pytest.raises(figures.MissingRecords, match="no records"):
+        draw(results | {"records": []})
+    with pytest.raises(figures.MissingRecords, match="'video'.*synthetic"):
+        draw(results, dataset="video")
+
+
+@pytest.mark.parametrize("draw", BY_RECORDS.values(), ids=BY_RECORDS)
+def test_a_backbone_without_records_is_left_out_and_named(results, draw):
+    figure = draw(without(results, method="adv_cas", backbone="gru4rec"))
+    assert [title for title in titles(figure) if title] == ["SASRec, synthetic world"]
+    said = " ".join(figure.legends[0].get_title().get_text().split())
+    assert said.startswith("not drawn: ") and "'gru4rec'" in said
+    assert draw(results).legends[0].get_title().get_text() == ""
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory, results):
+    said = []
+    folder = tmp_path_factory.mktemp("first") / "quick"
+    return figures.write_all(results, folder, report=said.append), said, folder
+
+
+def test_write_all_writes_every_figure_and_table_whole(written):
+    paths, said, folder = written
+    names = [f"figure{n}.{kind}" for n in range(1, 7) for kind in ("png", "svg")]
+    names += [f"{table}.{kind}" for table in ("table2", "table3", "table4", "efficiency")
+              for kind in ("csv", "md")]
+    assert [path.name for path in paths] == names
+    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
+    assert said == []
+    image = pyplot.imread(folder / "figure3.png")
+    assert image.shape[1] > 800 and image[..., :3].std() > 0.05
+
+
+def test_write_all_gives_the_same_bytes_again(written, results, tmp_path):
+    again = figures.write_all(json.loads(json.dumps(results)), tmp_path)
+    for first, second in zip(written[0], again, strict=True):
+        assert first.read_bytes() == second.read_bytes(), first.name
+
+
+def test_write_all_skips_and_reports(results, tmp_path, capsys):
+    slim = without(results, method="adv_cas") | {"figure1": None, "dataset": []}
+    (tmp_path / "figure3.png").write_bytes(b"old")
+    paths = figures.write_all(slim, tmp_path)
+    assert {path.stem for path in paths} == {"figure2", "table3", "efficiency"}
+    printed = capsys.readouterr().out
+    for name in ("figure1", "figure3", "figure4", "figure5", "figure6", "table2", "table4"):
+        assert f"{name} is not written: " in printed
+    assert (tmp_path / "figure3.png").read_bytes() == b"old"
+
+
+def test_other_data_sets_get_files_of_their_own(tmp_path):
+    results = without(fake_results(["synthetic", "beauty"]), backbone="gru4rec", dataset="beauty")
+    makers = figures._figure_makers(results)
+    assert list(makers)[2:] == ["figure3", "figure4", "figure5", "figure6", "figure3_beauty",
+                                "figure4_beauty", "figure5_beauty", "figure6_beauty"]
+    assert titles(makers["figure5_beauty"]())[0] == "SASRec, Amazon Beauty"
+    assert titles(makers["figure5"]())[0] == "SASRec, synthetic world"
+
+
+def test_no_label_is_cut(results):
+    """Everything a figure draws lies inside the picture."""
+    for draw in (lambda r: figures.figure2(**figures.FIGURE2_TOY), *BY_RECORDS.values()):
+        for some in (results, without(results, backbone="gru4rec")):
+            figure = draw(some)
+            figure.draw_without_rendering()
+            box, page = figure.get_tightbbox(), figure.get_size_inches()
+            assert box.x0 > -0.02 and box.y0 > -0.02
+            assert box.x1 < page[0] + 0.02 and box.y1 < page[1] + 0.02

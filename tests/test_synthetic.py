@@ -1,0 +1,299 @@
+"""The embedded world: its exact next-item distribution, checked by enumeration and by counting."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from casadv_lib.data import held_out
+from casadv_lib.synthetic import World, WorldSettings, make_world
+
+TINY = WorldSettings(
+    n_users=20, n_items=9, n_groups=3, min_length=4, mean_length=4.0, max_length=4, stay=0.7,
+    n_moves=2, follow=0.5, n_sequels=2, look_back=0.3, misclick=0.15,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world():
+    return make_world()
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    """Many users in a tiny world: each short history occurs often enough to be counted."""
+    return make_world(replace(TINY, n_users=40_000), seed=3)
+
+
+def item_chance(rules, item, taste, history):
+    """p(item | hidden taste, history), once more, in plain Python, from the module's docstring."""
+    settings = rules.settings
+    unseen = [i for i in range(1, settings.n_items + 1) if i not in history]
+    if item not in unseen:
+        return 0.0
+    sequels = dict.fromkeys(unseen, 0.0)
+    shares = (1 - settings.look_back, settings.look_back)
+    for before, share in zip(reversed(history), shares, strict=False):
+        for sequel, weight in zip(rules.sequels[before], rules.sequel_weights, strict=True):
+            if sequel in sequels:
+                sequels[sequel] += share * weight
+    follow = settings.follow if sum(sequels.values()) > 0 else 0.0
+    group = [i for i in unseen if rules.group_of[i] == taste]
+    if not group:
+        from_taste = 1 / len(unseen)
+    elif item in group:
+        from_taste = rules.popularity[item] / sum(rules.popularity[i] for i in group)
+    else:
+        from_taste = 0.0
+    intended = (1 - follow) * from_taste
+    if follow:
+        intended += follow * sequels[item] / sum(sequels.values())
+    return settings.misclick / len(unseen) + (1 - settings.misclick) * intended
+
+
+def enumerated(rules, history):
+    """p(next item | history), summed over every path of hidden tastes."""
+    total = np.zeros(rules.settings.n_items + 1)
+    for path in itertools.product(range(rules.settings.n_groups), repeat=len(history) + 1):
+        chance = rules.first_taste[path[0]]
+        for now, then in itertools.pairwise(path):
+            chance *= rules.moves[now, then]
+        for step, item in enumerate(history):
+            chance *= item_chance(rules, item, path[step], history[:step])
+        for item in range(1, len(total)):
+            total[item] += chance * item_chance(rules, item, path[-1], history)
+    return total / total.sum()
+
+
+def tiny_histories(rules):
+    """Random ones of lengths 0 to 4, a used-up group, and items whose sequels were all seen."""
+    rng = np.random.default_rng(0)
+    histories = [rng.permutation(np.arange(1, 10))[: n % 5] for n in range(20)]
+    histories.append(np.flatnonzero(rules.group_of == 1))
+    histories.append(np.append(rules.sequels[4], 4))
+    histories.append(np.append(np.unique(rules.sequels[[4, 7]]), [4, 7])[-4:])
+    return [history for history in histories if len(set(history)) == len(history)]
+
+
+@pytest.mark.parametrize("change", [{}, {"misclick": 0.0}, {"follow": 1.0}, {"look_back": 1.0}])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_filter_equals_enumeration(change, seed):
+    world = make_world(replace(TINY, **change), seed)
+    histories = world.sequences if change.get("misclick") == 0 else tiny_histories(world.rules)
+    exact = np.array([enumerated(world.rules, list(map(int, h))) for h in histories])
+    np.testing.assert_allclose(world.next_item_distribution(histories), exact, rtol=1e-9)
+
+
+def test_probabilities(world):
+    histories = world.sequences[:300] + [np.array([], dtype=np.int64)]
+    chance = world.next_item_distribution(histories)
+    assert chance.shape == (301, world.settings.n_items + 1)
+    assert (chance >= 0).all() and (chance[:, 0] == 0).all()
+    np.testing.assert_allclose(chance.sum(1), 1, rtol=1e-12)
+    for row, history in zip(chance, histories, strict=True):
+        assert (row[history] == 0).all()
+        assert (row > 0).sum() == world.settings.n_items - len(history)
+    np.testing.assert_allclose(world.taste_beliefs(histories).sum(1), 1, rtol=1e-12)
+
+
+def test_rows_do_not_depend_on_their_neighbours(world):
+    histories = world.sequences[:40]
+    together = world.next_item_distribution(histories)
+    for row in (0, 7, 39):
+        alone = world.next_item_distribution([histories[row]])[0]
+        np.testing.assert_allclose(alone, together[row], rtol=1e-12)
+
+
+def surprise(world, sequences, step):
+    """How far -log p of the drawn items lies from its expectation, in standard errors.
+
+    By the central limit theorem this is about standard normal if, and only if, the distribution
+    is calibrated in the mean; 4 is passed by chance once in 16,000 draws.
+    """
+    chance = world.next_item_distribution([s[:step] for s in sequences])
+    drawn = np.array([s[step] for s in sequences])
+    log = np.log(np.where(chance > 0, chance, 1))
+    mean = -(chance * log).sum(1)
+    variance = (chance * log**2).sum(1) - mean**2
+    loss = -log[np.arange(len(drawn)), drawn]
+    return (loss - mean).sum() / np.sqrt(variance.sum())
+
+
+def chi_square(world, sequences, step):
+    """Pearson's statistic over the cells (history, next item), as (statistic - df) / sqrt(2 df).
+
+    Cells that are expected fewer than 5 times are left out, which changes the mean little: their
+    share of the degrees of freedom goes with them. The excess is about standard normal.
+    """
+    histories, of_user = np.unique([s[:step] for s in sequences], axis=0, return_inverse=True)
+    counts = np.zeros((len(histories), world.settings.n_items + 1))
+    np.add.at(counts, (of_user.ravel(), [s[step] for s in sequences]), 1)
+    total = counts.sum(1, keepdims=True)
+    chance = world.next_item_distribution(list(histories))
+    kept = total * chance >= 5
+    expected = (total * chance)[kept]
+    freedom = (1 - chance[kept]).sum()
+    return (((counts[kept] - expected) ** 2 / expected).sum() - freedom) / np.sqrt(2 * freedom)
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 3])
+def test_items_are_drawn_from_the_distribution(crowd, step):
+    assert abs(surprise(crowd, crowd.sequences, step)) < 4
+    assert abs(chi_square(crowd, crowd.sequences, step)) < 4
+
+
+@pytest.mark.parametrize(
+    "change", [{"misclick": 0.2}, {"follow": 0.55}, {"look_back": 0.5}, {"stay": 0.5}]
+)
+def test_counting_would_notice_a_wrong_distribution(crowd, change):
+    settings = replace(crowd.settings, **change)
+    rules = replace(crowd.rules, settings=settings)
+    if "stay" in change:
+        away = crowd.rules.moves * (1 - np.eye(settings.n_groups)) / 0.3
+        rules = replace(rules, moves=0.5 * np.eye(settings.n_groups) + 0.5 * away)
+    wrong = World(settings, seed=3, rules=rules)
+    evidence = [abs(surprise(wrong, crowd.sequences, 2)), chi_square(wrong, crowd.sequences, 2)]
+    assert max(evidence) > 4
+
+
+def test_large_world_is_calibrated(world):
+    histories = [s for s in world.sequences if len(s) > 7]
+    assert abs(surprise(world, histories, 7)) < 4
+
+
+def test_planted_rates(world):
+    """Counts of independent events lie within 4 standard errors of what was set."""
+
+    def near(found, wanted):
+        return abs(found.mean() - wanted) < 4 * np.sqrt(wanted * (1 - wanted) / found.size)
+
+    assert near(np.concatenate(world.misclicks), world.settings.misclick)
+    stays = np.concatenate([now[1:] == now[:-1] for now in world.tastes])
+    assert near(stays, world.settings.stay)
+    intended = ~np.array([flags[0] for flags in world.misclicks])
+    first = np.array([s[0] for s in world.sequences])
+    taste = np.array([now[0] for now in world.tastes])
+    assert (world.rules.group_of[first] == taste)[intended].all()
+    popular = world.rules.popularity[world.rules.rank == 1].mean()
+    assert near((world.rules.rank[first] == 1)[intended], popular)
+    misclicked = first[~intended]  # uniform over all items, so the popular half has half of them
+    assert near(world.rules.rank[misclicked] <= 25, 25 * 12 / 600)
+
+
+def test_sequences_look_like_five_core_data(world):
+    settings, lengths = world.settings, np.array([len(s) for s in world.sequences])
+    assert len(lengths) == settings.n_users
+    assert lengths.min() == settings.min_length == 5
+    assert 50 < lengths.max() <= settings.max_length
+    error = lengths.std() / np.sqrt(len(lengths))
+    assert abs(lengths.mean() - settings.mean_length) < 4 * error
+    hidden = zip(world.sequences, world.tastes, world.misclicks, strict=True)
+    for sequence, tastes, flags in hidden:
+        assert sequence.dtype == np.int64 and flags.dtype == bool
+        assert len(sequence) == len(tastes) == len(flags) == len(set(sequence.tolist()))
+
+
+def test_dataset(world):
+    data = world.dataset
+    assert data is world.dataset and data.world is world
+    assert data.name == "synthetic" and data.n_items == world.settings.n_items
+    assert data.sequences is world.sequences
+    assert len(data.item_ids) == len(data.item_names) == data.n_items + 1
+    assert len(data.user_ids) == data.n_users == world.settings.n_users
+    popular = int(np.flatnonzero((world.rules.group_of == 2) & (world.rules.rank == 1))[0])
+    assert data.item_names[popular] == "group 3, item 1"
+    assert world.rules.popularity[popular] == world.rules.popularity.max()
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_nothing_beats_the_optimum(world, split):
+    histories, _ = held_out(world.dataset, split)
+    chance = world.next_item_distribution(histories)
+    optimum = world.optimum(split)
+    rng, tastes = np.random.default_rng(0), world.taste_beliefs(histories)
+    last, group_of = np.array([history[-1] for history in histories]), world.rules.group_of
+    sequels = np.zeros_like(chance)
+    np.put_along_axis(sequels, world.rules.sequels[last], world.rules.sequel_weights[None], axis=1)
+    contenders = {
+        "random": rng.random(chance.shape),
+        "popularity": np.tile(np.bincount(np.concatenate(histories), minlength=601), (2000, 1)),
+        "taste": tastes[:, group_of] * world.rules.popularity,
+        "sequels": sequels + 1e-3 * rng.random(chance.shape),
+        "last group": world.rules.popularity * (group_of == group_of[last][:, None]),
+        "nearly the truth": chance * np.exp(0.1 * rng.standard_normal(chance.shape)),
+    }
+    discount = 1 / np.log2(np.arange(10) + 2)
+    for name, scores in contenders.items():
+        scores = np.where(chance > 0, scores, -1.0)
+        top = np.argsort(-scores, axis=1)[:, :10]
+        found = np.take_along_axis(chance, top, axis=1)
+        assert (found @ discount).mean() < optimum["ndcg@10"], name
+        assert found.sum(1).mean() < optimum["hr@10"] + 1e-12, name
+
+
+def test_realised_optimum_is_near_its_expectation(world):
+    """A user's NDCG and HR lie in [0, 1], so their standard deviation is at most 1/2."""
+    for split in ("test", "validation"):
+        optimum = world.optimum(split)
+        for metric in ("ndcg@10", "hr@10"):
+            gap = abs(optimum[f"realised {metric}"] - optimum[metric])
+            assert 0 < gap < 4 * 0.5 / np.sqrt(world.settings.n_users)
+        assert optimum["ndcg@10"] < optimum["hr@10"] < 1
+
+
+def test_optimum_is_the_mean_of_sorted_probabilities(world):
+    few = World(world.settings, 0, world.rules, world.sequences[:50])
+    gains = []
+    for history in held_out(few.dataset, "test")[0]:
+        ranked = sorted(few.next_item_distribution([history])[0], reverse=True)[:10]
+        gains.append(sum(p / np.log2(place + 2) for place, p in enumerate(ranked)))
+    assert few.optimum()["ndcg@10"] == pytest.approx(np.mean(gains))
+
+
+def test_same_seed_same_world(world):
+    again, other = make_world(WorldSettings(), seed=0), make_world(WorldSettings(), seed=1)
+    assert again.dataset.fingerprint == world.dataset.fingerprint != other.dataset.fingerprint
+    for name in ("sequences", "tastes", "misclicks"):
+        for ours, theirs in zip(getattr(world, name), getattr(again, name), strict=True):
+            assert ours.tobytes() == theirs.tobytes()
+    assert again.optimum() == world.optimum() != other.optimum()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("n_users", 0), ("n_items", 1), ("n_items", 10.5), ("n_groups", 0), ("n_groups", 601),
+     ("min_length", 2), ("mean_length", 4.9), ("mean_length", 70), ("max_length", 600),
+     ("length_tail", 0), ("zipf", -1), ("stay", 1.1), ("n_moves", 0), ("follow", float("nan")),
+     ("n_sequels", 50), ("look_back", "0.3"), ("sequel_home", None), ("misclick", -0.1)],
+)  # fmt: skip
+def test_bad_settings_are_named(name, value):
+    with pytest.raises(ValueError) as caught:
+        WorldSettings(**{name: value})
+    message = str(caught.value)
+    assert name in message and repr(value) in message and "allowed" in message
+
+
+def test_bad_calls_are_named(world):
+    with pytest.raises(ValueError, match="seed is -1; allowed"):
+        make_world(seed=-1)
+    with pytest.raises(ValueError, match="settings is 3; allowed"):
+        make_world(3)
+    with pytest.raises(ValueError, match="split is 'train'; allowed"):
+        world.optimum("train")
+    with pytest.raises(ValueError, match="item 601; allowed are 1 to 600"):
+        world.next_item_distribution([[1, 2], [601]])
+    with pytest.raises(ValueError, match=r"histories\[1\].*item 7 cannot come"):
+        world.next_item_distribution([[1, 2, 3], [7, 8, 7, 9]])
+    with pytest.raises(ValueError, match="length of 600; allowed is below 600"):
+        world.next_item_distribution([np.arange(1, 601)])
+
+
+def test_extreme_settings_still_make_worlds():
+    one_group = make_world(replace(TINY, n_groups=1, n_sequels=1), seed=0)
+    assert one_group.rules.moves.tolist() == [[1.0]]
+    frozen = make_world(replace(TINY, stay=1.0, follow=0.0, misclick=0.0), seed=0)
+    assert all((now == now[0]).all() for now in frozen.tastes)
+    noise = make_world(replace(TINY, misclick=1.0), seed=0)
+    np.testing.assert_allclose(noise.next_item_distribution([[5, 3]])[0, [1, 9]], 1 / 7)
+    assert all(flags.all() for flags in noise.misclicks)
