@@ -37,7 +37,7 @@ def cascade_effects(
     count_self: let a user's own occurrences count in the sum, as Algorithm 1 is printed;
         Eq. 11 leaves them out (k != i).
     """
-    arrays = [np.asarray(h) for h in histories]
+    arrays = [np.asarray(h) if len(h) else np.zeros(0, np.int64) for h in histories]
     offsets = np.concatenate([[0], np.cumsum([len(a) for a in arrays])]).astype(np.int64)
     items = np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
     flat = cascade_effects_flat(items, offsets, max_len, batch_size, terms, count_self)

@@ -78,7 +78,7 @@ def _figure_makers(results: dict) -> dict[str, Callable[[], Figure]]:
     makers = {"figure1": stored_figure1, "figure2": lambda: figure2(**FIGURE2_TOY)}
     for position, dataset in enumerate(datasets(results) or [None]):
         for name, draw in BY_DATASET.items():
-            makers[name if position == 0 else f"{name}_{dataset}"] = (
+            makers[name if position == 0 else f"{name}_{Path(dataset).stem}"] = (
                 lambda draw=draw, dataset=dataset: draw(results, dataset=dataset))
     return makers
 

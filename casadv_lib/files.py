@@ -11,6 +11,10 @@ from pathlib import Path
 import torch
 
 
+_UMASK = os.umask(0)
+os.umask(_UMASK)
+
+
 class StorageError(OSError):
     """A file could not be written; what stood there before is intact."""
 
@@ -26,6 +30,7 @@ def write_bytes(path: Path | str, content: bytes) -> Path:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_UMASK)  # mkstemp makes files that only the owner can read
         os.replace(temporary, path)
     except OSError as error:
         if temporary is not None and os.path.exists(temporary):

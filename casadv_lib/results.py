@@ -6,6 +6,7 @@ A record is one run (see `casadv_lib.runs`); figures and tables never train, the
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -152,15 +153,32 @@ def epsilon_sweep(results: dict, dataset: str, backbone: str, method: str = "adv
     return dict(sorted(sweep.items()))
 
 
-def find_attack(record: dict, positions: str, k: int, pick: str = "gradient") -> dict:
-    """The record's attack with these settings (the first listed, where steps differ)."""
-    for attack in record.get("attacks") or []:
-        if (attack["positions"], attack["k"], attack["pick"]) == (positions, k, pick):
-            return attack
-    config = record["config"]
-    raise MissingRecords(
-        f"no attack with positions {positions!r}, k {k}, pick {pick!r} in the record of method "
-        f"{config['method']!r}, backbone {config['backbone']!r}, dataset {config['dataset']!r}")
+def attacks_by_k(record: dict, positions: str, pick: str = "gradient", step: float = 0.1) -> dict:
+    """`{k: attack}`, rising, of a record's attacks at one place with one way of picking.
+
+    step matters for pick "gradient" alone. Attacks with another aim (loss) or one item at a time
+    (joint) are variants of their own and never taken; of several seeds the lowest is.
+    """
+    found: dict[int, dict] = {}
+    for attack in sorted(record.get("attacks") or [], key=lambda attack: attack.get("seed", 0)):
+        same = (attack["positions"], attack["pick"]) == (positions, pick)
+        same &= pick != "gradient" or math.isclose(attack["step"], step)
+        if same and attack.get("loss", "target") == "target" and attack.get("joint", True):
+            found.setdefault(attack["k"], attack)
+    return dict(sorted(found.items()))
+
+
+def find_attack(record: dict, positions: str, k: int, pick: str = "gradient",
+                step: float = 0.1) -> dict:
+    """The record's attack with these settings, chosen as in `attacks_by_k`."""
+    found = attacks_by_k(record, positions, pick, step)
+    if k not in found:
+        config = record["config"]
+        raise MissingRecords(
+            f"no attack with positions {positions!r}, k {k}, pick {pick!r}, step {step:g} in the "
+            f"record of method {config['method']!r}, backbone {config['backbone']!r}, dataset "
+            f"{config['dataset']!r}")
+    return found[k]
 
 
 def gather(results: dict, dataset: str, collect: Callable[[str], dict]) -> tuple[dict, list[str]]:

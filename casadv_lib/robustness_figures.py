@@ -11,6 +11,7 @@ from .paper import PAPER_LAST_DROP_PERCENT
 from .results import (
     METRICS,
     MissingRecords,
+    attacks_by_k,
     choose_dataset,
     find_attack,
     gather,
@@ -44,12 +45,14 @@ PICK_LOOK = {
 
 
 @styled
-def figure5(results: dict, dataset: str | None = None, pick: str = "gradient") -> Figure:
+def figure5(results: dict, dataset: str | None = None, pick: str = "gradient",
+            step: float = 0.1) -> Figure:
     """Change of NDCG@10 and HR@10 when the first, middle or last item is replaced, in percent.
 
     The change is relative to the same users' clean score, negative for a loss as in the paper.
     Error bars: the 95% bootstrap interval of the difference, divided by the clean score. The
     level marks are the paper's mean drops of its two base models on Video, last item.
+    pick, step: which attack, as in `casadv_lib.attack`.
     Needs the three attacks with k = 1 for "base" and "adv_cas"; the generic methods are drawn
     where they are there.
     """
@@ -61,7 +64,7 @@ def figure5(results: dict, dataset: str | None = None, pick: str = "gradient") -
         for method in (name for name in FIGURE5_METHODS if name in there):
             record = main_record(results, dataset, backbone, method)
             try:
-                needed[method] = [find_attack(record, place, 1, pick) for place in PLACES]
+                needed[method] = [find_attack(record, place, 1, pick, step) for place in PLACES]
             except MissingRecords:
                 if method in ("base", "adv_cas"):
                     raise
@@ -110,15 +113,16 @@ def _drop_panel(axis, attacks: dict, metric: str) -> None:
 
 
 @styled
-def figure6(results: dict, dataset: str | None = None, highlight: int | None = None) -> Figure:
+def figure6(results: dict, dataset: str | None = None, highlight: int | None = None,
+            step: float = 0.1) -> Figure:
     """Test HR@10 after the last K items are replaced, K = 0 (clean) to 5.
 
     Full lines: the gradient attack, with filled marks; broken and dotted lines with hollow marks:
     the nearest and a random item, for base and adv_cas, as references. The level line is the base
     on clean data, which the paper's adv_cas stays above even at K = 5 on its three sparse data
-    sets. Only users with at least K items are attacked: under each K stands their number, and
-    where it shrinks thin dash-dotted lines give the same users' clean score.
-    highlight: a K to mark, from 0 to 5.
+    sets. Users with too short a history are not attacked: under each K stands how many are, and
+    where the number varies thin dash-dotted lines give the same users' clean score.
+    highlight: a K to mark, from 0 to 5. step: which gradient attack, as in `casadv_lib.attack`.
     Needs attacks at the last position with pick "gradient" for "base" and "adv_cas".
     """
     dataset = choose_dataset(results, dataset)
@@ -130,9 +134,11 @@ def figure6(results: dict, dataset: str | None = None, highlight: int | None = N
         needed = {}
         for method in (name for name in FIGURE6_METHODS if name in there):
             record = main_record(results, dataset, backbone, method)
-            if method in ("base", "adv_cas") or _last_attacks(record, "gradient"):
-                find_attack(record, "last", 1, "gradient")
-                needed[method] = record
+            if method in ("base", "adv_cas"):
+                find_attack(record, "last", 1, "gradient", step)  # names it where it is missing
+            attacks = {pick: _last_attacks(record, pick, step) for pick in PICK_LOOK}
+            if attacks["gradient"]:
+                needed[method] = record | {"attacks": attacks}
         return needed
 
     found, missing = gather(results, dataset, collect)
@@ -149,7 +155,7 @@ def figure6(results: dict, dataset: str | None = None, highlight: int | None = N
             axis.axvline(highlight, color="0.2", linewidth=0.8, label="highlight")
             title += f"\nK = {highlight}: " + _values_at(records, highlight)
         axis.set(title=title, ylabel=level_label("hr@10"),
-                 xlabel="K, number of last items replaced\n(below: users with K items)",
+                 xlabel="K, number of last items replaced\n(below: users attacked)",
                  xticks=range(MOST_REPLACED + 1))
         axis.set_xticklabels([f"{k}\n{users[k]:,}" if k in users else f"{k}\n"
                               for k in range(MOST_REPLACED + 1)])
@@ -167,11 +173,20 @@ def figure6(results: dict, dataset: str | None = None, highlight: int | None = N
     return figure
 
 
+def _last_attacks(record: dict, pick: str, step: float) -> dict[int, dict]:
+    """`{k: attack}` on the last k items, k up to MOST_REPLACED."""
+    found = attacks_by_k(record, "last", pick, step)
+    return {k: attack for k, attack in found.items() if k <= MOST_REPLACED}
+
+
 def _values_at(records: dict, k: int) -> str:
-    """What the gradient lines of a panel read at K = k, in words."""
+    """What the gradient lines of a panel read at K = k, in words.
+
+    records: {method: record}, its "attacks" sorted as {pick: {k: attack}}.
+    """
     read = {}
     for method, record in records.items():
-        attacks = _last_attacks(record, "gradient")
+        attacks = record["attacks"]["gradient"]
         if k == 0:
             read[method] = record["metrics"]["last"]["test"]["hr@10"]
         elif k in attacks:
@@ -179,21 +194,12 @@ def _values_at(records: dict, k: int) -> str:
     return ", ".join(f"{method} {value:.3f}" for method, value in read.items()) or "not attacked"
 
 
-def _last_attacks(record: dict, pick: str) -> dict[int, dict]:
-    """`{k: attack}` of a record's attacks on the last k items with one way of picking."""
-    attacks = {}
-    for attack in record.get("attacks") or []:
-        if (attack["positions"], attack["pick"]) == ("last", pick):
-            attacks.setdefault(attack["k"], attack)
-    return {k: attacks[k] for k in sorted(attacks) if k <= MOST_REPLACED}
-
-
 def _replacement_lines(axis, method: str, record: dict, users: dict) -> set[str]:
     """One method's lines in a panel of Figure 6; fills `users`, returns the kinds of lines."""
     clean = record["metrics"]["last"]["test"]["hr@10"]
     drawn = set()
     for pick, look in PICK_LOOK.items():
-        attacks = _last_attacks(record, pick)
+        attacks = record["attacks"][pick]
         if not attacks or (pick != "gradient" and method == "adv_global"):
             continue
         drawn.add(pick)

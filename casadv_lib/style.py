@@ -10,6 +10,7 @@ import functools
 import io
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -122,7 +123,8 @@ def key_below(figure: Figure, handles: list, missing: list[str] = (), columns: i
 
 def panel_title(backbone: str, dataset: str) -> str:
     """What stands above a panel: the backbone and the data set, by their full names."""
-    return f"{BACKBONE_NAMES.get(backbone, backbone)}, {DATASET_NAMES.get(dataset, dataset)}"
+    own_file = Path(dataset).stem  # a reader's own data set is named by its path
+    return f"{BACKBONE_NAMES.get(backbone, backbone)}, {DATASET_NAMES.get(dataset, own_file)}"
 
 
 def level_label(metric: str) -> str:

@@ -16,7 +16,6 @@ from _fake_results import (
     without,
 )
 from matplotlib import pyplot
-from matplotlib.patches import Circle, Rectangle
 
 from casadv_lib import figures
 from casadv_lib.results import METHOD_ORDER, find_attack, main_record
@@ -61,83 +60,6 @@ def test_figures_leave_no_global_state(results):
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 
-# Figure 1
-
-def test_figure1_draws_circles_of_the_perturbations_size(results):
-    arrays = results["figure1"]
-    figure = figures.figure1(**arrays)
-    for axis, name in zip(figure.axes, ("generic", "guided"), strict=True):
-        filled = [patch for patch in axis.patches if isinstance(patch, Circle) and patch.fill]
-        assert np.allclose([c.radius for c in filled], np.linalg.norm(arrays[name], axis=1))
-        assert np.allclose([c.center for c in filled], arrays["points"])
-        (arrows,) = [c for c in axis.collections if hasattr(c, "U")]
-        assert np.allclose(np.column_stack([arrows.U, arrows.V]), arrays[name])
-    written = [text.get_text() for text in figure.axes[1].texts]
-    assert written == [f"{t}\nC={c:.1f}" for t, c in enumerate(arrays["effects"], start=1)]
-    assert len(figure.axes[0].texts) == len(arrays["points"])
-
-
-def test_figure1_labels_stay_in_the_panel_and_circles_can_be_given(results):
-    n = len(results["figure1"]["effects"])
-    radii = (np.full(n, 0.5), np.linspace(0.1, 0.9, n))
-    figure = figures.figure1(**results["figure1"], radii=radii)
-    for axis, radius in zip(figure.axes, radii, strict=True):
-        filled = [patch for patch in axis.patches if patch.fill]
-        assert np.allclose([circle.radius for circle in filled], radius)
-        for text in axis.texts:
-            x, y = text.get_position()
-            assert axis.get_xlim()[0] < x < axis.get_xlim()[1]
-            assert axis.get_ylim()[0] < y < axis.get_ylim()[1]
-
-
-@pytest.mark.parametrize("name, value", [
-    ("generic", np.zeros((3, 2))), ("points", np.zeros((7, 3))), ("effects", np.zeros(7)),
-    ("effects", np.ones(6))])
-def test_figure1_refuses_arrays_that_do_not_fit(results, name, value):
-    with pytest.raises(ValueError, match=name):
-        figures.figure1(**(results["figure1"] | {name: value}))
-
-
-# Figure 2
-
-def boxes(figure):
-    """{(user, distance from the newest): what the box is}"""
-    (axis,) = figure.axes
-    found = [patch for patch in axis.patches if isinstance(patch, Rectangle)]
-    newest = max(box.get_x() for box in found)
-    return {(round(box.get_y() + 0.33), round(newest - box.get_x())): box.get_gid()
-            for box in found}
-
-
-def test_figure2_toy_has_the_papers_value_and_reach():
-    figure = figures.figure2(**figures.FIGURE2_TOY)
-    kinds = boxes(figure)
-    assert len(kinds) == sum(map(len, figures.FIGURE2_TOY["histories"]))
-    assert {place for place, kind in kinds.items() if kind == "mark"} == {(0, 3)}
-    assert {place for place, kind in kinds.items() if kind == "own"} == {(0, 2), (0, 1), (0, 0)}
-    assert {place for place, kind in kinds.items() if kind == "other"} == {
-        (1, 3), (1, 2), (1, 1), (1, 0), (2, 0), (3, 1), (3, 0)}
-    assert "= 11," in titles(figure)[0]
-
-
-def test_figure2_with_b_below_m_and_short_memory():
-    histories = [np.array([9, 1, 2, 3]), np.array([1, 4, 5, 6, 7]), np.array([8, 1, 2])]
-    figure = figures.figure2(histories, mark=(0, 1), max_len=3, batch_size=1, names={1: "one"})
-    kinds = boxes(figure)
-    # User 1 met the item too long ago; user 2's occurrence counts 2, times b/m = 1/3.
-    assert {place for place, kind in kinds.items() if kind == "other"} == {(2, 1), (2, 0)}
-    assert f"= {1 + 2 + 2 / 3:.4g}," in titles(figure)[0]
-    assert [text.get_text() for text in figure.axes[0].texts].count("one") == 2
-
-
-@pytest.mark.parametrize("mark", [(5, 0), (0, 5), (-1, 0), (0, "1")])
-def test_figure2_refuses_a_mark_outside(mark):
-    with pytest.raises(ValueError, match="mark"):
-        figures.figure2(**(figures.FIGURE2_TOY | {"mark": mark}))
-
-
-# Figure 3
-
 @pytest.mark.parametrize("metric", ["ndcg@10", "hr@10"])
 def test_figure3_draws_the_curves(results, metric):
     figure = figures.figure3(results, metric=metric)
@@ -181,8 +103,6 @@ def test_figure3_names_an_empty_curve(results):
     with pytest.raises(ValueError, match="no curve.*'base'.*'sasrec'.*'gru4rec'"):
         figures.figure3(results)
 
-
-# Figure 4
 
 def test_figure4_draws_the_sweep(results):
     figure = figures.figure4(results)
@@ -235,8 +155,6 @@ def test_figure4_sweep_takes_runs_that_differ_in_epsilon_alone(results):
     assert line(figures.figure4(results).axes[0], "adv_cas")[0] == list(EPSILONS)
 
 
-# Figure 5
-
 def test_figure5_bars_are_percent_of_the_same_users_clean_score(results):
     figure = figures.figure5(results)
     axes = np.array(figure.axes).reshape(2, 2)
@@ -263,6 +181,31 @@ def test_figure5_bars_are_percent_of_the_same_users_clean_score(results):
     assert legend_texts(figure)[:-1] == drawn
 
 
+def test_figures_5_and_6_take_the_attack_that_was_asked_for(results):
+    results = json.loads(json.dumps(results))
+    for record in results["records"]:
+        others = json.loads(json.dumps(record["attacks"]))
+        for attack in others:
+            attack["step"] = 1.0
+            for value in (attack["drop"]["ndcg@10"], attack["attacked"]):
+                value.update({name: 2 * number for name, number in value.items()})
+        greedy = [attack | {"step": 0.1, "joint": False} for attack in others]
+        own_choice = [attack | {"step": 0.1, "loss": "first_choice"} for attack in others]
+        record["attacks"] = others + greedy + own_choice + record["attacks"]
+
+    def first_bars(step):
+        container = figures.figure5(results, step=step).axes[0].containers[1]
+        return np.array([patch.get_height() for patch in container.patches])
+
+    assert np.allclose(first_bars(1.0), 2 * first_bars(0.1))
+    usual, doubled = (np.array(line(figures.figure6(results, step=step).axes[0],
+                                    "adv_cas gradient")[1]) for step in (0.1, 1.0))
+    assert usual[0] == doubled[0] and np.allclose(2 * usual[1:], doubled[1:])
+    for draw in (figures.figure5, figures.figure6):
+        with pytest.raises(ValueError, match="step 0.5"):
+            draw(results, step=0.5)
+
+
 def test_figure5_needs_the_attacks_of_base_and_adv_cas_only(results):
     slim = json.loads(json.dumps(without(results, method="adv_seq")))
     for backbone in ("sasrec", "gru4rec"):
@@ -273,8 +216,6 @@ def test_figure5_needs_the_attacks_of_base_and_adv_cas_only(results):
     with pytest.raises(ValueError, match="no attack with positions 'middle', k 1"):
         figures.figure5(slim)
 
-
-# Figure 6
 
 def test_figure6_draws_clean_and_attacked(results):
     figure = figures.figure6(results)
@@ -317,8 +258,6 @@ def test_figure6_hides_the_same_users_line_where_nobody_drops_out(results):
     assert "base same users" not in [drawn.get_label() for drawn in figure.axes[0].lines]
 
 
-# Missing records, several data sets, the batch
-
 BY_RECORDS = {"figure3": figures.figure3, "figure4": figures.figure4, "figure5": figures.figure5,
               "figure6": figures.figure6}
 
@@ -343,51 +282,6 @@ def test_a_backbone_without_records_is_left_out_and_named(results, draw):
     said = " ".join(figure.legends[0].get_title().get_text().split())
     assert said.startswith("not drawn: ") and "'gru4rec'" in said
     assert draw(results).legends[0].get_title().get_text() == ""
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory, results):
-    said = []
-    folder = tmp_path_factory.mktemp("first") / "quick"
-    return figures.write_all(results, folder, report=said.append), said, folder
-
-
-def test_write_all_writes_every_figure_and_table_whole(written):
-    paths, said, folder = written
-    names = [f"figure{n}.{kind}" for n in range(1, 7) for kind in ("png", "svg")]
-    names += [f"{table}.{kind}" for table in ("table2", "table3", "table4", "efficiency")
-              for kind in ("csv", "md")]
-    assert [path.name for path in paths] == names
-    assert sorted(path.name for path in folder.iterdir()) == sorted(names)
-    assert said == []
-    image = pyplot.imread(folder / "figure3.png")
-    assert image.shape[1] > 800 and image[..., :3].std() > 0.05
-
-
-def test_write_all_gives_the_same_bytes_again(written, results, tmp_path):
-    again = figures.write_all(json.loads(json.dumps(results)), tmp_path)
-    for first, second in zip(written[0], again, strict=True):
-        assert first.read_bytes() == second.read_bytes(), first.name
-
-
-def test_write_all_skips_and_reports(results, tmp_path, capsys):
-    slim = without(results, method="adv_cas") | {"figure1": None, "dataset": []}
-    (tmp_path / "figure3.png").write_bytes(b"old")
-    paths = figures.write_all(slim, tmp_path)
-    assert {path.stem for path in paths} == {"figure2", "table3", "efficiency"}
-    printed = capsys.readouterr().out
-    for name in ("figure1", "figure3", "figure4", "figure5", "figure6", "table2", "table4"):
-        assert f"{name} is not written: " in printed
-    assert (tmp_path / "figure3.png").read_bytes() == b"old"
-
-
-def test_other_data_sets_get_files_of_their_own(tmp_path):
-    results = without(fake_results(["synthetic", "beauty"]), backbone="gru4rec", dataset="beauty")
-    makers = figures._figure_makers(results)
-    assert list(makers)[2:] == ["figure3", "figure4", "figure5", "figure6", "figure3_beauty",
-                                "figure4_beauty", "figure5_beauty", "figure6_beauty"]
-    assert titles(makers["figure5_beauty"]())[0] == "SASRec, Amazon Beauty"
-    assert titles(makers["figure5"]())[0] == "SASRec, synthetic world"
 
 
 def test_no_label_is_cut(results):

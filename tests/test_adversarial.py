@@ -1,0 +1,269 @@
+"""Perturbations: size, direction, switches, the zero-gradient trap; a step on the meta device."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import build, training_batch
+
+import casadv_lib as cas
+from casadv_lib.adversarial import (
+    METHODS,
+    AdversarialSettings,
+    bce,
+    distance,
+    moved_rows,
+    score_perturbations,
+    sequence_perturbation,
+    training_loss,
+)
+from casadv_lib.backbones import Dropout
+from casadv_lib.training import TrainingError, TrainingSettings, make_optimizer
+
+BACKBONES = list(cas.BACKBONES)
+GLOBAL = METHODS["adv_global"]
+
+
+def state(name, data, terms="both", scale=5.0):
+    """A model, a batch and what both levels start from; embeddings of a trained size."""
+    model = build(name)
+    with torch.no_grad():
+        model.items.weight.mul_(scale)
+    batch = training_batch(model, data, terms)
+    rows, positive, negative = (
+        model.embed(x).detach() for x in (batch.inputs, batch.positives, batch.negatives)
+    )
+    w = model.encode(rows, batch).detach()
+    return model, batch, rows, w, positive, negative
+
+
+def level1(model, batch, rows, w, positive, negative, seed=0, **options):
+    s = AdversarialSettings(**options).of(GLOBAL)
+    generator = torch.Generator().manual_seed(seed)
+    return sequence_perturbation(
+        model, batch, rows, w, (positive, negative), s, Dropout(0.0), generator
+    )
+
+
+@pytest.mark.parametrize("direction", ["gradient", "sign", "random"])
+@pytest.mark.parametrize("name", BACKBONES)
+def test_size_of_the_sequence_perturbation(name, direction, toy):
+    at = state(name, toy)
+    whole = level1(*at, epsilon=2.5, direction=direction)
+    assert torch.linalg.vector_norm(whole) == pytest.approx(2.5, rel=1e-4)
+    literal = level1(*at, epsilon=2.5, direction=direction, scope="literal")
+    batch = at[1]
+    for user in range(len(batch.last)):
+        own = literal[batch.sequence == user]
+        assert torch.linalg.vector_norm(own) == pytest.approx(2.5, rel=1e-4)
+    assert torch.isfinite(whole).all() and torch.isfinite(literal).all()
+
+
+@pytest.mark.parametrize("direction", ["gradient", "sign", "random"])
+def test_size_of_the_score_perturbations(direction, toy):
+    model, batch, rows, w, positive, negative = state("sasrec", toy)
+    generator = torch.Generator().manual_seed(0)
+    for scope in ("batch", "literal"):
+        s = AdversarialSettings(epsilon=2.5, scope=scope, direction=direction).of(GLOBAL)
+        for delta in score_perturbations(model, w, positive, negative, s, generator):
+            sizes = torch.linalg.vector_norm(delta, dim=-1)
+            if scope == "literal":
+                torch.testing.assert_close(sizes, torch.full_like(sizes, 2.5))
+            assert torch.isfinite(delta).all()
+            if scope == "batch":
+                assert torch.linalg.vector_norm(sizes) == pytest.approx(2.5, rel=1e-4)
+
+
+def test_score_perturbations_are_the_closed_form(toy):
+    # d BCE / d w = (s(r_j) - 1) e_j + s(r_n) e_n, and so on (Eq. 9)
+    model, batch, rows, w, positive, negative = state("sasrec", toy)
+    s = AdversarialSettings(epsilon=1.0, scope="literal").of(GLOBAL)
+    found = score_perturbations(model, w, positive, negative, s)
+    up = torch.sigmoid((w * positive).sum(-1, keepdim=True)) - 1
+    down = torch.sigmoid((w * negative).sum(-1, keepdim=True))
+    expected = (up * positive + down * negative, up * w, down * w)
+    for delta, h in zip(found, expected):
+        torch.testing.assert_close(
+            delta, torch.nn.functional.normalize(h, dim=-1), rtol=1e-3, atol=1e-4
+        )
+
+
+@pytest.mark.parametrize("scope", ["batch", "literal"])
+@pytest.mark.parametrize("name", BACKBONES)
+def test_along_the_gradient_the_distance_grows_more_than_at_random(name, scope, toy):
+    at = state(name, toy)
+    model, batch, rows, w = at[:4]
+
+    def reached(A):
+        with torch.no_grad():
+            return float(distance(model.encode(rows + A, batch), w).sum())
+
+    options = {"epsilon": 0.1, "scope": scope}
+    guided = reached(level1(*at, **options))
+    random = [reached(level1(*at, seed=i, direction="random", **options)) for i in range(5)]
+    assert guided > 1.1 * np.mean(random)
+
+
+@pytest.mark.parametrize("scope", ["batch", "literal"])
+def test_along_the_gradient_the_bce_grows_more_than_at_random(scope, toy):
+    model, batch, rows, w, positive, negative = state("sasrec", toy)
+
+    def reached(direction, seed=0):
+        s = AdversarialSettings(epsilon=0.3, scope=scope, direction=direction).of(GLOBAL)
+        generator = torch.Generator().manual_seed(seed)
+        i, j, n = score_perturbations(model, w, positive, negative, s, generator)
+        loss = bce(model.score(w + i, positive + j), model.score(w + i, negative + n))
+        return float(loss - bce(model.score(w, positive), model.score(w, negative)))
+
+    random = [reached("random", seed) for seed in range(5)]
+    assert reached("gradient") > 2 * np.mean(np.abs(random))
+
+
+def test_zero_start_is_caught(toy):
+    at = state("sasrec", toy)
+    assert torch.linalg.vector_norm(level1(*at, start="zero")) == 0  # the trap itself
+    with pytest.raises(TrainingError, match="start is 'zero'.*start='random'"):
+        cas.fit_adversarial(
+            build("sasrec"), toy, "adv_cas", epochs=1, start="zero", progress=False
+        )
+
+
+def test_same_masks_make_the_distance_zero_without_a_move(toy):
+    model, batch, rows, *_ = state("sasrec", toy)
+    drop = Dropout(0.5, torch.Generator().manual_seed(0))
+    w = model.encode(rows, batch, drop)
+    torch.testing.assert_close(model.encode(rows, batch, drop.rewind()), w, rtol=0, atol=0)
+    other = Dropout(0.5, drop.generator)
+    assert distance(model.encode(rows, batch, other), w).mean() > 0.1
+
+
+def test_dropout_rate_and_scale():
+    x = torch.ones(400, 250)
+    for rate in (0.1, 0.2, 0.5):
+        out = Dropout(rate, torch.Generator().manual_seed(1))(x)
+        assert (out == 0).float().mean() == pytest.approx(rate, abs=0.006)  # 4 standard errors
+        assert out.mean() == pytest.approx(1, abs=0.02)
+        assert out.unique().numel() == 2
+
+
+def test_weights_move_low_cascade_positions_more(toy):
+    model, batch, rows, *_ = state("sasrec", toy)
+    A = torch.ones_like(rows)
+    moved = moved_rows(model, rows, A, batch.weights, "before") - rows
+    torch.testing.assert_close(moved[:, 0], batch.weights, rtol=1e-3, atol=1e-5)
+    after = moved_rows(model, rows, A, batch.weights, "after") - rows
+    torch.testing.assert_close(after * model.input_scale, moved, rtol=1e-3, atol=1e-5)
+    # within one history the newest item has the least temporal effect, so the largest weight
+    temporal = training_batch(model, toy, "temporal")
+    newest = temporal.weights[temporal.last]
+    assert all(
+        newest[u] == temporal.weights[temporal.sequence == u].max() for u in range(len(newest))
+    )
+
+
+def test_mean_weight_is_one_over_the_training_set(toy):
+    model = build("sasrec")
+    for terms in ("both", "temporal", "cross"):
+        batch = training_batch(model, toy, terms, users=60)
+        assert batch.weights.mean() == pytest.approx(1, rel=1e-5)
+
+
+def test_methods_are_made_of_their_levels(toy):
+    model = build("sasrec")
+    s = AdversarialSettings(epsilon=0.5, lambda1=0.7, lambda2=0.3)
+    for name, method in METHODS.items():
+        batch = training_batch(model, toy, method.terms)
+        generator = torch.Generator().manual_seed(0)
+        total, parts = training_loss(model, batch, method, s, generator=generator)
+        expected = {"L_B"} | ({"L_adv1", "perturbation"} if method.level1 else set())
+        assert set(parts) == expected | ({"L_adv2"} if method.level2 else set()), name
+        zero = torch.tensor(0.0)
+        levels = 0.7 * parts.get("L_adv1", zero) + 0.3 * parts.get("L_adv2", zero)
+        torch.testing.assert_close(total.detach(), parts["L_B"] + levels)
+
+
+def test_weights_change_only_where_they_should(toy):
+    # with all weights 1, adv_cas is adv_global
+    model = build("sasrec")
+    batch = training_batch(model, toy, "both")
+    from dataclasses import replace
+
+    flat = replace(batch, weights=torch.ones_like(batch.weights))
+    bare = replace(batch, weights=None)
+    found = [
+        training_loss(
+            model, b, METHODS["adv_cas"], AdversarialSettings(epsilon=1.0),
+            generator=torch.Generator().manual_seed(0),
+        )[0]
+        for b in (batch, flat, bare)
+    ]  # fmt: skip
+    torch.testing.assert_close(found[1], found[2])
+    assert found[0] != found[1]
+
+
+SWITCHES = [
+    {"scope": "literal"}, {"cascade_norm": "minmax"}, {"weight_mean": "cascade"},
+    {"count_self": True}, {"start": "bce"}, {"start": "masks"}, {"dropout_masks": "independent"},
+    {"detach_clean": False}, {"level1_loss": "bce"}, {"inject": "after"},
+    {"level1_positions": "last"}, {"weighted_gradient": True}, {"direction": "sign"},
+    {"direction": "random"}, {"decay": "adam"}, {"decay": "item_norm"}, {"beta2": 0.999},
+    {"preset": "literal"},
+]  # fmt: skip
+
+
+def trained(toy, **options):
+    model = build("sasrec", dropout=0.2)
+    cas.fit_adversarial(
+        model, toy, "adv_cas", epsilon=2.0, epochs=2, batch_size=20, progress=False, **options
+    )
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@pytest.mark.parametrize("switch", SWITCHES, ids=lambda s: "-".join(map(str, *s.items())))
+def test_every_switch_changes_the_result_and_stays_finite(switch, toy):
+    # beta2 and the decays act through Adam, so two epochs of three batches are enough to differ
+    found = trained(toy, **switch)
+    assert torch.isfinite(found).all()
+    assert not torch.equal(found, trained(toy))
+
+
+@pytest.mark.parametrize("method", [None, *METHODS])
+@pytest.mark.parametrize("name", BACKBONES)
+def test_a_whole_step_runs_on_the_meta_device(name, method, toy):
+    # any tensor made on the CPU and any wait for a value fails here, as it would hurt on a GPU
+    chosen = METHODS.get(method)
+    model = build(name)
+    batch = training_batch(model, toy, None if chosen is None else chosen.terms).to("meta")
+    model = model.to("meta")
+    optimizer = make_optimizer(model, TrainingSettings())
+    for scope in ("batch", "literal"):
+        loss, parts = training_loss(
+            model, batch, chosen, AdversarialSettings(scope=scope), Dropout(0.2)
+        )
+        loss.backward()
+        optimizer.step()
+        assert loss.device.type == "meta"
+        assert all(value.device.type == "meta" for value in parts.values())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"epsilon": "10"}, "epsilon is '10'; allowed is a number of at least 0"),
+        ({"epsilon": -1}, "epsilon is -1"),
+        ({"lambda1": float("nan")}, "lambda1 is nan"),
+        ({"method": "adv_all"}, "method is 'adv_all'; allowed are 'base.100'"),
+        ({"scope": "sequence"}, "scope is 'sequence'; allowed are 'batch', 'literal'"),
+        ({"preset": "paper"}, "preset is 'paper'"),
+        ({"detach_clean": 1}, "detach_clean is 1; allowed are True, False"),
+        ({"epochs": 1.5}, "epochs is 1.5; allowed is a whole number"),
+        ({"seed": -1}, "seed is -1"),
+        ({"eps": 3}, "'eps' is not a setting; allowed are .*epsilon"),
+        ({"device": "gpu"}, "device is 'gpu'"),
+    ],
+)
+def test_bad_settings_are_named_before_any_work(options, said, toy):
+    model = build("sasrec")
+    before = model.items.weight.clone()
+    with pytest.raises(ValueError, match=said):
+        cas.fit_adversarial(model, toy, **{"epochs": 1, "progress": False, **options})
+    assert torch.equal(model.items.weight, before)

@@ -1,0 +1,86 @@
+"""Cascade effects against Eq. 11 by brute force, and the weights."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import cascade_by_loops
+
+from casadv_lib.cascade import (
+    TERMS,
+    cascade_effects,
+    cascade_effects_flat,
+    cascade_weights,
+)
+
+histories = st.lists(st.lists(st.integers(1, 8), max_size=9), min_size=1, max_size=7)
+
+
+@given(
+    histories, st.integers(1, 6), st.integers(1, 200), st.sampled_from(TERMS), st.booleans()
+)
+def test_equals_the_double_loop(lists, max_len, batch_size, terms, count_self):
+    found = cascade_effects(lists, max_len, batch_size, terms, count_self)
+    expected = cascade_by_loops(lists, max_len, batch_size, terms, count_self)
+    assert len(found) == len(expected)
+    for ours, theirs in zip(found, expected):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+@given(histories, st.integers(1, 6))
+def test_flat_is_the_same(lists, max_len):
+    flat = np.array([i for h in lists for i in h], dtype=np.int64)
+    offsets = np.concatenate([[0], np.cumsum([len(h) for h in lists])])
+    found = cascade_effects_flat(flat, offsets, max_len, 128, "both")
+    expected = cascade_effects(lists, max_len, 128)
+    np.testing.assert_array_equal(found, np.concatenate(expected))
+
+
+def test_figure_2_toy_has_the_value_11():
+    from casadv_lib.figures import FIGURE2_TOY
+
+    histories, (user, t) = FIGURE2_TOY["histories"], FIGURE2_TOY["mark"]
+    found = cascade_effects(histories, max_len=50, batch_size=len(histories))
+    assert found[user][t] == 11
+
+
+def test_by_hand():
+    # b = m: item 1 of the first user precedes 3 (itself included); the other's occurrence, 2
+    found = cascade_effects([[1, 2, 3], [4, 1, 5]], batch_size=2)
+    np.testing.assert_array_equal(found[0], [3 + 2, 2, 1])
+    np.testing.assert_array_equal(found[1], [3, 2 + 3, 1])
+
+
+@given(histories.filter(lambda x: any(x)))
+def test_weights_have_mean_one_and_keep_the_order(lists):
+    effects = [e for e in cascade_effects(lists) if len(e)]
+    for norm in ("raw", "minmax"):
+        weights = cascade_weights(effects, norm)
+        flat, C = np.concatenate(weights), np.concatenate(effects)
+        assert np.isfinite(flat).all() and (flat > 0).all()
+        assert flat.mean() == pytest.approx(1)
+        order = np.argsort(C)
+        assert (np.diff(flat[order]) <= 1e-12).all()
+
+
+def test_mean_cascade_leaves_more_budget():
+    effects = cascade_effects([[1, 2, 3, 4], [2, 5]])
+    C = np.concatenate(effects)
+    weights = np.concatenate(cascade_weights(effects, mean="cascade"))
+    np.testing.assert_allclose(1 / weights, C / C.mean())
+    assert weights.mean() > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"histories": [[0, 1]]}, "items.0. is 0"),
+        ({"histories": [[1]], "terms": "all"}, "terms is 'all'"),
+        ({"histories": [[1]], "max_len": 0}, "max_len is 0"),
+        ({"histories": [[1]], "batch_size": "many"}, "batch_size is 'many'"),
+        ({"histories": [[1.5]]}, "whole numbers"),
+    ],
+)
+def test_bad_input_is_named(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        cascade_effects(**arguments)

@@ -1,0 +1,88 @@
+"""Figures 1 and 2: circles, arrows and boxes are what the arrays say."""
+
+import numpy as np
+import pytest
+from _fake_results import fake_results
+from matplotlib.patches import Circle, Rectangle
+
+from casadv_lib import figures
+
+
+@pytest.fixture(scope="module")
+def results():
+    return fake_results()
+
+
+def titles(figure):
+    return [axis.get_title() for axis in figure.axes]
+
+
+def test_figure1_draws_circles_of_the_perturbations_size(results):
+    arrays = results["figure1"]
+    figure = figures.figure1(**arrays)
+    for axis, name in zip(figure.axes, ("generic", "guided"), strict=True):
+        filled = [patch for patch in axis.patches if isinstance(patch, Circle) and patch.fill]
+        assert np.allclose([c.radius for c in filled], np.linalg.norm(arrays[name], axis=1))
+        assert np.allclose([c.center for c in filled], arrays["points"])
+        (arrows,) = [c for c in axis.collections if hasattr(c, "U")]
+        assert np.allclose(np.column_stack([arrows.U, arrows.V]), arrays[name])
+    written = [text.get_text() for text in figure.axes[1].texts]
+    assert written == [f"{t}\nC={c:.1f}" for t, c in enumerate(arrays["effects"], start=1)]
+    assert len(figure.axes[0].texts) == len(arrays["points"])
+
+
+def test_figure1_labels_stay_in_the_panel_and_circles_can_be_given(results):
+    n = len(results["figure1"]["effects"])
+    radii = (np.full(n, 0.5), np.linspace(0.1, 0.9, n))
+    figure = figures.figure1(**results["figure1"], radii=radii)
+    for axis, radius in zip(figure.axes, radii, strict=True):
+        filled = [patch for patch in axis.patches if patch.fill]
+        assert np.allclose([circle.radius for circle in filled], radius)
+        for text in axis.texts:
+            x, y = text.get_position()
+            assert axis.get_xlim()[0] < x < axis.get_xlim()[1]
+            assert axis.get_ylim()[0] < y < axis.get_ylim()[1]
+
+
+@pytest.mark.parametrize("name, value", [
+    ("generic", np.zeros((3, 2))), ("points", np.zeros((7, 3))), ("effects", np.zeros(7)),
+    ("effects", np.ones(6))])
+def test_figure1_refuses_arrays_that_do_not_fit(results, name, value):
+    with pytest.raises(ValueError, match=name):
+        figures.figure1(**(results["figure1"] | {name: value}))
+
+
+def boxes(figure):
+    """{(user, distance from the newest): what the box is}"""
+    (axis,) = figure.axes
+    found = [patch for patch in axis.patches if isinstance(patch, Rectangle)]
+    newest = max(box.get_x() for box in found)
+    return {(round(box.get_y() + 0.33), round(newest - box.get_x())): box.get_gid()
+            for box in found}
+
+
+def test_figure2_toy_has_the_papers_value_and_reach():
+    figure = figures.figure2(**figures.FIGURE2_TOY)
+    kinds = boxes(figure)
+    assert len(kinds) == sum(map(len, figures.FIGURE2_TOY["histories"]))
+    assert {place for place, kind in kinds.items() if kind == "mark"} == {(0, 3)}
+    assert {place for place, kind in kinds.items() if kind == "own"} == {(0, 2), (0, 1), (0, 0)}
+    assert {place for place, kind in kinds.items() if kind == "other"} == {
+        (1, 3), (1, 2), (1, 1), (1, 0), (2, 0), (3, 1), (3, 0)}
+    assert "= 11," in titles(figure)[0]
+
+
+def test_figure2_with_b_below_m_and_short_memory():
+    histories = [np.array([9, 1, 2, 3]), np.array([1, 4, 5, 6, 7]), np.array([8, 1, 2])]
+    figure = figures.figure2(histories, mark=(0, 1), max_len=3, batch_size=1, names={1: "one"})
+    kinds = boxes(figure)
+    # User 1 met the item too long ago; user 2's occurrence counts 2, times b/m = 1/3.
+    assert {place for place, kind in kinds.items() if kind == "other"} == {(2, 1), (2, 0)}
+    assert f"= {1 + 2 + 2 / 3:.4g}," in titles(figure)[0]
+    assert [text.get_text() for text in figure.axes[0].texts].count("one") == 2
+
+
+@pytest.mark.parametrize("mark", [(5, 0), (0, 5), (-1, 0), (0, "1")])
+def test_figure2_refuses_a_mark_outside(mark):
+    with pytest.raises(ValueError, match="mark"):
+        figures.figure2(**(figures.FIGURE2_TOY | {"mark": mark}))
