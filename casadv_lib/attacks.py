@@ -142,7 +142,7 @@ def input_gradients(model: Backbone, histories, aim: np.ndarray, places: np.ndar
     table = TokenTable(cut, device)
     from_end = np.array([len(h) for h in histories])[:, None] - 1 - places
     order = np.argsort(table.lengths, kind="stable")
-    found = torch.empty((*places.shape, model.dim), device=device)
+    found = model.items.weight.new_empty((*places.shape, model.dim))
     was_training = model.training
     model.eval()
     for batch in table.batches(order, 256):

@@ -1,0 +1,200 @@
+"""Item replacement: what is replaced, what never is a substitute, and that the gradient attacks."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import build
+from oracles import dataset, random_sequences
+
+import casadv_lib as cas
+from casadv_lib.attacks import PICKS, attack, first_choices, input_gradients, neighbour_distance
+from casadv_lib.data import held_out
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A small model that has learnt something: items follow each other in a ring."""
+    rng = np.random.default_rng(0)
+    sequences = []
+    for _ in range(200):
+        start, size = rng.integers(0, 60), rng.integers(3, 14)
+        sequences.append((start + np.cumsum(rng.integers(1, 3, size))) % 60 + 1)
+    data = dataset([s for s in sequences if len(set(s)) == len(s)], 60)
+    model = build("sasrec", n_items=60, max_len=8, dim=16)
+    cas.fit(model, data, epochs=30, batch_size=32, progress=False)
+    return model, data
+
+
+@pytest.mark.parametrize("pick", PICKS)
+@pytest.mark.parametrize("positions", ["first", "middle", "last"])
+def test_one_item_is_replaced_at_the_right_place(positions, pick, trained):
+    model, data = trained
+    found = attack(model, data, positions, pick=pick, step=0.5)
+    histories, targets = held_out(data, "test")
+    assert (np.array([min(len(histories[u]), 8) for u in found["users"]]) >= 3).all()
+    for user, new in zip(found["users"], found["histories"]):
+        old = histories[user]
+        first = max(0, len(old) - 8)
+        place = {
+            "first": first, "middle": first + (len(old) - first - 1) // 2, "last": len(old) - 1
+        }[positions]  # fmt: skip
+        changed = np.flatnonzero(new != old)
+        assert changed.tolist() == [place]
+        assert new[place] not in old and new[place] != targets[user] and new[place] >= 1
+
+
+@pytest.mark.parametrize("joint", [True, False])
+@pytest.mark.parametrize("pick", ["gradient", "nearest", "random"])
+def test_last_k_are_replaced(pick, joint, trained):
+    model, data = trained
+    histories, targets = held_out(data, "test")
+    for k in (2, 5):
+        found = attack(model, data, k=k, pick=pick, joint=joint)
+        assert {min(len(histories[u]), 8) >= k for u in found["users"]} == {True}
+        for user, new in zip(found["users"], found["histories"]):
+            old = histories[user]
+            assert (new[:-k] == old[:-k]).all() and (new[-k:] != old[-k:]).all()
+            fresh = new[-k:].tolist()
+            assert len(set(fresh)) == k and not set(fresh) & {*old.tolist(), targets[user]}
+
+
+def test_nearest_is_the_nearest_allowed_item(trained):
+    model, data = trained
+    found = attack(model, data, pick="nearest")
+    histories, targets = held_out(data, "test")
+    table = model.items.weight.detach().double().numpy()
+    for user, replaced, substitute, distance in zip(
+        found["users"], found["replaced"][:, 0], found["substitutes"][:, 0], found["distance"][:, 0]
+    ):
+        apart = np.linalg.norm(table - table[replaced], axis=1)
+        refused = [0, *histories[user], targets[user]]
+        apart[refused] = np.inf
+        assert apart[substitute] == pytest.approx(apart.min(), rel=1e-4)
+        assert distance == pytest.approx(apart[substitute], rel=1e-4)
+
+
+def test_step_is_in_units_of_the_neighbour_distance(trained):
+    model, data = trained
+    table = model.items.weight[1:].detach().double()
+    apart = torch.cdist(table, table)
+    apart.fill_diagonal_(torch.inf)
+    expected = float(apart.min(1).values.sort().values[(len(table) - 1) // 2])
+    assert neighbour_distance(table.float()) == pytest.approx(expected, rel=1e-4)
+    # a step of zero is the plain nearest item; a large step gets away from it
+    nearest = attack(model, data, pick="nearest")["substitutes"]
+    assert (attack(model, data, step=0.0)["substitutes"] == nearest).all()
+    assert (attack(model, data, step=3.0)["substitutes"] != nearest).mean() > 0.3
+
+
+def test_both_rankings_leave_out_the_original_history(trained):
+    model, data = trained
+    found = attack(model, data)
+    clean = cas.evaluate(model, data)["ranks"]
+    np.testing.assert_array_equal(found["clean"]["ranks"], clean[found["users"]])
+    # ranks come from the replaced inputs, with the *original* items left out
+    table = model.items.weight.detach()
+    histories, targets = held_out(data, "test")
+    for user, new, rank in list(zip(found["users"], found["histories"], found["ranks"]))[:20]:
+        scores = (table @ model(cas.pack([new], 8))[-1]).detach()
+        scores[torch.as_tensor([0, *histories[user]])] = -torch.inf
+        assert rank == 1 + (scores > scores[targets[user]]).sum()
+
+
+@pytest.mark.parametrize("size", [0.02, 0.2])
+def test_along_the_gradient_the_target_falls_at_least_as_much_as_at_random(size, trained):
+    # the embedding itself is moved here: equal steps, before items enter the matter
+    model, data = trained
+    histories, targets = held_out(data, "test")
+    targets = np.asarray(targets)
+    ends = np.array([[len(h) - 1] for h in histories])
+    g = input_gradients(model, histories, targets, ends)[:, 0]
+    generator = torch.Generator().manual_seed(0)
+
+    def scores(direction):
+        move = size * torch.nn.functional.normalize(direction, dim=-1)
+        found = []
+        with torch.no_grad():
+            for h, t, m in zip(histories, targets, move):
+                batch = cas.pack([h], 8)
+                rows = model.embed(batch.inputs)
+                rows[-1] += m
+                found.append(model.encode(rows, batch)[-1] @ model.items.weight[t])
+        return torch.stack(found)
+
+    clean = scores(torch.zeros_like(g))
+    along = (scores(g) - clean).mean()
+    random = [
+        (scores(torch.randn(g.shape, generator=generator)) - clean).mean() for _ in range(5)
+    ]
+    assert along < 0 and along < min(random)
+
+
+def test_gradients_are_those_of_the_loss(trained):
+    # against finite differences of -log s(r) at one coordinate
+    model, data = trained
+    model = model.double()
+    histories, targets = held_out(data, "test")
+    history, target = histories[0], int(targets[0])
+    place = len(history) - 2
+    g = input_gradients(model, [history], np.array([target]), np.array([[place]]))[0, 0]
+    batch = cas.pack([history], 8)
+    rows = model.embed(batch.inputs).detach()
+    row = place - max(0, len(history) - 8)
+    losses = []
+    for sign in (1, -1):
+        moved = rows.clone()
+        moved[row, 3] += sign * 1e-5
+        r = model.encode(moved, batch)[-1] @ model.items.weight[target]
+        losses.append(torch.nn.functional.softplus(-r))
+    model.float()
+    assert float(g[3]) == pytest.approx((losses[0] - losses[1]).item() / 2e-5, rel=1e-3)
+
+
+def test_first_choice_is_the_top_of_the_list(trained):
+    model, data = trained
+    histories, _ = held_out(data, "test")
+    table = model.items.weight.detach()
+    for history, choice in list(zip(histories, first_choices(model, histories)))[:20]:
+        scores = (table @ model(cas.pack([history], 8))[-1]).detach()
+        scores[torch.as_tensor([0, *history])] = -torch.inf
+        assert choice == scores.argmax()
+    assert attack(model, data, loss="first_choice")["hr@10"] <= 1
+
+
+def test_same_seed_same_attack(trained):
+    model, data = trained
+    first, second = (attack(model, data, pick="random", seed=4) for _ in range(2))
+    np.testing.assert_array_equal(first["substitutes"], second["substitutes"])
+    other = attack(model, data, pick="random", seed=5)
+    assert (first["substitutes"] != other["substitutes"]).mean() > 0.5
+
+
+def test_short_users_are_left_out():
+    data = dataset([[1, 2, 3], [4, 5, 6, 7], *random_sequences(3, 20, 8, 8)], 20)
+    model = build("sasrec", n_items=20)
+    assert attack(model, data)["users"].tolist() == [1, 2, 3, 4]
+    assert attack(model, data, k=5)["users"].tolist() == [2, 3, 4]
+    with pytest.raises(ValueError, match="no user has 9 items.*k is 9"):
+        attack(model, data, k=9)
+
+
+def test_no_substitute_left():
+    data = dataset([[1, 2, 3, 4]], 4)
+    with pytest.raises(ValueError, match="no substitute is left"):
+        attack(build("sasrec", n_items=4), data)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"positions": "end"}, "positions is 'end'; allowed are 'first', 'middle', 'last'"),
+        ({"k": 2, "positions": "first"}, "k is 2 with positions='first'"),
+        ({"k": 0}, "k is 0"),
+        ({"pick": "best"}, "pick is 'best'"),
+        ({"step": "far"}, "step is 'far'"),
+        ({"split": "train"}, "split is 'train'"),
+    ],
+)
+def test_bad_input_is_named(options, said, trained):
+    with pytest.raises(ValueError, match=said):
+        attack(*trained, **options)

@@ -1,0 +1,155 @@
+"""Metrics, ranks, ties and the bootstrap, by hand and against scikit-learn."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import build
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import dataset, random_sequences
+from sklearn.metrics import ndcg_score, top_k_accuracy_score
+
+import casadv_lib as cas
+from casadv_lib.data import held_out
+from casadv_lib.evaluation import gains, rank_items, user_vectors
+
+
+def table_of_scores(model, histories):
+    """All scores by the plain product, (users, n_items), column 0 is item 1."""
+    with torch.no_grad():
+        rows = [model(cas.pack([h], model.max_len))[-1] for h in histories]
+        return (torch.stack(rows) @ model.items.weight[1:].T).double().numpy()
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+@pytest.mark.parametrize("name", list(cas.BACKBONES))
+def test_agrees_with_a_metric_library(name, split):
+    # every history length from 1 (three items, validation) past max_len; no ties in random floats
+    sequences = [
+        s for n in range(3, 21) for s in random_sequences(4, 40, shortest=n, longest=n, seed=n)
+    ]
+    data = dataset(sequences, 40)
+    model = build(name)
+    found = cas.evaluate(model, data, split)
+    histories, targets = held_out(data, split)
+    scores = table_of_scores(model, histories)
+    for row, history in zip(scores, histories):
+        row[np.asarray(history) - 1] = -1e9
+    relevant = np.zeros_like(scores)
+    relevant[np.arange(len(scores)), np.asarray(targets) - 1] = 1
+    assert found["ndcg@10"] == pytest.approx(ndcg_score(relevant, scores, k=10), rel=1e-9)
+    hits = top_k_accuracy_score(np.asarray(targets) - 1, scores, k=10, labels=np.arange(40))
+    assert found["hr@10"] == pytest.approx(hits, rel=1e-9)
+    assert len(found["ranks"]) == data.n_users and found["tie_rate"] == 0
+
+
+class Fixed(cas.Backbone):
+    """A backbone whose user vector is constant, so that scores are set by hand."""
+
+    def __init__(self, scores):
+        super().__init__(len(scores), max_len=9, dim=1, dropout=0.0)
+        with torch.no_grad():
+            self.items.weight[1:, 0] = torch.tensor(scores, dtype=torch.float32)
+
+    def encode(self, rows, batch, drop=None):
+        return torch.ones_like(rows)
+
+
+def rank_by_hand(scores, target, seen):
+    others = [s for i, s in enumerate(scores, 1) if i != target and i not in seen]
+    own = scores[target - 1]
+    return 1 + sum(s > own for s in others) + sum(s == own for s in others) / 2
+
+
+@given(st.lists(st.integers(-2, 2), min_size=4, max_size=14), st.data())
+def test_rank_rule_with_ties(scores, draw):
+    items = range(1, len(scores) + 1)
+    target = draw.draw(st.sampled_from(items))
+    # the history may hold the target itself: it still takes part in the ranking
+    seen = draw.draw(st.lists(st.sampled_from(items), min_size=1, max_size=5))
+    ranks, tie_rate = rank_items(
+        Fixed([float(s) for s in scores]), [np.array(seen)], np.array([target]), [np.array(seen)]
+    )
+    expected = rank_by_hand(scores, target, set(seen) - {target})
+    assert ranks[0] == expected
+    own = scores[target - 1]
+    tied = any(s == own for i, s in enumerate(scores, 1) if i != target and i not in seen)
+    assert tie_rate == float(tied)
+
+
+def test_a_collapsed_model_gets_the_middle_rank():
+    model = Fixed([1.0] * 100)
+    found = cas.evaluate(model, dataset([[1, 2, 3, 4]] * 5, 100))
+    # 97 candidates besides three seen ones: 1 + 96 / 2
+    assert (found["ranks"] == 49).all() and found["hr@10"] == 0 and found["tie_rate"] == 1
+
+
+def test_validation_keeps_the_test_item_as_a_candidate():
+    model = Fixed([0.0, 0.0, 1.0, 2.0])  # the test item, 4, scores best
+    found = cas.evaluate(model, dataset([[1, 2, 3, 4]], 4), "validation")
+    assert found["ranks"].tolist() == [2]
+    assert cas.evaluate(model, dataset([[1, 2, 3, 4]], 4), "test")["ranks"].tolist() == [1]
+
+
+def test_metrics_by_hand():
+    ranks = np.array([1, 2, 10, 10.5, 11])
+    assert cas.hit_ratio(ranks) == pytest.approx(3 / 5)
+    assert cas.ndcg(ranks) == pytest.approx((1 + 1 / np.log2(3) + 1 / np.log2(11)) / 5)
+    np.testing.assert_allclose(gains(np.array([1.5, 12]), "ndcg@10"), [1 / np.log2(2.5), 0])
+    with pytest.raises(ValueError, match="metric is 'mrr'"):
+        gains(ranks, "mrr")
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1000])
+def test_chunks_change_nothing(chunk, toy):
+    model = build("gru4rec")
+    histories, targets = held_out(toy, "test")
+    whole, _ = rank_items(model, histories, targets, histories)
+    parts, _ = rank_items(model, histories, targets, histories, chunk=chunk)
+    np.testing.assert_array_equal(parts, whole)
+
+
+def test_user_vectors_come_in_the_order_given(toy):
+    model = build("sasrec")
+    histories, _ = held_out(toy, "test")
+    found = user_vectors(model, histories, batch_size=7)
+    for u in (0, 13, 59):
+        alone = model(cas.pack([histories[u]], model.max_len))[-1]
+        torch.testing.assert_close(found[u], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_a_diverged_model_is_named(toy):
+    model = build("sasrec")
+    with torch.no_grad():
+        model.items.weight[5] = torch.nan
+    with pytest.raises(ValueError, match="not finite.*diverged"):
+        cas.evaluate(model, toy)
+
+
+def test_a_model_of_another_data_set_is_refused(toy):
+    with pytest.raises(ValueError, match="41 items, the data set 'toy' 40"):
+        cas.evaluate(build("sasrec", n_items=41), toy)
+    with pytest.raises(ValueError, match="split is 'train'"):
+        cas.evaluate(build("sasrec"), toy, "train")
+
+
+def test_bootstrap_covers_the_truth():
+    # ranks drawn so that the true difference of HR@10 is known: 0.5 against 0.4
+    rng = np.random.default_rng(0)
+    covered = 0
+    for trial in range(60):
+        a = np.where(rng.random(400) < 0.5, 1, 99)
+        b = np.where(rng.random(400) < 0.4, 1, 99)
+        found = cas.paired_bootstrap(a, b, "hr@10", resamples=300, seed=trial)
+        covered += found["low"] <= 0.1 <= found["high"]
+        assert found["difference"] == pytest.approx((a == 1).mean() - (b == 1).mean())
+    assert 51 <= covered <= 60  # 57 expected; below 51 has probability under 0.3%
+
+
+def test_bootstrap_is_paired():
+    rng = np.random.default_rng(1)
+    ranks = rng.integers(1, 30, 500)
+    same = cas.paired_bootstrap(ranks, ranks)
+    assert same == {"difference": 0, "low": 0, "high": 0}
+    with pytest.raises(ValueError, match="shapes"):
+        cas.paired_bootstrap(ranks, ranks[:-1])

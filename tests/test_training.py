@@ -1,0 +1,155 @@
+"""Training: determinism, resume, what is learnt, what is never used."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import build
+from oracles import dataset, random_sequences
+
+import casadv_lib as cas
+from casadv_lib.training import (
+    AdversarialSettings,
+    Trainer,
+    TrainingError,
+    TrainingSettings,
+    choose_device,
+)
+
+QUIET = {"progress": False, "batch_size": 20}
+
+
+def flat(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+@pytest.mark.parametrize("method", [None, "adv_cas", "adv_seq", "adv_random"])
+@pytest.mark.parametrize("name", list(cas.BACKBONES))
+def test_same_seed_same_bits(name, method, toy):
+    found = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(len(found))  # training must not depend on the global state
+        state = build(name)
+        if method is None:
+            cas.fit(state, toy, epochs=2, seed=seed, **QUIET)
+        else:
+            cas.fit_adversarial(state, toy, method, epochs=2, seed=seed, **QUIET)
+        found.append(flat(state))
+    assert torch.equal(found[0], found[1])
+    assert not torch.equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("method", [None, "adv_cas"])
+def test_cut_and_resumed_is_never_cut(method, toy, tmp_path):
+    def trainer(epochs=6):
+        settings = TrainingSettings(epochs=epochs, batch_size=20, eval_every=2)
+        return Trainer(build("sasrec"), toy, settings, method, AdversarialSettings(epsilon=1.0))
+
+    whole = trainer()
+    kept = whole.run(progress=False)
+    cut = trainer(epochs=3)  # stops in the middle, between two evaluations
+    for _ in range(3):
+        cut.history.losses.append(cut.train_epoch())
+        cut.history.epoch_seconds.append(0.0)
+        if cut.done % 2 == 0:
+            cut.evaluate()
+    cut.save(tmp_path / "checkpoint.pt")
+    resumed = trainer()
+    history = resumed.run(tmp_path / "checkpoint.pt", progress=False)
+    assert torch.equal(flat(whole.model), flat(resumed.model))
+    assert kept.losses == history.losses and kept.curve == history.curve
+    for key, value in kept.best_state.items():
+        assert torch.equal(value, history.best_state[key])
+
+
+def test_evaluation_inside_changes_nothing(toy):
+    models = [build("sasrec"), build("sasrec")]
+    histories = [
+        cas.fit(model, toy, epochs=4, eval_every=every, **QUIET)
+        for model, every in zip(models, (0, 1))
+    ]
+    assert torch.equal(flat(models[0]), flat(models[1]))
+    assert histories[0].curve == [] and len(histories[1].curve) == 4
+    assert histories[0].losses == histories[1].losses
+
+
+def test_learns_a_ring():
+    # item n is followed by n + 1: a model that learns ranks the held-out item first
+    data = dataset([[(s + i) % 30 + 1 for i in range(8)] for s in range(30)] * 4, 30)
+    for name in cas.BACKBONES:
+        model = build(name, n_items=30, dim=32)
+        history = cas.fit(model, data, epochs=60, batch_size=16, progress=False)
+        assert history.losses[-1] < history.losses[0] / 3
+        assert cas.evaluate(model, data)["ndcg@10"] > 0.9, name
+
+
+def test_held_out_items_are_never_trained_on():
+    # the same users with other held-out items give the same model
+    first = random_sequences(40, 40, 4, 10)
+    second = [np.concatenate([s[:-2], np.setdiff1d(np.arange(1, 41), s)[:2]]) for s in first]
+    models = []
+    for sequences in (first, second):
+        models.append(build("sasrec"))
+        data = dataset(sequences, 40)
+        cas.fit(models[-1], data, epochs=1, **QUIET)
+        cas.fit_adversarial(models[-1], data, "adv_cas", epochs=1, **QUIET)
+    assert torch.equal(flat(models[0]), flat(models[1]))
+
+
+def test_best_is_chosen_on_validation(toy):
+    history = cas.fit(build("sasrec"), toy, epochs=8, eval_every=1, **QUIET)
+    values = [entry["validation"]["ndcg@10"] for entry in history.curve]
+    assert history.best == history.curve[int(np.argmax(values))]
+    model = build("sasrec")
+    model.load_state_dict(history.best_state)
+    found = cas.evaluate(model, toy, "validation")["ndcg@10"]
+    assert found == history.best["validation"]["ndcg@10"]
+
+
+def test_phase_two_goes_on_counting(toy):
+    model = build("sasrec")
+    first = cas.fit(model, toy, epochs=2, eval_every=1, **QUIET)
+    options = {"epochs": 2, "eval_every": 1, "first_epoch": 2, **QUIET}
+    second = cas.fit_adversarial(model, toy, "base+100", **options)
+    assert [e["epoch"] for e in first.curve + second.curve] == [1, 2, 3, 4]
+    assert [e["phase"] for e in first.curve + second.curve] == [1, 1, 2, 2]
+
+
+def test_kept_optimizer_differs_from_a_fresh_one(toy):
+    found = []
+    for keep in (True, False):
+        model = build("sasrec")
+        state = cas.fit(model, toy, epochs=2, **QUIET).optimizer_state
+        cas.fit_adversarial(
+            model, toy, "base+100", epochs=1, optimizer_state=state if keep else None, **QUIET
+        )
+        found.append(flat(model))
+    assert not torch.equal(*found)
+
+
+def test_divergence_is_diagnosed(toy):
+    with pytest.raises(TrainingError, match="the loss is .* in epoch 1; .*learning_rate"):
+        cas.fit(build("gru4rec"), toy, epochs=1, learning_rate=1e30, **QUIET)
+
+
+def test_device_is_chosen():
+    assert choose_device("cpu").type == "cpu"
+    assert choose_device("auto").type in ("cpu", "cuda", "mps", "xpu")
+    with pytest.raises(ValueError, match="device is 'tpu9'"):
+        choose_device("tpu9")
+
+
+def test_amp_and_compile_are_settings(toy):
+    full, half = build("gru4rec"), build("gru4rec")
+    cas.fit(full, toy, epochs=1, amp=False, **QUIET)
+    cas.fit(half, toy, epochs=1, amp=True, **QUIET)
+    assert not torch.equal(flat(full), flat(half))
+    torch.testing.assert_close(flat(full), flat(half), rtol=0, atol=0.02)
+
+
+def test_users_with_one_training_item_are_skipped_not_fatal():
+    data = dataset([[1, 2, 3], [4, 5, 6, 7, 8]], 9)
+    model = build("sasrec", n_items=9)
+    cas.fit(model, data, epochs=1, progress=False)
+    assert len(cas.evaluate(model, data)["ranks"]) == 2
+    with pytest.raises(ValueError, match="two training items"):
+        cas.fit(build("sasrec", n_items=9), dataset([[1, 2, 3]], 9), epochs=1)
