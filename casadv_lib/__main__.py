@@ -76,8 +76,8 @@ def _run_options(command) -> None:
     add("--profile", default="quick", help=f"one of {', '.join(profiles.PROFILES)}")
     add("--seed", type=int, default=0, help="a whole number of at least 0")
     add("--threads", type=int, default=1, help="CPU threads; another number, other last bits")
-    add("--set", action="append", default=[], metavar="NAME=VALUE",
-        help="any setting, repeatable: epochs (phase 1), adv_epochs (phase 2), epsilon, ...")  # fmt: skip
+    words = "any setting, repeatable: epochs (phase 1), adv_epochs (phase 2), epsilon, ..."
+    add("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
 
 
 def _grid_options(command) -> None:

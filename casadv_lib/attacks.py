@@ -104,7 +104,9 @@ def _check(positions, k, pick, step, split, seed, loss, joint):
     one_of("positions", positions, POSITIONS)
     number("k", k, low=1, kind=int)
     if k > 1 and positions != "last":
-        raise ValueError(f"k is {k} with positions={positions!r}; allowed is 1, or positions='last'")
+        raise ValueError(
+            f"k is {k} with positions={positions!r}; allowed is 1, or positions='last'"
+        )
     one_of("pick", pick, PICKS)
     number("step", step, low=0)
     number("seed", seed, low=0, kind=int)

@@ -12,14 +12,15 @@ from tqdm.auto import tqdm
 from .adversarial import METHODS
 from .data import load_dataset
 from .files import write_json
+from .illustration import perturbed_history
+from .optimisation import choose_device
 from .profiles import PROFILES, configure
 from .results import repository_root
 from .runs import canonical, record_of, run, run_attack
-from .training import choose_device
 
 BACKBONES_OF_PAPER = ("sasrec", "gru4rec")
 EPSILONS = (0.1, 1.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0)  # Figure 4
-ATTACKED = ("base", "adv_linear", "adv_global", "adv_cas")  # Figures 5 and 6
+ATTACKED = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")  # Figures 5 and 6
 MOST_REPLACED = 5  # K of Figure 6
 
 
@@ -92,10 +93,13 @@ def run_grid(
 
 def collect(profile: str, configs: list[dict], data) -> Path:
     """Write the records of complete runs to `figures/<profile>/results.json`."""
+    made = [run(config, data, progress=False) for config in configs]
+    base = made[0].model(device="cpu")
     content = {
         "profile": profile,
         "dataset": [{"dataset": data.name} | data.statistics()],
         "optimum": {} if data.world is None else {data.name: data.world.optimum("test")},
-        "records": [record_of(run(config, data, progress=False)) for config in configs],
+        "figure1": perturbed_history(base, data),
+        "records": [record_of(one) for one in made],
     }
     return write_json(repository_root() / "figures" / profile / "results.json", content)

@@ -12,7 +12,7 @@ from dataclasses import fields
 from .adversarial import METHODS, PRESETS, AdversarialSettings
 from .backbones import BACKBONES
 from .checks import number, one_of
-from .training import TrainingSettings, settings_of
+from .optimisation import TrainingSettings, settings_of
 
 # What was chosen on the validation split, see the README's "How the settings were chosen".
 CHOSEN = {"epsilon": 3.0, "lambda1": 0.1}

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def code_version() -> str:
-    """The commit where there is one ("-changed" with uncommitted changes), and the source's hash."""
+    """The commit ("-changed" with uncommitted changes; if there is one) and the source's hash."""
     sources = sorted(Path(__file__).parent.glob("*.py"))
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:12]
     commit = _git("rev-parse", "--short=12", "HEAD") or "no-commit"
@@ -51,8 +51,8 @@ def hardware(device: torch.device) -> str:
     processor = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        names = [x.split(":", 1)[1].strip() for x in info.read_text().splitlines() if "model name" in x]
-        processor = names[0] if names else processor
+        lines = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        processor = lines[0].split(":", 1)[1].strip() if lines else processor
     words = f"{processor}, {os.cpu_count()} cores, {torch.get_num_threads()} thread(s) used"
     if device.type == "cuda":
         words = f"{torch.cuda.get_device_name(device)}; {words}"

@@ -25,9 +25,10 @@ from .backbones import BACKBONES, Backbone
 from .data import SequenceDataset, load_dataset
 from .evaluation import METRICS, evaluate, paired_bootstrap, summary
 from .files import load_tensors, read_json, write_bytes, write_json
+from .optimisation import TrainingSettings, choose_device
 from .profiles import base_of, identity, model_arguments, part
 from .provenance import ROOT, provenance
-from .training import Trainer, TrainingSettings, choose_device
+from .training import Trainer
 
 SPLITS = ("validation", "test")
 
@@ -134,7 +135,9 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
     metrics, ranks = _measure(trainer)
     if base is not None:
         metrics["versus_base"] = {
-            split: {m: paired_bootstrap(ranks[f"{split} last"], base.ranks(split), m) for m in METRICS}
+            split: {
+                m: paired_bootstrap(ranks[f"{split} last"], base.ranks(split), m) for m in METRICS
+            }
             for split in SPLITS
         }
     train_seconds = sum(history.epoch_seconds)

@@ -98,7 +98,8 @@ def test_killed_and_started_again_is_the_same(data_file, tmp_path):
     for name, cut in (("whole", False), ("cut", True)):
         environment = {**os.environ, "CASADV_RUNS": str(tmp_path / name), "CI": "1"}
         if cut:
-            process = subprocess.Popen(patched, cwd=ROOT, env=environment, stdout=-3, stderr=-3)
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            process = subprocess.Popen(patched, cwd=ROOT, env=environment, **quiet)
             while not list((tmp_path / name).glob("*/checkpoint.pt")):
                 assert process.poll() is None
             process.kill()
@@ -135,7 +136,8 @@ def test_full_disk_leaves_the_old_checkpoint(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
-        with pytest.raises(files.StorageError, match="could not write .*checkpoint.pt.*CASADV_RUNS"):
+        said = "could not write .*checkpoint.pt.*CASADV_RUNS"
+        with pytest.raises(files.StorageError, match=said):
             files.save_tensors(path, {"x": torch.arange(100_000)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))

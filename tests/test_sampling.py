@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from casadv_lib.sampling import NegativeSampler
 
+some_sets = st.lists(st.sets(st.integers(1, 12), max_size=11), min_size=1, max_size=6)
 
-@given(st.lists(st.sets(st.integers(1, 12), max_size=11), min_size=1, max_size=6), st.integers(0, 5))
+
+@given(some_sets, st.integers(0, 5))
 def test_never_an_item_of_the_history(sets, seed):
     met = [np.array(sorted(s), dtype=np.int64) for s in sets]
     sampler = NegativeSampler(met, np.full(len(met), 30), 12)

@@ -1,0 +1,177 @@
+"""Running the notebooks without a browser: python -m casadv_lib.batch, for figures or to refresh.
+
+`execute` runs them by Papermill with the caller's profile, data set, backbone and device; what
+comes out lies in figures/<profile>/notebooks/ and the committed notebooks stay as they are.
+`refresh` runs the committed notebooks with the values that stand in them and stores the outputs
+in place, with a stamp of the code that made them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import nbformat
+import papermill
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+
+from .backbones import BACKBONES
+from .checks import one_of
+from .files import write_bytes
+from .profiles import PROFILES
+from .results import repository_root
+from .stamps import KERNEL, cleaned, code_hash, library_hash
+
+
+class NotebookError(RuntimeError):
+    """A notebook stopped; the message names it and the cell."""
+
+
+def notebooks_folder() -> Path:
+    return repository_root() / "notebooks"
+
+
+def committed(names: Collection[str] | None = None) -> list[Path]:
+    """The numbered notebooks in order, or those named: "01", "01_data_preparation", with .ipynb.
+
+    Raises ValueError for a name that no notebook has.
+    """
+    there = sorted(notebooks_folder().glob("[0-9]*.ipynb"))
+    if not names:
+        return there
+    for name in names:
+        if not any(_is_called(path, name) for path in there):
+            choices = ", ".join(path.stem for path in there)
+            raise ValueError(f"notebooks is {name!r}; allowed are {choices}")
+    return [path for path in there if any(_is_called(path, name) for name in names)]
+
+
+def _is_called(path: Path, name: str) -> bool:
+    stem = Path(name).name.removesuffix(".ipynb")
+    return stem in (path.stem, path.stem.split("_")[0])
+
+
+def execute(
+    profile: str = "quick",
+    dataset: str | None = None,
+    backbone: str | None = None,
+    device: str = "auto",
+    notebooks: Collection[str] | None = None,
+) -> list[Path]:
+    """Run notebooks into figures/<profile>/notebooks/; returns the paths written.
+
+    A value is handed to a notebook where its parameters cell has that name; None leaves the
+    notebook's own. After a failure the others still run, then NotebookError names all that
+    failed; the copy of a failed notebook shows how far it came.
+    """
+    one_of("profile", profile, PROFILES)
+    one_of("backbone", backbone, (None, *BACKBONES))
+    given = {"profile": profile, "dataset": dataset, "backbone": backbone, "device": device}
+    given = {name: value for name, value in given.items() if value is not None}
+    folder = repository_root() / "figures" / profile / "notebooks"
+    folder.mkdir(parents=True, exist_ok=True)
+    written, failed = [], []
+    for path in committed(notebooks):
+        known = papermill.inspect_notebook(str(path))
+        parameters = {name: value for name, value in given.items() if name in known}
+        try:
+            written.append(run_notebook(path, folder / path.name, parameters))
+        except NotebookError as error:
+            failed.append(str(error))
+    if failed:
+        raise NotebookError("\n".join(failed))
+    return written
+
+
+def refresh(notebooks: Collection[str] | None = None) -> list[Path]:
+    """Run the committed notebooks with their own parameters and store the outputs in place.
+
+    A notebook that fails stays as it was, and NotebookError is raised.
+    """
+    for path in committed(notebooks):
+        library = library_hash()  # before the run: a change during it must show as stale
+        with tempfile.TemporaryDirectory() as folder:
+            made = run_notebook(path, Path(folder) / path.name, {})
+            notebook = cleaned(nbformat.read(made, as_version=4))
+        notebook.metadata["casadv"] = {"code": code_hash(notebook), "library": library}
+        write_bytes(path, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
+    return committed(notebooks)
+
+
+def run_notebook(path: Path, output: Path, parameters: dict, cwd: Path | None = None) -> Path:
+    """Run one notebook with Papermill, in its own folder unless told otherwise."""
+    try:
+        with _quiet_kernel():
+            papermill.execute_notebook(
+                str(path), str(output), parameters, kernel_name=KERNEL["name"],
+                cwd=str(cwd or path.parent), progress_bar=False,
+            )  # fmt: skip
+    except PapermillExecutionError as error:
+        raise NotebookError(
+            f"{path.name}: cell {error.cell_index} (In [{error.exec_count}]) failed with "
+            f"{error.ename}: {error.evalue}\nThe cell starts with: "
+            f"{error.source.strip().splitlines()[0]}"
+        ) from error
+    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        last = _last_run(output)
+        raise NotebookError(f"{path.name}: the kernel stopped {last}: {error}") from error
+    return output
+
+
+def _last_run(output: Path) -> str:
+    """Where a kernel died: the cell after the last one that the saved copy shows as run."""
+    if not output.exists():
+        return "before the first cell"
+    cells = nbformat.read(output, as_version=4).cells
+    done = [place for place, cell in enumerate(cells) if cell.get("execution_count")]
+    return f"in or after cell {done[-1]}" if done else "before the first cell"
+
+
+@contextlib.contextmanager
+def _quiet_kernel() -> Iterator[None]:
+    """The environment a kernel inherits: no progress bars, and pictures inside the notebook."""
+    before = dict(os.environ)
+    os.environ["CI"] = "1"
+    os.environ.pop("MPLBACKEND", None)  # Agg from the caller's shell would drop inline pictures
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status (2: bad input, 1: a notebook failed)."""
+    layout = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        "python -m casadv_lib.batch", description=__doc__, formatter_class=layout
+    )
+    add = parser.add_argument
+    add("names", nargs="*", help="notebooks, such as 01 (default: all)")
+    add("--profile", default="quick", help=f"one of {', '.join(PROFILES)} (default: quick)")
+    add("--dataset", default=None, help="a name or a path (default: the profile's)")
+    add("--backbone", default=None, help="(default: the notebook's)")
+    add("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
+    add("--refresh", action="store_true",
+        help="run with the notebooks' own parameters and store the outputs in place")  # fmt: skip
+    options = parser.parse_args(arguments)
+    chosen = (options.profile, options.dataset, options.backbone, options.device)
+    try:
+        if options.refresh and chosen != ("quick", None, None, "auto"):
+            raise ValueError("--refresh runs the notebooks' own parameters; leave out the others")
+        run = refresh(options.names) if options.refresh else execute(*chosen, options.names)
+    except (ValueError, NotebookError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ValueError) else 1
+    print(*run, sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""What a training run is told: epochs, optimiser, device (Section 5.3)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+
+from .backbones import Backbone
+from .checks import number, one_of
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """What both phases share (Section 5.3); "auto" is decided where the run starts."""
+
+    epochs: int = 500
+    seed: int = 0
+    batch_size: int = 128  # users a batch
+    eval_every: int = 0  # epochs between evaluations; 0: none inside
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-5  # the paper's "L2 norm"
+    decay: str = "adamw"  # decoupled; "adam": coupled; "item_norm": ||E|| added to the loss
+    beta1: float = 0.9
+    beta2: float = 0.98
+    device: str = "auto"  # "auto": a GPU if there is one; or any name PyTorch knows
+    amp: str | bool = "auto"  # bfloat16 passes; "auto": no, they drown the small random start
+    compile: str | bool = "auto"  # torch.compile of the encoder; "auto": no
+
+    def __post_init__(self):
+        for name in ("epochs", "seed", "eval_every"):
+            number(name, getattr(self, name), low=0, kind=int)
+        number("batch_size", self.batch_size, low=1, kind=int)
+        number("learning_rate", self.learning_rate, low=0)
+        number("weight_decay", self.weight_decay, low=0)
+        for name in ("beta1", "beta2"):
+            number(name, getattr(self, name), low=0, high=0.99999)
+        one_of("decay", self.decay, ("adamw", "adam", "item_norm"))
+        for name in ("amp", "compile"):
+            one_of(name, getattr(self, name), ("auto", True, False))
+        choose_device(self.device)
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of that name; "auto" takes PyTorch's accelerator where there is one."""
+    if name == "auto":
+        found = torch.accelerator.current_accelerator(check_available=True)
+        return found if found is not None else torch.device("cpu")
+    try:
+        return torch.device(name)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device is {name!r}; allowed are 'auto' and PyTorch's names") from error
+
+
+def make_optimizer(model: Backbone, s: TrainingSettings) -> torch.optim.Optimizer:
+    """Adam with the chosen kind of decay.
+
+    Coupled decay under Adam shrinks every item that is not in the batch at the full learning
+    rate, since Adam divides the tiny decay by its own tiny size; decoupled decay does not.
+    """
+    kind = torch.optim.Adam if s.decay == "adam" else torch.optim.AdamW
+    decay = 0.0 if s.decay == "item_norm" else s.weight_decay
+    # fused: one pass over the item table instead of many; it needs a real device
+    fused = all(p.device.type != "meta" for p in model.parameters()) or None
+    return kind(
+        model.parameters(), s.learning_rate, (s.beta1, s.beta2), weight_decay=decay, fused=fused
+    )
+
+
+def settings_of(*kinds: type) -> dict:
+    """The defaults of settings classes as one flat dict."""
+    return {k: v for kind in kinds for k, v in asdict(kind()).items()}
