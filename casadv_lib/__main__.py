@@ -75,9 +75,13 @@ def _run_options(command) -> None:
     add("--method", default="base", help=f"base, {', '.join(METHODS)}")
     add("--profile", default="quick", help=f"one of {', '.join(profiles.PROFILES)}")
     add("--seed", type=int, default=0, help="a whole number of at least 0")
+    _set_option(command)
     add("--threads", type=int, default=1, help="CPU threads; another number, other last bits")
+
+
+def _set_option(command) -> None:
     words = "any setting, repeatable: epochs (phase 1), adv_epochs (phase 2), epsilon, ..."
-    add("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
+    command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
 
 
 def _grid_options(command) -> None:
@@ -86,6 +90,8 @@ def _grid_options(command) -> None:
     add("--dataset", default=None, help="a name or a path; by default the profile's")
     add("--backbone", default=None, help="one backbone; by default the paper's two")
     add("--device", default="auto", help="auto, cpu, cuda, ...")
+    add("--folder", default=None, help="where results.json goes; by default figures/<profile>")
+    _set_option(command)
 
 
 def _settings(pairs: list[str]) -> dict:
@@ -143,8 +149,9 @@ def _attack(options) -> None:
 
 def _grid(options) -> None:
     path = grid.run_grid(
-        options.profile, options.dataset, options.backbone, options.device, options.workers
-    )
+        options.profile, options.dataset, options.backbone, options.device, options.workers,
+        options.folder, **_settings(options.set),
+    )  # fmt: skip
     print(f"results in {path}")
 
 

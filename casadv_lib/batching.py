@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-MOST_GROUPS = 6  # length groups per batch: more means less padding, but more small operations
+MOST_GROUPS = 4  # length groups per batch: more means less padding, but more small operations
 
 
 @dataclass(frozen=True)

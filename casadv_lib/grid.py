@@ -10,11 +10,12 @@ import torch
 from tqdm.auto import tqdm
 
 from .adversarial import METHODS
+from .checks import number
 from .data import load_dataset
 from .files import write_json
 from .illustration import perturbed_history
 from .optimisation import choose_device
-from .profiles import PROFILES, configure
+from .profiles import configure
 from .results import repository_root
 from .runs import canonical, record_of, run, run_attack
 
@@ -34,30 +35,37 @@ def attacks_of(method: str) -> list[dict]:
     return found
 
 
-def jobs(profile: str, dataset: str | None, backbone: str | None, device: str) -> list[dict]:
-    """Configurations of all runs of a profile, each once, bases first."""
+def jobs(
+    profile: str,
+    dataset: str | None = None,
+    backbone: str | None = None,
+    device: str = "auto",
+    **overrides,
+) -> list[tuple[dict, list[dict]]]:
+    """All runs of a profile, each once, with the attacks on it; bases first."""
     backbones = BACKBONES_OF_PAPER if backbone is None else (backbone,)
-    asked = []
+    options = {"device": device} | overrides
+    found: list[tuple[dict, list[dict]]] = []
+
+    def add(name, method, attacks, **more):
+        config = canonical(configure(profile, dataset, name, method, **options | more))
+        if config not in [known for known, _ in found]:
+            found.append((config, attacks))
+
     for name in backbones:
         for method in ("base", *METHODS):
-            asked.append(configure(profile, dataset, name, method, device=device))
+            add(name, method, attacks_of(method))
     for name in backbones:
         for epsilon in EPSILONS:
-            asked.append(
-                configure(profile, dataset, name, "adv_cas", device=device, epsilon=epsilon)
-            )
-    unique = []
-    for config in map(canonical, asked):
-        if config not in unique:
-            unique.append(config)
-    return sorted(unique, key=lambda config: config["method"] != "base")
+            add(name, "adv_cas", [], epsilon=epsilon)
+    return sorted(found, key=lambda job: job[0]["method"] != "base")
 
 
-def _work(config: dict) -> None:
+def _work(job: tuple[dict, list[dict]]) -> None:
     torch.set_num_threads(1)
-    sweep = config["epsilon"] != PROFILES[config["profile"]]["epsilon"]
+    config, attacks = job
     made = run(config, progress=False)
-    for options in [] if sweep else attacks_of(config["method"]):
+    for options in attacks:
         run_attack(made, **options)
 
 
@@ -73,33 +81,36 @@ def run_grid(
     backbone: str | None = None,
     device: str = "auto",
     workers: int | None = None,
+    folder: Path | str | None = None,
+    **overrides,
 ) -> Path:
-    """Make what is missing, then write `figures/<profile>/results.json`; returns its path.
+    """Make what is missing, then write `results.json`; returns its path.
 
     Stored runs are reused, so an interrupted grid goes on where it was.
+    workers: processes; None takes one a core, or one a GPU. folder: where the results go; None
+    takes `figures/<profile>/`. overrides: settings, as in `profiles.configure`.
     """
-    todo = jobs(profile, dataset, backbone, device)
-    data = load_dataset(todo[0]["dataset"])  # downloads happen once, before the processes start
-    bases = [config for config in todo if config["method"] == "base"]
-    others = [config for config in todo if config["method"] != "base"]
+    todo = jobs(profile, dataset, backbone, device, **overrides)
+    workers = number("workers", default_workers(device) if workers is None else workers, 1, kind=int)
+    data = load_dataset(todo[0][0]["dataset"])  # downloads happen once, before the processes start
+    bases = [job for job in todo if job[0]["method"] == "base"]
     context = multiprocessing.get_context("spawn")
-    with context.Pool(workers or default_workers(device), maxtasksperchild=8) as pool:
+    with context.Pool(workers) as pool:
         with tqdm(total=len(todo), desc="runs", disable=bool(os.environ.get("CI"))) as bar:
-            for batch in (bases, others):
+            for batch in (bases, todo[len(bases) :]):
                 for _ in pool.imap_unordered(_work, batch):
                     bar.update()
-    return collect(profile, todo, data)
+    folder = repository_root() / "figures" / profile if folder is None else Path(folder)
+    return write_json(folder / "results.json", collect(profile, todo, data))
 
 
-def collect(profile: str, configs: list[dict], data) -> Path:
-    """Write the records of complete runs to `figures/<profile>/results.json`."""
-    made = [run(config, data, progress=False) for config in configs]
-    base = made[0].model(device="cpu")
-    content = {
+def collect(profile: str, todo: list[tuple[dict, list[dict]]], data) -> dict:
+    """The stored results of a profile: records of complete runs, the data, the optimum."""
+    made = [run(config, data, progress=False) for config, _ in todo]
+    return {
         "profile": profile,
         "dataset": [{"dataset": data.name} | data.statistics()],
         "optimum": {} if data.world is None else {data.name: data.world.optimum("test")},
-        "figure1": perturbed_history(base, data),
+        "figure1": perturbed_history(made[0].model(device="cpu"), data),
         "records": [record_of(one) for one in made],
     }
-    return write_json(repository_root() / "figures" / profile / "results.json", content)

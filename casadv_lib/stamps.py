@@ -41,5 +41,17 @@ def cleaned(notebook):
         if cell.metadata.get("tags") == []:  # Papermill adds an empty list
             del cell.metadata["tags"]
         if cell.cell_type == "code":
-            cell.outputs = [out for out in cell.outputs if WIDGET not in out.get("data", {})]
+            cell.outputs = _joined(out for out in cell.outputs if WIDGET not in out.get("data", {}))
     return notebook
+
+
+def _joined(outputs) -> list:
+    """Outputs with neighbouring pieces of printed text made one: where they break is chance."""
+    joined: list = []
+    for output in outputs:
+        before = joined[-1] if joined else {}
+        if output.output_type == "stream" and before.get("name") == output.name:
+            before["text"] += output.text
+        else:
+            joined.append(output)
+    return joined

@@ -1,0 +1,20 @@
+"""Solutions to the exercises of 01_data_preparation.ipynb."""
+
+
+def leave_one_out(sequence):
+    return list(sequence[:-2]), sequence[-2], sequence[-1]
+
+
+def my_k_core(frame, k):
+    while True:
+        users = frame["user"].map(frame["user"].value_counts())
+        items = frame["item"].map(frame["item"].value_counts())
+        kept = frame[(users >= k) & (items >= k)]
+        if len(kept) == len(frame):
+            return kept
+        frame = kept
+
+
+def my_ambiguous_share(frame):
+    newest = frame.groupby("user")["timestamp"].agg(lambda times: (times == times.max()).sum())
+    return (newest > 1).mean()

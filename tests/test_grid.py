@@ -1,0 +1,43 @@
+"""The whole path at a small size: all runs and attacks, results, every figure and table."""
+
+import json
+
+from oracles import random_sequences
+
+from casadv_lib import figures
+from casadv_lib.grid import EPSILONS, jobs, run_grid
+
+SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "eval_every": 1, "batch_size": 32}
+
+
+def test_jobs_are_unique_and_bases_come_first():
+    todo = jobs("quick")
+    configs = [config for config, _ in todo]
+    assert len({json.dumps(c, sort_keys=True) for c in configs}) == len(configs)
+    assert [c["method"] == "base" for c in configs[:3]] == [True, True, False]
+    for backbone in ("sasrec", "gru4rec"):
+        own = [c for c in configs if c["backbone"] == backbone]
+        assert {c["epsilon"] for c in own if c["method"] == "adv_cas"} == set(EPSILONS)
+        assert {"base", "base+100", "adv_random", "adv_linear", "adv_seq", "adv_global",
+                "adv_cas_1", "adv_cas_2", "adv_cas"} == {c["method"] for c in own}  # fmt: skip
+
+
+def test_from_data_to_figures(tmp_path, runs_folder):
+    path = tmp_path / "own.txt"
+    lines = enumerate(random_sequences(60, 30, 7, 12), 1)
+    path.write_text("".join(f"{u} {' '.join(map(str, items))}\n" for u, items in lines))
+    stored = run_grid(
+        "quick", str(path), "causalcnn", workers=1, folder=tmp_path / "figures", **SMALL
+    )
+    results = json.loads(stored.read_text())
+    assert len(results["records"]) == 9 + len(EPSILONS) - 1
+    assert results["dataset"][0]["users"] == 60
+    said = []
+    written = figures.write_all(results, tmp_path / "figures", said.append)
+    names = {file.name for file in written}
+    for wanted in ("figure1.png", "figure2.svg", "figure3.png", "figure4.png", "figure5.png",
+                   "figure6.svg", "table2.csv", "table3.md", "table4.csv", "efficiency.md"):  # fmt: skip
+        assert wanted in names, said
+    # a second call reuses every run: the records are the same
+    again = run_grid("quick", str(path), "causalcnn", workers=1, folder=tmp_path / "b", **SMALL)
+    assert json.loads(again.read_text()) == results
