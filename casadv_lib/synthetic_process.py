@@ -35,21 +35,21 @@ class WorldSettings:
     misclick     probability of a misclick, 0 to 1
     """
 
-    n_users: int = 2000
-    n_items: int = 600
-    n_groups: int = 12
+    n_users: int = 1500
+    n_items: int = 500
+    n_groups: int = 10
     min_length: int = 5
     mean_length: float = 9.0
     max_length: int = 120
     length_tail: float = 2.2
     zipf: float = 1.0
-    stay: float = 0.85
+    stay: float = 0.7
     n_moves: int = 2
-    follow: float = 0.5
-    n_sequels: int = 3
+    follow: float = 0.15
+    n_sequels: int = 4
     look_back: float = 0.25
     sequel_home: float = 0.5
-    misclick: float = 0.1
+    misclick: float = 0.2
 
     def __post_init__(self):
         number("n_users", self.n_users, 1, kind=int)
