@@ -13,6 +13,8 @@ from .adversarial import METHODS
 from .attacks import PICKS, POSITIONS
 from .backbones import BACKBONES
 from .data import load_dataset
+from .files import write_json
+from .provenance import code_version
 from .training import TrainingError
 
 
@@ -60,11 +62,13 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--split", default="test", help="test or validation")
     one = add("grid", _grid, "make all runs and attacks that a profile's figures need")
     _grid_options(one)
+    one.add_argument("--stored", action="store_true", help="collect what is stored, run nothing")
     one.add_argument("--workers", type=int, default=None, help="processes (one a core or GPU)")
     one = add("figures", _figures, "draw figures and tables from figures/<profile>/results.json")
-    one.add_argument("--profile", default="quick", help=f"one of {', '.join(profiles.PROFILES)}")
-    one = add("data", _data, "load a data set (download if needed) and print its statistics")
-    one.add_argument("name", help="a name such as beauty, or a path")
+    one.add_argument("--profile", default="quick", help="quick, or any folder of figures/")
+    one = add("data", _data, "load data sets (download if needed) and print their statistics")
+    one.add_argument("names", nargs="+", help="names such as beauty, or paths")
+    one.add_argument("--save", default=None, metavar="PATH", help="also store the counts as JSON")
     return parser
 
 
@@ -150,7 +154,7 @@ def _attack(options) -> None:
 def _grid(options) -> None:
     path = grid.run_grid(
         options.profile, options.dataset, options.backbone, options.device, options.workers,
-        options.folder, **_settings(options.set),
+        options.folder, options.stored, **_settings(options.set),
     )  # fmt: skip
     print(f"results in {path}")
 
@@ -162,11 +166,16 @@ def _figures(options) -> None:
 
 
 def _data(options) -> None:
-    data = load_dataset(options.name)
-    for note in data.notes:
-        print(note)
-    for name, value in data.statistics().items():
-        print(f"{name:>16} {value:,.4g}" if isinstance(value, float) else f"{name:>16} {value:,}")
+    rows = []
+    for name in options.names:
+        data = load_dataset(name)
+        rows.append({"dataset": data.name, "data_hash": data.fingerprint} | data.statistics())
+        for line in (data.name, *data.notes):
+            print(line)
+        for key, value in data.statistics().items():
+            print(f"{key:>16} {value:,.4g}" if isinstance(value, float) else f"{key:>16} {value:,}")
+    if options.save:
+        write_json(options.save, {"dataset": rows, "code_version": code_version()})
 
 
 if __name__ == "__main__":

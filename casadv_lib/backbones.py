@@ -179,7 +179,7 @@ class SASRecBlock(nn.Module):
 
     @staticmethod
     def attention_weights(q: Tensor, k: Tensor) -> Tensor:
-        """softmax(q k' / sqrt(d)) over the present and the past, (users x heads, length, length)."""
+        """softmax(q k' / sqrt(d)) over present and past, (users x heads, length, length)."""
         length, d = q.shape[1:]
         future = torch.full((length, length), -torch.inf, device=q.device, dtype=q.dtype).triu(1)
         # the mask and the scaling ride along with the product

@@ -19,7 +19,7 @@ from .evaluation import paired_bootstrap
 from .paper import paper_numbers
 from .profiles import configure, identity
 from .results import METRICS, MissingRecords, load_results, main_record, methods
-from .runs import canonical, folder_of, record_of, run
+from .runs import canonical, is_complete, record_of, run
 
 CASES = ("base", "base+100", "adv_linear", "adv_seq", "adv_global", "adv_cas_1", "adv_cas_2",
          "adv_cas")
@@ -73,7 +73,7 @@ def compared(data: SequenceDataset, profile: str, dataset: str | None, backbone:
             record = by_identity.get(identity(config, data.fingerprint))
             if name == backbone and method in wanted:
                 record = record or record_of(run(config, data))
-                if (folder_of(config, data) / "metrics.json").exists():
+                if is_complete(config, data):
                     ranks[method] = run(config, data).ranks("test")
             if record is not None:
                 records.append(record)

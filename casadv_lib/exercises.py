@@ -80,6 +80,8 @@ def check_leave_one_out(function: Callable) -> None:
         return training_sequences(data)[0].tolist(), *targets
 
     def differs(found, wanted):
+        if len(found) != len(parts):
+            return f"it returns {found!r}; wanted are three values, {', '.join(parts)}."
         for part, mine, right in zip(parts, found, wanted, strict=True):
             mine = np.asarray(mine).tolist()
             if mine != right:
@@ -161,7 +163,7 @@ def check_ndcg_of_scores(function: Callable) -> None:
         (falling, [[2], [9], [30]], [1, 5, 12]),
         (falling, [[1, 2, 3], [1]], [4, 11]),  # the history leaves the ranking
         (tied, [[1], [2], [3], [4], [5]], [11, 12, 13, 14, 15]),
-        (np.ones(31), [[1, 2], [3]], [4, 5]),  # a collapsed model
+        (np.ones(15), [[1, 2], [3]], [4, 5]),  # a collapsed model: the middle rank
     ]
 
     def reference(scores, histories, targets):

@@ -12,12 +12,12 @@ from tqdm.auto import tqdm
 from .adversarial import METHODS
 from .checks import number
 from .data import load_dataset
-from .files import write_json
+from .files import read_json, write_json
 from .illustration import perturbed_history
 from .optimisation import choose_device
 from .profiles import configure
 from .results import repository_root
-from .runs import canonical, record_of, run, run_attack
+from .runs import canonical, is_complete, record_of, run, run_attack
 
 BACKBONES_OF_PAPER = ("sasrec", "gru4rec")
 EPSILONS = (0.1, 1.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0)  # Figure 4
@@ -82,17 +82,30 @@ def run_grid(
     device: str = "auto",
     workers: int | None = None,
     folder: Path | str | None = None,
+    stored: bool = False,
     **overrides,
 ) -> Path:
-    """Make what is missing, then write `results.json`; returns its path.
+    """Make what is missing (with `stored`: nothing), then write `results.json`; returns its path.
 
     Stored runs are reused, so an interrupted grid goes on where it was.
     workers: processes; None takes one a core, or one a GPU. folder: where the results go; None
     takes `figures/<profile>/`. overrides: settings, as in `profiles.configure`.
     """
     todo = jobs(profile, dataset, backbone, device, **overrides)
-    workers = number("workers", default_workers(device) if workers is None else workers, 1, kind=int)
+    workers = default_workers(device) if workers is None else workers
+    number("workers", workers, low=1, kind=int)
     data = load_dataset(todo[0][0]["dataset"])  # downloads happen once, before the processes start
+    if stored:
+        todo = [job for job in todo if is_complete(job[0], data)]
+        if not todo:
+            raise ValueError(f"no run of profile {profile!r} on {data.name!r} is stored yet")
+    else:
+        _make(todo, workers)
+    folder = repository_root() / "figures" / profile if folder is None else Path(folder)
+    return write_json(folder / "results.json", collect(profile, todo, data))
+
+
+def _make(todo: list[tuple[dict, list[dict]]], workers: int) -> None:
     bases = [job for job in todo if job[0]["method"] == "base"]
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers) as pool:
@@ -100,8 +113,14 @@ def run_grid(
             for batch in (bases, todo[len(bases) :]):
                 for _ in pool.imap_unordered(_work, batch):
                     bar.update()
-    folder = repository_root() / "figures" / profile if folder is None else Path(folder)
-    return write_json(folder / "results.json", collect(profile, todo, data))
+
+
+def dataset_rows(data) -> list[dict]:
+    """Table 2's rows: this data set's, then those stored by `python -m casadv_lib data`."""
+    rows = [{"dataset": data.name} | data.statistics()]
+    path = repository_root() / "figures" / "datasets.json"
+    known = read_json(path)["dataset"] if path.exists() else []
+    return rows + [row for row in known if row["dataset"] != data.name]
 
 
 def collect(profile: str, todo: list[tuple[dict, list[dict]]], data) -> dict:
@@ -109,7 +128,7 @@ def collect(profile: str, todo: list[tuple[dict, list[dict]]], data) -> dict:
     made = [run(config, data, progress=False) for config, _ in todo]
     return {
         "profile": profile,
-        "dataset": [{"dataset": data.name} | data.statistics()],
+        "dataset": dataset_rows(data),
         "optimum": {} if data.world is None else {data.name: data.world.optimum("test")},
         "figure1": perturbed_history(made[0].model(device="cpu"), data),
         "records": [record_of(one) for one in made],

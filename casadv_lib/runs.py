@@ -98,17 +98,22 @@ def one_at_a_time(folder: Path):
         yield
 
 
+def is_complete(config: dict, data: SequenceDataset) -> bool:
+    """Whether the run of a configuration is stored whole."""
+    return (folder_of(canonical(config), data) / "metrics.json").exists()
+
+
 def run(config: dict, data: SequenceDataset | None = None, progress: bool = True) -> Run:
     """Make, resume or reuse the run of a configuration (from `profiles.configure`)."""
     config = canonical(config)
     data = data or load_dataset(config["dataset"])
     folder = folder_of(config, data)
     made = Run(config, folder, data)
-    if (folder / "metrics.json").exists():
+    if is_complete(config, data):
         return made
     base = None if config["method"] == "base" else run(base_of(config), data, progress)
     with one_at_a_time(folder):
-        if not (folder / "metrics.json").exists():
+        if not is_complete(config, data):
             _train(made, base, progress)
     return made
 

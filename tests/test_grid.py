@@ -35,9 +35,10 @@ def test_from_data_to_figures(tmp_path, runs_folder):
     said = []
     written = figures.write_all(results, tmp_path / "figures", said.append)
     names = {file.name for file in written}
-    for wanted in ("figure1.png", "figure2.svg", "figure3.png", "figure4.png", "figure5.png",
-                   "figure6.svg", "table2.csv", "table3.md", "table4.csv", "efficiency.md"):  # fmt: skip
-        assert wanted in names, said
+    figure_files = {f"figure{n}.{kind}" for n in range(1, 7) for kind in ("png", "svg")}
+    tables = ("table2", "table3", "table4", "efficiency")
+    table_files = {f"{table}.{kind}" for table in tables for kind in ("csv", "md")}
+    assert names == figure_files | table_files, said
     # a second call reuses every run: the records are the same
     again = run_grid("quick", str(path), "causalcnn", workers=1, folder=tmp_path / "b", **SMALL)
     assert json.loads(again.read_text()) == results
