@@ -8,7 +8,6 @@ A run's directory holds `config.json`, `metrics.json` (written last: it marks th
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import os
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock
 
 from .adversarial import AdversarialSettings
 from .attacks import attack
@@ -93,8 +93,7 @@ def folder_of(config: dict, data: SequenceDataset) -> Path:
 def one_at_a_time(folder: Path):
     """Hold a run's lock: a second process that wants the same run waits, then reuses it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder / ".lock"):
         yield
 
 
