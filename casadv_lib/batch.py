@@ -74,10 +74,11 @@ def execute(
     one_of("backbone", backbone, (None, *BACKBONES))
     given = {"profile": profile, "dataset": dataset, "backbone": backbone, "device": device}
     given = {name: value for name, value in given.items() if value is not None}
+    chosen = committed(notebooks)
     folder = repository_root() / "figures" / profile / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
     written, failed = [], []
-    for path in committed(notebooks):
+    for path in chosen:
         known = papermill.inspect_notebook(str(path))
         parameters = {name: value for name, value in given.items() if name in known}
         try:

@@ -205,33 +205,46 @@ class _Plan:
         tokens = {name: torch.as_tensor(getattr(self, name)).to(device) for name in names}
         tokens |= content
         last = torch.as_tensor(self.last).to(device)
-        for a, b in zip(self.user_cuts[:-1], self.user_cuts[1:], strict=True):
-            i, j = self.token_cuts[np.searchsorted(self.user_cuts, [a, b])]
-            lengths = self.lengths[a:b]
-            sizes = np.cumsum(np.bincount(lengths)[::-1])[::-1][1:]
+        bounds = list(zip(self.user_cuts[:-1], self.user_cuts[1:], strict=True))
+        layouts = [_layout(self.lengths[a:b], self.block_length[a:b]) for a, b in bounds]
+        # one transfer for the blocks of all batches: a copy inside a step would wait for the GPU
+        places = [x for layout in layouts for group in layout for x in group[3:]]
+        cuts = np.cumsum([0, *(len(x) for x in places)])
+        sent = torch.as_tensor(np.concatenate(places)).to(device)
+        pieces = (sent[i:j] for i, j in zip(cuts[:-1], cuts[1:], strict=True))
+        for (a, b), layout, i, j in zip(
+            bounds, layouts, self.token_cuts[:-1], self.token_cuts[1:], strict=True
+        ):
+            sizes = np.cumsum(np.bincount(self.lengths[a:b])[::-1])[::-1][1:]
             yield PackedBatch(
                 **{name: value[i:j] for name, value in tokens.items()},
                 last=last[a:b],
                 users=self.users[a:b],
                 step_sizes=torch.as_tensor(sizes.copy()),
-                groups=tuple(_groups(lengths, self.block_length[a:b], device)),
+                groups=tuple(_group(*group[:3], next(pieces), next(pieces)) for group in layout),
             )
 
 
-def _groups(lengths: np.ndarray, block_length: np.ndarray, device) -> Iterator[Group]:
+def _layout(lengths: np.ndarray, block_length: np.ndarray) -> list[tuple]:
+    """A batch's groups on the host: users, length, tokens, pad, unpad (empty: nothing padded)."""
+    found = []
     for edge in np.unique(block_length):
         own = lengths[block_length == edge]
-        longest = own.max()  # the block need not be longer than its longest member
-        if own.min() == longest:
-            yield Group(len(own), int(longest), int(own.sum()), None, None)
-            continue
-        starts = np.cumsum(own) - own
-        place = np.arange(longest)
-        # the end of a short row repeats its last token: finite numbers that nobody reads
-        pad = starts[:, None] + np.minimum(place, own[:, None] - 1)
-        unpad = np.flatnonzero(place < own[:, None])
-        pad, unpad = (torch.as_tensor(x.reshape(-1)).to(device) for x in (pad, unpad))
-        yield Group(len(own), int(longest), int(own.sum()), pad, unpad)
+        longest = int(own.max())  # the block need not be longer than its longest member
+        pad = unpad = np.zeros(0, dtype=np.int64)
+        if own.min() < longest:
+            starts = np.cumsum(own) - own
+            place = np.arange(longest)
+            # the end of a short row repeats its last token: finite numbers that nobody reads
+            pad = (starts[:, None] + np.minimum(place, own[:, None] - 1)).reshape(-1)
+            unpad = np.flatnonzero(place < own[:, None])
+        found.append((len(own), longest, int(own.sum()), pad, unpad))
+    return found
+
+
+def _group(users: int, length: int, tokens: int, pad: Tensor, unpad: Tensor) -> Group:
+    padded = tokens < users * length
+    return Group(users, length, tokens, pad if padded else None, unpad if padded else None)
 
 
 def pack(histories: Sequence[np.ndarray], max_len: int = 50, device="cpu") -> PackedBatch:
