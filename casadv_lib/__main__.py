@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import warnings
 
 import torch
 
@@ -22,7 +23,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status (2: bad input, 1: the work failed)."""
     options = _parser().parse_args(arguments)
     try:
-        options.command(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(f"note: {message}", file=sys.stderr)
+            options.command(options)
     except (ValueError, FileNotFoundError) as error:
         return _fail(error, 2)
     except (OSError, TrainingError) as error:
