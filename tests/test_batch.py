@@ -1,0 +1,112 @@
+"""Running notebooks in batch: what is handed over, what comes back, what a failure says."""
+
+import nbformat
+import pytest
+
+from casadv_lib import batch
+from casadv_lib.stamps import code_hash, library_hash
+
+
+def write(folder, name, *cells):
+    """A notebook whose first cell is tagged as parameters."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    notebook.metadata["kernelspec"] = {"name": "python3", "language": "python",
+                                       "display_name": "Python 3"}
+    nbformat.write(notebook, folder / name)
+    return folder / name
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A folder with room for notebooks that stands for the repository."""
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.setattr(batch, "repository_root", lambda: tmp_path)
+    return tmp_path
+
+
+def texts(path):
+    cells = nbformat.read(path, as_version=4).cells
+    return "".join(out.get("text", "") for cell in cells for out in cell.get("outputs", []))
+
+
+def test_execute_hands_over_what_a_notebook_knows(repository, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "Agg")
+    folder = repository / "notebooks"
+    write(folder, "01_all.ipynb", "profile = 'quick'\nbackbone = 'sasrec'\ndataset = None",
+          "import os\nprint(profile, backbone, dataset, os.environ['CI'])\n"
+          "print(os.environ.get('MPLBACKEND') == 'Agg', os.path.basename(os.getcwd()))")
+    write(folder, "02_other.ipynb", "epochs = 3", "print(epochs, 'device' in globals())")
+    before = [path.read_bytes() for path in batch.committed()]
+    written = batch.execute("laptop", None, "gru4rec", "cpu")
+    assert written == [repository / "figures/laptop/notebooks" / name
+                       for name in ("01_all.ipynb", "02_other.ipynb")]
+    assert texts(written[0]).split("\n")[:2] == ["laptop gru4rec None 1", "False notebooks"]
+    assert texts(written[1]).strip() == "3 False"
+    assert [path.read_bytes() for path in batch.committed()] == before
+
+
+def test_a_failure_names_notebook_and_cell_and_the_others_still_run(repository, capsys):
+    folder = repository / "notebooks"
+    write(folder, "01_bad.ipynb", "profile = 'quick'", "", "x = 1\nraise KeyError('no such film')")
+    write(folder, "02_dead.ipynb", "profile = 'quick'", "import os\nos._exit(3)")
+    write(folder, "03_good.ipynb", "profile = 'quick'", "print('reached')")
+    assert batch.main([]) == 1
+    message = capsys.readouterr().err
+    assert "01_bad.ipynb: cell " in message and "KeyError: 'no such film'" in message
+    assert "starts with: x = 1" in message
+    assert "02_dead.ipynb: the kernel stopped" in message
+    assert "reached" in texts(repository / "figures/quick/notebooks/03_good.ipynb")
+
+
+def test_refresh_keeps_outputs_and_leaves_nothing_that_changes(repository):
+    path = write(repository / "notebooks", "01_small.ipynb", "n = 2  # a number",
+                 "print('one'); print(n)", "{'a': 1}")
+    assert batch.refresh() == [path]
+    found = nbformat.read(path, as_version=4)
+    assert set(found.metadata) == {"kernelspec", "language_info", "casadv"}
+    assert found.metadata.casadv == {"code": code_hash(found), "library": library_hash()}
+    assert [set(cell.metadata) for cell in found.cells] == [{"tags"}, set(), set()]
+    assert found.cells[1].outputs[0].text == "one\n2\n" and len(found.cells[1].outputs) == 1
+    assert found.cells[2].outputs[0].data["text/plain"] == "{'a': 1}"
+    before = path.read_bytes()
+    batch.refresh()
+    assert path.read_bytes() == before
+
+
+def test_refresh_leaves_a_notebook_that_fails(repository):
+    path = write(repository / "notebooks", "01_bad.ipynb", "n = 0", "1 / n")
+    before = path.read_bytes()
+    with pytest.raises(batch.NotebookError, match="01_bad.ipynb: cell .* ZeroDivisionError"):
+        batch.refresh()
+    assert path.read_bytes() == before
+
+
+def test_names(repository):
+    paths = [write(repository / "notebooks", name, "a = 1")
+             for name in ("01_one.ipynb", "02_two.ipynb")]
+    assert batch.committed() == paths
+    for name in ("02", "02_two", "02_two.ipynb", "notebooks/02_two.ipynb"):
+        assert batch.committed([name]) == paths[1:]
+    with pytest.raises(ValueError, match="'03'; allowed are 01_one, 02_two"):
+        batch.committed(["03"])
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--profile", "quik"], "profile is 'quik'; allowed"),
+    (["--backbone", "bert"], "backbone is 'bert'; allowed"),
+    (["--refresh", "--device", "cuda"], "--refresh"),
+    (["77"], "notebooks is '77'"),
+])
+def test_bad_arguments_are_refused(arguments, message, capsys):
+    assert batch.main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_stamp_tells_code_from_words():
+    def notebook(code, words):
+        return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code),
+                                               nbformat.v4.new_markdown_cell(words)])
+
+    assert code_hash(notebook("a = 1", "x")) == code_hash(notebook("a = 1", "y"))
+    assert code_hash(notebook("a = 1", "x")) != code_hash(notebook("a = 2", "x"))
