@@ -113,6 +113,8 @@ def _make(todo: list[tuple[dict, list[dict]]], workers: int) -> None:
             for batch in (bases, todo[len(bases) :]):
                 for _ in pool.imap_unordered(_work, batch):
                     bar.update()
+        pool.close()  # let the processes end by themselves: killed ones leave warnings
+        pool.join()
 
 
 def dataset_rows(data) -> list[dict]:
