@@ -13,6 +13,8 @@ WORKERS  ?=
 
 VENV := .venv
 BIN  := $(VENV)/bin
+# notebooks that train nothing and time nothing: their outputs must come out the same again
+STRICT = notebooks/01_data_preparation.ipynb
 WHAT  = --profile $(PROFILE) --device $(DEVICE) \
         $(if $(DATASET),--dataset $(DATASET)) $(if $(BACKBONE),--backbone $(BACKBONE))
 
@@ -35,6 +37,7 @@ figures: $(VENV)/installed
 	$(BIN)/python -m casadv_lib.batch $(WHAT)
 
 test: $(VENV)/installed lint
+	OMP_NUM_THREADS=1 CI=1 $(BIN)/python -m pytest --nbval --nbval-cell-timeout=300 $(STRICT)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 lint: $(VENV)/installed

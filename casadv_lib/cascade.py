@@ -57,7 +57,8 @@ def cascade_effects_flat(
 
     Returns one float64 array, the concatenation of the lists of `cascade_effects` (so it is
     shorter than `items` where a history is longer than max_len). Two passes over the
-    interactions, O(interactions + items): Algorithm 1.
+    interactions, as in Algorithm 1: O(interactions + items). Leaving a user's own occurrences
+    out (count_self=False) sorts each history besides, a factor of log(length).
     """
     one_of("terms", terms, TERMS)
     number("max_len", max_len, low=1, kind=int)

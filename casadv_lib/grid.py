@@ -16,6 +16,7 @@ from .files import read_json, write_json
 from .illustration import perturbed_history
 from .optimisation import choose_device
 from .profiles import configure
+from .readings import SWITCHES, TEN
 from .results import repository_root
 from .runs import canonical, is_complete, record_of, run, run_attack
 
@@ -23,6 +24,7 @@ BACKBONES_OF_PAPER = ("sasrec", "gru4rec")
 EPSILONS = (0.1, 1.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0)  # Figure 4
 ATTACKED = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")  # Figures 5 and 6
 MOST_REPLACED = 5  # K of Figure 6
+SWITCHED = {"quick": TEN}  # profiles whose grid holds the readings that notebook 11 compares
 
 
 def attacks_of(method: str) -> list[dict]:
@@ -58,6 +60,8 @@ def jobs(
     for name in backbones:
         for epsilon in EPSILONS:
             add(name, "adv_cas", [], epsilon=epsilon)
+    for switch in SWITCHED.get(profile, ()):
+        add(backbones[0], "adv_cas", [], **SWITCHES[switch][1])
     return sorted(found, key=lambda job: job[0]["method"] != "base")
 
 

@@ -20,7 +20,7 @@ CHOSEN = {"epsilon": 3.0, "lambda1": 0.1}
 PROFILES = {
     # the embedded world, minutes on two CPU cores; what the notebooks are committed with
     "quick": {
-        "dataset": "synthetic", "epochs": 80, "adv_epochs": 16, "eval_every": 5, "dim": 64,
+        "dataset": "synthetic", "epochs": 80, "adv_epochs": 12, "eval_every": 5, "dim": 64,
         "max_len": 50, **CHOSEN,
     },
     # real data, about an hour

@@ -6,6 +6,7 @@ from oracles import random_sequences
 
 from casadv_lib import figures
 from casadv_lib.grid import EPSILONS, jobs, run_grid
+from casadv_lib.readings import TEN
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "eval_every": 1, "batch_size": 32}
 
@@ -18,6 +19,8 @@ def test_jobs_are_unique_and_bases_come_first():
     for backbone in ("sasrec", "gru4rec"):
         own = [c for c in configs if c["backbone"] == backbone]
         assert {c["epsilon"] for c in own if c["method"] == "adv_cas"} == set(EPSILONS)
+        switched = [c for c in own if c["method"] == "adv_cas"]
+        assert len(switched) == len(EPSILONS) + (len(TEN) if backbone == "sasrec" else 0)
         assert {"base", "base+100", "adv_random", "adv_linear", "adv_seq", "adv_global",
                 "adv_cas_1", "adv_cas_2", "adv_cas"} == {c["method"] for c in own}  # fmt: skip
 
@@ -30,7 +33,7 @@ def test_from_data_to_figures(tmp_path, runs_folder):
         "quick", str(path), "causalcnn", workers=1, folder=tmp_path / "figures", **SMALL
     )
     results = json.loads(stored.read_text())
-    assert len(results["records"]) == 9 + len(EPSILONS) - 1
+    assert len(results["records"]) == 9 + len(EPSILONS) - 1 + len(TEN)
     assert results["dataset"][0]["users"] == 60
     said = []
     written = figures.write_all(results, tmp_path / "figures", said.append)

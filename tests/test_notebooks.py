@@ -160,7 +160,8 @@ def printed(path):
 def test_01_runs_from_the_root_and_from_its_own_folder(where, tmp_path, own_file):
     output = tmp_path / "out.ipynb"
     folder = batch.repository_root() / where
-    batch.run_notebook(NOTEBOOKS[0], output, {"dataset": own_file}, cwd=folder)
+    source = next(path for path in NOTEBOOKS if path.stem == "01_data_preparation")
+    batch.run_notebook(source, output, {"dataset": own_file}, cwd=folder)
     text = printed(output)
     assert "40 users" in text and "film " in text
     assert text.count("library: True") == 3 and "library: False" not in text

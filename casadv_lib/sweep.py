@@ -1,0 +1,155 @@
+"""The sweep over epsilon (Figure 4): its runs, what an epsilon does to one position, its claims.
+
+An epsilon is the length of the perturbation of a whole batch (or, read literally, of a sequence);
+what one position gets depends on how many share it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from .adversarial import METHODS, AdversarialSettings, sequence_perturbation
+from .backbones import Backbone, Dropout
+from .checks import number
+from .comparison import compared, verdict
+from .data import SequenceDataset
+from .evaluation import paired_bootstrap
+from .paper import PAPER_BEST_EPSILON
+from .probing import one_batch
+from .profiles import identity
+from .results import MissingRecords, epsilon_sweep, load_results
+
+PAPER_SMALL, PAPER_LARGE = 1.0, 30.0  # Section 5.5: better than base already at 1, falls above 30
+CONTROLS = ("base", "base+100")
+
+
+def checked_epsilons(epsilons: Sequence[float]) -> list[float]:
+    """At least two different positive values, rising; ValueError for anything else."""
+    if not isinstance(epsilons, (list, tuple)):
+        raise ValueError(f"epsilons is {epsilons!r}; allowed is a list of numbers above 0")
+    found = sorted({number("epsilons", value, low=1e-6) for value in epsilons})
+    if len(found) < 2:
+        raise ValueError(f"epsilons is {epsilons!r}; allowed are two or more different numbers")
+    return found
+
+
+def swept(data: SequenceDataset, epsilons: Sequence[float], profile: str, **asked
+          ) -> tuple[dict, dict]:
+    """Records of adv_cas at every epsilon and of both controls, stored, reused or made.
+
+    asked: as for `comparison.compared`. Returns (results, ranks): results for this data set, and
+    {epsilon or "base" or "base+100": (users,) test ranks} of the runs that are stored here.
+    """
+    if "epsilon" in asked:
+        raise ValueError(f"epsilon is {asked['epsilon']!r}; allowed is none, the sweep sets it")
+    stored = asked.pop("stored", None)
+    if stored is None:
+        try:
+            stored = load_results(profile)
+        except MissingRecords:
+            stored = {}
+    wanted, ranks, records, results = (*CONTROLS, "adv_cas"), {}, {}, {}
+    for epsilon in checked_epsilons(epsilons):
+        results, of_methods = compared(data, profile, wanted=wanted, stored=stored,
+                                       epsilon=epsilon, **asked)
+        ranks |= {(epsilon if method == "adv_cas" else method): of_methods[method]
+                  for method in wanted if method in of_methods}
+        for record in results["records"]:
+            key = identity(record["config"], record["provenance"]["data_hash"])
+            records.setdefault(key, record)
+    return results | {"records": list(records.values())}, ranks
+
+
+def position_sizes(model: Backbone, data: SequenceDataset, batch_size: int = 128,
+                   batches: int = 4, seed: int = 0) -> dict:
+    """How far epsilon = 1 over the batch moves single positions, on a few training batches.
+
+    Returns arrays over all their positions: "generic" and "guided" (the lengths of the rows of A
+    and of (1/C) * A) and "embedding" (the lengths of the rows of S); and "positions", the mean
+    number n of positions in a batch. All lengths of A grow in proportion to epsilon.
+    """
+    number("batches", batches, low=1, kind=int)
+    settings = AdversarialSettings(epsilon=1.0).of(METHODS["adv_global"])
+    rows, counts = [], []
+    for place in range(batches):
+        batch = one_batch(model, data, "both", batch_size, seed + place)
+        S = model.embed(batch.inputs).detach()
+        generator = torch.Generator(S.device).manual_seed(seed + place)
+        w = model.encode(S, batch).detach()
+        A = sequence_perturbation(model, batch, S, w, None, settings, Dropout(0.0), generator)
+        generic = torch.linalg.vector_norm(A, dim=1)
+        embedding = torch.linalg.vector_norm(S, dim=1)
+        rows.append(torch.stack([generic, batch.weights * generic, embedding]).cpu().numpy())
+        counts.append(len(batch))
+    lengths = np.concatenate(rows, axis=1).astype(np.float64)
+    names = ("generic", "guided", "embedding")
+    return dict(zip(names, lengths, strict=True)) | {"positions": float(np.mean(counts))}
+
+
+def epsilon_for(share: float, lengths: np.ndarray, n: int) -> float:
+    """The epsilon that moves n positions by `share` of the mean embedding length (their RMS)."""
+    return float(share * np.mean(lengths) * math.sqrt(n))
+
+
+def literal_epsilon(epsilon: float, n: int, length: int) -> float:
+    """The epsilon per sequence that moves each of its `length` positions as far as `epsilon` over
+    a batch of n positions moves one (their RMS)."""
+    return epsilon * math.sqrt(length / n)
+
+
+def choose(validation: Mapping[float, float], test: Mapping[float, float]) -> tuple[float, float]:
+    """(the epsilon with the best validation score, the smallest of equals; its test score)."""
+    best = max(sorted(validation), key=validation.__getitem__)
+    return best, test[best]
+
+
+def scores(results: dict, dataset: str, backbone: str, split: str, metric: str = "ndcg@10"
+           ) -> dict[float, float]:
+    """{epsilon: score of adv_cas after its last epoch}, rising in epsilon."""
+    sweep = epsilon_sweep(results, dataset, backbone)
+    return {e: record["metrics"]["last"][split][metric] for e, record in sweep.items()}
+
+
+def sweep_claims(results: dict, ranks: dict, dataset: str, backbone: str,
+                 metric: str = "ndcg@10") -> pd.DataFrame:
+    """The paper's sentences on Figure 4 and two of ours, as comparisons of two runs (test).
+
+    Where a sentence speaks of the best of several epsilons, the best is chosen on validation.
+    Columns: claim, better, worse, difference, low, high (95% paired bootstrap over users) and
+    verdict; a claim whose runs are not there is "not in the sweep".
+    """
+    validation = scores(results, dataset, backbone, "validation", metric)
+    low, high = PAPER_BEST_EPSILON
+
+    def best_of(fits):
+        there = {e: value for e, value in validation.items() if fits(e)}
+        return choose(there, there)[0] if there else None
+
+    def exactly(value):
+        return best_of(lambda e: math.isclose(e, value))
+
+    anywhere, largest = best_of(lambda e: True), max(validation)
+    pairs = [
+        (f"epsilon {PAPER_SMALL:g} already improves on the base", exactly(PAPER_SMALL), "base"),
+        (f"epsilon from {low} to {high} is better than any other",
+         best_of(lambda e: low <= e <= high), best_of(lambda e: not low <= e <= high)),
+        (f"above epsilon {PAPER_LARGE:g} the accuracy falls", exactly(PAPER_LARGE),
+         largest if largest > PAPER_LARGE else None),
+        ("ours: the epsilon chosen on validation improves on the base", anywhere, "base"),
+        ("ours: it is better than the same epochs without perturbation", anywhere, "base+100"),
+    ]
+    rows = []
+    for claim, better, worse in pairs:
+        bound = {"difference": np.nan, "low": np.nan, "high": np.nan}
+        known = better in ranks and worse in ranks
+        if known:
+            bound = paired_bootstrap(ranks[better], ranks[worse], metric)
+        missing = better is None or worse is None
+        word = "not in the sweep" if missing else verdict(bound["low"], bound["high"])
+        rows.append({"claim": claim, "better": better, "worse": worse, **bound, "verdict": word})
+    return pd.DataFrame(rows)

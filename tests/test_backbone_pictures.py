@@ -1,0 +1,89 @@
+"""Attention maps, change maps and the count of padded places."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import build
+
+from casadv_lib.backbone_pictures import (
+    attention_maps,
+    change_map,
+    computed_positions,
+    padding_picture,
+)
+from casadv_lib.batching import pack
+
+HISTORY = [3, 1, 4, 15, 9]
+
+
+@pytest.mark.parametrize("heads", [1, 4])
+def test_attention_maps_are_shares_of_the_past(heads):
+    model = build("sasrec", n_heads=heads)
+    maps = attention_maps(model, HISTORY)
+    assert len(maps) == len(model.blocks)
+    for one in maps:
+        assert one.shape == (heads, 5, 5)
+        np.testing.assert_allclose(one.sum(-1), 1, rtol=1e-5)
+        assert (np.triu(one, 1) == 0).all()
+        assert np.ptp(one[0, -1]) > 0  # random weights do not give equal shares
+
+
+def test_the_maps_are_those_the_model_uses(monkeypatch):
+    model = build("sasrec", n_heads=2)
+    seen, own = [], type(model.blocks[0]).attention_weights
+
+    def spy(q, k):
+        seen.append(own(q, k))
+        return seen[-1]
+
+    maps = attention_maps(model, HISTORY)
+    monkeypatch.setattr(type(model.blocks[0]), "attention_weights", staticmethod(spy))
+    with torch.no_grad():
+        model(pack([HISTORY], model.max_len))
+    assert len(seen) == len(maps)
+    for one, used in zip(maps, seen):
+        np.testing.assert_allclose(one, used.numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_only_the_last_items_are_read_and_other_models_refused():
+    model = build("sasrec", max_len=3)
+    assert attention_maps(model, HISTORY)[0].shape[-1] == 3
+    with pytest.raises(ValueError, match="GRU4Rec"):
+        attention_maps(build("gru4rec"), HISTORY)
+
+
+@pytest.mark.parametrize("name", ["sasrec", "gru4rec", "causalcnn"])
+def test_change_map_against_one_change_at_a_time(name):
+    model = build(name)
+    found = change_map(model, HISTORY, 30)
+    with torch.no_grad():
+        clean = model(pack([HISTORY], model.max_len))
+        for s in range(len(HISTORY)):
+            changed = HISTORY[:s] + [30] + HISTORY[s + 1 :]
+            move = (model(pack([changed], model.max_len)) - clean).norm(dim=-1)
+            np.testing.assert_allclose(found[s], move, rtol=1e-3, atol=1e-5)
+    assert np.tril(found, -1).max() < 1e-5 < np.diag(found).min()
+
+
+def test_change_map_refuses_an_unknown_item():
+    with pytest.raises(ValueError, match="substitute is 99"):
+        change_map(build("gru4rec"), HISTORY, 99)
+
+
+def test_positions_are_counted_by_hand():
+    batch = pack([[1], [2, 3, 4], [5, 6, 7]], 10)
+    counts = computed_positions(batch, 10)
+    assert counts["real items"] == 7 and counts["packed (attention only)"] == 7
+    assert counts["padded to the longest"] == 9 and counts["padded to T"] == 30
+
+
+def test_the_picture_shows_as_many_real_items_in_each_block():
+    batch = pack([[1] * size for size in (1, 2, 3, 5, 8, 8, 9, 2, 6)], 12)
+    figure = padding_picture(batch, 12)
+    blue = np.array([0.34, 0.71, 0.91])
+    for axis in figure.axes[:3]:
+        grid = axis.images[0].get_array()
+        assert np.isclose(grid, blue).all(-1).sum() == len(batch)
+    packed = np.asarray(figure.axes[1].images[0].get_array())
+    computed = (~np.isclose(packed, 1.0).all(-1)).sum()
+    assert computed == computed_positions(batch, 12)["packed (attention only)"]
