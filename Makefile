@@ -47,7 +47,7 @@ notebooks: $(VENV)/installed
 	$(BIN)/python -m casadv_lib.batch --refresh
 
 lab: $(VENV)/installed
-	$(BIN)/jupyter lab --ip 127.0.0.1 notebooks/
+	$(BIN)/jupyter lab --ip 127.0.0.1 notebooks/00_start_here.ipynb
 
 clean:
 	rm -rf $(VENV) runs
