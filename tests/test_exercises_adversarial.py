@@ -5,6 +5,7 @@ import runpy
 
 import pytest
 import torch
+from _exercise_cases import open_and_broken_are_reported, said, solution_passes
 
 from casadv_lib import batch, exercises_adversarial
 
@@ -14,25 +15,18 @@ EXERCISES = {"check_perturbation": "perturbation", "check_score_moves": "score_m
              "check_guided": "guided_by"}
 
 
-def said(check, function, capsys):
-    getattr(exercises_adversarial, check)(function)
-    return capsys.readouterr().out
+def check_of(name):
+    return getattr(exercises_adversarial, name)
 
 
 @pytest.mark.parametrize("check", EXERCISES)
 def test_solutions_pass(check, capsys):
-    name = EXERCISES[check]
-    assert f"{name} is right" in said(check, SOLUTIONS[name], capsys)
+    solution_passes(check_of(check), "04_adversarial_training", EXERCISES[check], capsys)
 
 
 @pytest.mark.parametrize("check", EXERCISES)
 def test_open_and_broken_functions_are_reported_and_raise_nothing(check, capsys):
-    def unsolved(*arguments):
-        ...
-
-    assert "not solved yet" in said(check, unsolved, capsys)
-    assert "ZeroDivisionError" in said(check, lambda *a: 1 / 0, capsys)
-    assert "case 1" in said(check, lambda *a: "soup", capsys)
+    open_and_broken_are_reported(check_of(check), capsys, "case 1")
 
 
 def from_zero(encode, S, start, epsilon):
@@ -79,7 +73,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_answers_are_caught(name, capsys):
     check, function, message = WRONG[name]
-    text = said(check, function, capsys)
+    text = said(check_of(check), function, capsys)
     assert message in text and "is right" not in text
     assert not re.search(r" at 0x", text)
 

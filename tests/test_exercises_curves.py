@@ -1,36 +1,28 @@
 """The exercises of notebook 06: solutions pass, wrong answers are told what is wrong."""
 
 import re
-import runpy
 
 import pytest
+from _exercise_cases import open_and_broken_are_reported, said, solution_passes
 
 from casadv_lib import batch, exercises_curves
 
-SOLUTIONS = runpy.run_path(str(batch.notebooks_folder() / "solutions" / "06_learning_curves.py"))
 EXERCISES = {"check_best_epoch": "best_epoch_of", "check_early_stopping": "stop_early",
              "check_first_reaching": "reached_at"}
 
 
-def said(check, function, capsys):
-    getattr(exercises_curves, check)(function)
-    return capsys.readouterr().out
+def check_of(name):
+    return getattr(exercises_curves, name)
 
 
 @pytest.mark.parametrize("check", EXERCISES)
 def test_solutions_pass(check, capsys):
-    name = EXERCISES[check]
-    assert f"{name} is right" in said(check, SOLUTIONS[name], capsys)
+    solution_passes(check_of(check), "06_learning_curves", EXERCISES[check], capsys)
 
 
 @pytest.mark.parametrize("check", EXERCISES)
 def test_open_and_broken_functions_are_reported_and_raise_nothing(check, capsys):
-    def unsolved(*arguments):
-        ...
-
-    assert "not solved yet" in said(check, unsolved, capsys)
-    assert "ZeroDivisionError" in said(check, lambda *a: 1 / 0, capsys)
-    assert "case 1" in said(check, lambda *a: "soup", capsys)
+    open_and_broken_are_reported(check_of(check), capsys, "case 1")
 
 
 def by(split):
@@ -73,7 +65,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_answers_are_caught(name, capsys):
     check, function, message = WRONG[name]
-    text = said(check, function, capsys)
+    text = said(check_of(check), function, capsys)
     assert message in text and "is right" not in text
 
 

@@ -1,37 +1,29 @@
 """The exercises of notebook 07: solutions pass, wrong answers are told what is wrong."""
 
 import re
-import runpy
 
 import numpy as np
 import pytest
+from _exercise_cases import open_and_broken_are_reported, said, solution_passes
 
 from casadv_lib import batch, exercises_sweep
 
-SOLUTIONS = runpy.run_path(str(batch.notebooks_folder() / "solutions" / "07_epsilon_sweep.py"))
 EXERCISES = {"check_epsilon_for": "epsilon_for", "check_literal_epsilon": "literal_epsilon",
              "check_choose": "choose"}
 
 
-def said(check, function, capsys):
-    getattr(exercises_sweep, check)(function)
-    return capsys.readouterr().out
+def check_of(name):
+    return getattr(exercises_sweep, name)
 
 
 @pytest.mark.parametrize("check", EXERCISES)
 def test_solutions_pass(check, capsys):
-    name = EXERCISES[check]
-    assert f"{name} is right" in said(check, SOLUTIONS[name], capsys)
+    solution_passes(check_of(check), "07_epsilon_sweep", EXERCISES[check], capsys)
 
 
 @pytest.mark.parametrize("check", EXERCISES)
 def test_open_and_broken_functions_are_reported_and_raise_nothing(check, capsys):
-    def unsolved(*arguments):
-        ...
-
-    assert "not solved yet" in said(check, unsolved, capsys)
-    assert "ZeroDivisionError" in said(check, lambda *a: 1 / 0, capsys)
-    assert "case 1" in said(check, lambda *a: "soup", capsys)
+    open_and_broken_are_reported(check_of(check), capsys, "case 1")
 
 
 def by_test(validation, test):
@@ -60,7 +52,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_answers_are_caught(name, capsys):
     check, function, message = WRONG[name]
-    text = said(check, function, capsys)
+    text = said(check_of(check), function, capsys)
     assert message in text and "is right" not in text
 
 
