@@ -7,6 +7,7 @@ level 2 moves the user vector and the two item embeddings of a score. A method i
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -133,6 +134,19 @@ def moved_rows(model: Backbone, rows: Tensor, A: Tensor, weights, inject: str) -
     return rows + (A / model.input_scale if inject == "after" else A)
 
 
+@contextlib.contextmanager
+def frozen(model: Backbone):
+    """What is computed inside passes gradients to its inputs, but none to the weights."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    for p in trained:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in trained:
+            p.requires_grad_(True)
+
+
 def sequence_perturbation(
     model: Backbone,
     batch: PackedBatch,
@@ -160,7 +174,8 @@ def sequence_perturbation(
     fresh = s.start == "masks" or s.dropout_masks == "independent"
     masks = Dropout(drop.rate, drop.generator) if fresh else drop.rewind()
     weights = batch.weights if s.weighted_gradient else None
-    w_moved = model.encode(moved_rows(model, rows, A, weights, s.inject), batch, masks)
+    with frozen(model):
+        w_moved = model.encode(moved_rows(model, rows, A, weights, s.inject), batch, masks)
     if by_bce:
         positive, negative = (e.detach() for e in targets)
         attacked = bce(model.score(w_moved, positive), model.score(w_moved, negative))

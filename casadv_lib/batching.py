@@ -17,32 +17,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
+
+from .recurrence import recur
 
 MOST_GROUPS = 4  # length groups per batch: more means less padding, but more small operations
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(NamedTuple):
     """Neighbouring sequences of a batch that share one block of shape (users, length)."""
 
     users: int
     length: int
-    tokens: int
-    pad: Tensor | None  # (users * length,) token of each block place; None if nothing is padded
-    unpad: Tensor | None  # (tokens,) block place of each token
-
-    def to_block(self, x: Tensor) -> Tensor:
-        x = x if self.pad is None else x.index_select(0, self.pad)
-        return x.view(self.users, self.length, -1)
-
-    def to_flat(self, block: Tensor) -> Tensor:
-        block = block.reshape(self.users * self.length, -1)
-        return block if self.unpad is None else block.index_select(0, self.unpad)
 
 
 @dataclass(frozen=True)
@@ -64,6 +54,8 @@ class PackedBatch:
     last: Tensor
     users: np.ndarray
     groups: tuple[Group, ...]
+    pad: Tensor  # (places,) the token in each place of the blocks, block after block
+    unpad: Tensor  # (n,) the place of each token
     by_step: Tensor  # (n,) tokens in order of step, longest sequence first: a PackedSequence's
     from_step: Tensor  # (n,) the inverse permutation
     step_sizes: Tensor  # (longest,) sequences that have a token at that step; on the host
@@ -78,17 +70,19 @@ class PackedBatch:
 
     def blocks(self, f: Callable[..., Tensor], *flat: Tensor) -> Tensor:
         """Apply `f` to the (users, length, d) blocks of flat (n, d) tensors; returns (n, d')."""
-        sizes = [group.tokens for group in self.groups]
-        parts = zip(*(x.split(sizes) for x in flat), strict=True)
-        return torch.cat([
-            group.to_flat(f(*(group.to_block(x) for x in part)))
-            for group, part in zip(self.groups, parts, strict=True)
-        ])
+        sizes = [group.users * group.length for group in self.groups]
+        # one gather for all blocks: many small ones would cost more than what they move
+        parts = zip(*(x.index_select(0, self.pad).split(sizes) for x in flat), strict=True)
+        found = [
+            f(*(x.view(*group, -1) for x in part)).reshape(size, -1)
+            for group, size, part in zip(self.groups, sizes, parts, strict=True)
+        ]
+        return torch.cat(found).index_select(0, self.unpad)
 
-    def recur(self, rnn: torch.nn.RNNBase, x: Tensor) -> Tensor:
+    def recur(self, rnn: torch.nn.GRU, x: Tensor) -> Tensor:
         """Hidden states (n, d') of a recurrent layer that starts from zero in every sequence."""
-        hidden, _ = rnn(PackedSequence(x.index_select(0, self.by_step), self.step_sizes))
-        return hidden.data.index_select(0, self.from_step)
+        hidden = recur(rnn, x.index_select(0, self.by_step), self.step_sizes)
+        return hidden.index_select(0, self.from_step)
 
     def earlier(self, x: Tensor, by: int) -> Tensor:
         """The rows of x `by` steps earlier in the same sequence, zero where there is none."""
@@ -100,9 +94,8 @@ class PackedBatch:
         def move(value):
             return value.to(device) if isinstance(value, Tensor) else value
 
-        groups = tuple(replace(g, pad=move(g.pad), unpad=move(g.unpad)) for g in self.groups)
         moved = {f.name: move(getattr(self, f.name)) for f in fields(self)}
-        return replace(self, **{**moved, "groups": groups, "step_sizes": self.step_sizes})
+        return replace(self, **moved | {"step_sizes": self.step_sizes})
 
 
 def length_edges(lengths: np.ndarray, most: int = MOST_GROUPS) -> np.ndarray:
@@ -207,13 +200,12 @@ class _Plan:
         last = torch.as_tensor(self.last).to(device)
         bounds = list(zip(self.user_cuts[:-1], self.user_cuts[1:], strict=True))
         layouts = [_layout(self.lengths[a:b], self.block_length[a:b]) for a, b in bounds]
-        # one transfer for the blocks of all batches: a copy inside a step would wait for the GPU
-        places = [x for layout in layouts for group in layout for x in group[3:]]
-        cuts = np.cumsum([0, *(len(x) for x in places)])
-        sent = torch.as_tensor(np.concatenate(places)).to(device)
-        pieces = (sent[i:j] for i, j in zip(cuts[:-1], cuts[1:], strict=True))
-        for (a, b), layout, i, j in zip(
-            bounds, layouts, self.token_cuts[:-1], self.token_cuts[1:], strict=True
+        # one transfer for the places of all batches: a copy inside a step would wait for the GPU
+        pad = torch.as_tensor(np.concatenate([pad for _, pad, _ in layouts])).to(device)
+        pads = pad.split([len(pad) for _, pad, _ in layouts])
+        unpad = torch.as_tensor(np.concatenate([unpad for _, _, unpad in layouts])).to(device)
+        for (a, b), (groups, _, _), pad, i, j in zip(
+            bounds, layouts, pads, self.token_cuts[:-1], self.token_cuts[1:], strict=True
         ):
             sizes = np.cumsum(np.bincount(self.lengths[a:b])[::-1])[::-1][1:]
             yield PackedBatch(
@@ -221,30 +213,29 @@ class _Plan:
                 last=last[a:b],
                 users=self.users[a:b],
                 step_sizes=torch.as_tensor(sizes.copy()),
-                groups=tuple(_group(*group[:3], next(pieces), next(pieces)) for group in layout),
+                groups=groups,
+                pad=pad,
+                unpad=unpad[i:j],
             )
 
 
-def _layout(lengths: np.ndarray, block_length: np.ndarray) -> list[tuple]:
-    """A batch's groups on the host: users, length, tokens, pad, unpad (empty: nothing padded)."""
-    found = []
+def _layout(
+    lengths: np.ndarray, block_length: np.ndarray
+) -> tuple[tuple[Group, ...], np.ndarray, np.ndarray]:
+    """A batch's groups with `pad` and `unpad`, on the host."""
+    groups, pads, unpads, tokens, places = [], [], [], 0, 0
     for edge in np.unique(block_length):
         own = lengths[block_length == edge]
         longest = int(own.max())  # the block need not be longer than its longest member
-        pad = unpad = np.zeros(0, dtype=np.int64)
-        if own.min() < longest:
-            starts = np.cumsum(own) - own
-            place = np.arange(longest)
-            # the end of a short row repeats its last token: finite numbers that nobody reads
-            pad = (starts[:, None] + np.minimum(place, own[:, None] - 1)).reshape(-1)
-            unpad = np.flatnonzero(place < own[:, None])
-        found.append((len(own), longest, int(own.sum()), pad, unpad))
-    return found
-
-
-def _group(users: int, length: int, tokens: int, pad: Tensor, unpad: Tensor) -> Group:
-    padded = tokens < users * length
-    return Group(users, length, tokens, pad if padded else None, unpad if padded else None)
+        starts = np.cumsum(own) - own
+        place = np.arange(longest)
+        # the end of a short row repeats its last token: finite numbers that nobody reads
+        pad = (starts[:, None] + np.minimum(place, own[:, None] - 1)).reshape(-1)
+        pads.append(tokens + pad)
+        unpads.append(places + np.flatnonzero(place < own[:, None]))
+        groups.append(Group(len(own), longest))
+        tokens, places = tokens + int(own.sum()), places + len(pad)
+    return tuple(groups), np.concatenate(pads), np.concatenate(unpads)
 
 
 def pack(histories: Sequence[np.ndarray], max_len: int = 50, device="cpu") -> PackedBatch:

@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from .backbones import Backbone
+from .backbones import Backbone, Dropout
+from .batching import PackedBatch
 from .checks import number, one_of
 
 
@@ -65,6 +66,17 @@ def make_optimizer(model: Backbone, s: TrainingSettings) -> torch.optim.Optimize
     return kind(
         model.parameters(), s.learning_rate, (s.beta1, s.beta2), weight_decay=decay, fused=fused
     )
+
+
+def compile_encoder(model: Backbone) -> None:
+    """Let torch.compile fuse what works position by position; needs a C++ compiler on a CPU.
+
+    What mixes positions (blocks of every batch's own shapes) and what holds state (dropout's
+    masks) runs as it is: compiled, each new shape would be compiled again.
+    """
+    for owner, name in ((Dropout, "__call__"), (PackedBatch, "blocks"), (PackedBatch, "recur")):
+        setattr(owner, name, torch.compiler.disable(getattr(owner, name)))
+    model.encode = torch.compile(model.encode, dynamic=True)
 
 
 def settings_of(*kinds: type) -> dict:

@@ -29,6 +29,17 @@ def test_same_user_vectors(name, toy):
     torch.testing.assert_close(packed, padded, rtol=1e-4, atol=1e-5)
 
 
+def test_one_head_and_several(toy):
+    for n_heads in (1, 2, 4):  # one head folds two of its projections away
+        model = build("sasrec", n_heads=n_heads)
+        batch = training_batch(model, toy)
+        with torch.no_grad():
+            for p in model.parameters():
+                p.add_(0.1 * torch.randn_like(p))  # biases too
+        padded = PaddedModel(model, "sasrec").encode(model.embed(batch.inputs), batch)
+        torch.testing.assert_close(model(batch), padded, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("method", [None, *METHODS])
 @pytest.mark.parametrize("name", BACKBONES)
 def test_same_loss_and_gradients(name, method, toy):

@@ -1,0 +1,38 @@
+"""The GRU with a backward pass by hand against PyTorch's own."""
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import PackedSequence
+
+from casadv_lib.recurrence import recur
+
+SIZES = torch.tensor([4, 4, 2, 1, 1])
+
+
+def layer_and_input():
+    torch.manual_seed(0)
+    layer = nn.GRU(5, 3).double()
+    return layer, torch.randn(int(SIZES.sum()), 5, dtype=torch.float64, requires_grad=True)
+
+
+def test_states_and_gradients_are_those_of_pytorch():
+    layer, x = layer_and_input()
+    ours, theirs = recur(layer, x, SIZES), layer(PackedSequence(x, SIZES))[0].data
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-14)
+    wanted, direction = [x, *layer.parameters()], torch.randn_like(ours)
+    for a, b in zip(*(torch.autograd.grad(h, wanted, direction) for h in (ours, theirs))):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-13)
+
+
+def test_gradients_agree_with_small_differences():
+    layer, x = layer_and_input()
+    assert torch.autograd.gradcheck(lambda moved: recur(layer, moved, SIZES), x)
+
+
+def test_frozen_weights_get_no_gradient():
+    layer, x = layer_and_input()
+    (wanted,) = torch.autograd.grad(recur(layer, x, SIZES).sum(), x)
+    layer.requires_grad_(False)
+    recur(layer, x, SIZES).sum().backward()
+    torch.testing.assert_close(x.grad, wanted, rtol=0, atol=0)
+    assert all(p.grad is None for p in layer.parameters())
