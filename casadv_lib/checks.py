@@ -5,15 +5,29 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Collection
+from pathlib import Path
+
+MOST_SEED = 2**63 - 1  # what PyTorch's generators take
+MOST_SHOWN = 200  # characters of a value in a message
+
+
+def shown(value) -> str:
+    """A value for a message: its repr, cut where it is long."""
+    try:
+        text = repr(value)
+    except Exception as error:  # a foreign object's repr may do anything
+        text = f"a {type(value).__name__} whose repr fails ({error})"
+    return text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "..."
 
 
 def one_of(name: str, value, allowed: Collection):
-    """Return `value` if it is one of `allowed`; raise ValueError otherwise."""
+    """Return `value` if it is one of `allowed`, of the same type; raise ValueError otherwise."""
     if isinstance(value, str) or value is None or isinstance(value, (bool, int)):
-        if value in allowed:
+        is_flag = isinstance(value, bool)  # 1 is not True here, nor 0 False
+        if any(choice == value and isinstance(choice, bool) == is_flag for choice in allowed):
             return value
     choices = ", ".join(repr(choice) for choice in allowed)
-    raise ValueError(f"{name} is {value!r}; allowed are {choices}")
+    raise ValueError(f"{name} is {shown(value)}; allowed are {choices}")
 
 
 def number(name: str, value, low=None, high=None, kind=float):
@@ -29,15 +43,40 @@ def number(name: str, value, low=None, high=None, kind=float):
     elif high is not None:
         wanted += f" of at most {high}"
     fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    fits = fits and math.isfinite(value) and (kind is not int or value == int(value))
+    fits = fits and _fits_kind(value, kind)
     fits = fits and (low is None or value >= low) and (high is None or value <= high)
     if not fits:
-        raise ValueError(f"{name} is {value!r}; allowed is {wanted}")
+        raise ValueError(f"{name} is {shown(value)}; allowed is {wanted}")
     return kind(value)
+
+
+def _fits_kind(value: numbers.Real, kind: type) -> bool:
+    if isinstance(value, numbers.Integral):
+        return kind is int or abs(int(value)) < 2**1023  # else no float holds it
+    return math.isfinite(value) and (kind is not int or value == int(value))
 
 
 def flag(name: str, value) -> bool:
     """Return `value` if it is True or False; raise ValueError otherwise."""
     if not isinstance(value, bool):
-        raise ValueError(f"{name} is {value!r}; allowed are True, False")
+        raise ValueError(f"{name} is {shown(value)}; allowed are True, False")
     return value
+
+
+def instance(name: str, value, kind: type):
+    """Return `value` if it is an object of class `kind`; raise ValueError otherwise."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is {shown(value)}; allowed is a {kind.__name__}")
+    return value
+
+
+def file_path(name: str, value) -> Path | None:
+    """Return `value` as a Path if it is a path or None; raise ValueError otherwise."""
+    if value is None:
+        return None
+    if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
+        raise ValueError(f"{name} is {shown(value)}; allowed is a path, or None")
+    path = Path(value)
+    if path.is_dir():
+        raise ValueError(f"{name} is {shown(value)}, a folder; allowed is the path of a file")
+    return path

@@ -1,10 +1,17 @@
-"""Writing files so that a reader sees the old content or the new, never half of it."""
+"""Reading and writing files so that a cut, a full disk or a stranger's file spoils nothing.
+
+A reader sees the old content of a file or the new, never half of it: content goes to a temporary
+neighbour, is forced to the disk and renamed into place. Nothing read here can run code.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
 import json
 import os
+import pickle
 import tempfile
 from pathlib import Path
 
@@ -12,51 +19,138 @@ import torch
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
+PARTIAL = ".partial"  # the end of a temporary neighbour's name; its start is a dot
+
+_ADVICE = {
+    errno.ENOSPC: "Make room on the disk",
+    errno.EDQUOT: "Make room within your quota",
+    errno.EFBIG: "Make room, or raise the limit on the size of a file",
+    errno.EROFS: "Make the disk writable",
+    errno.EACCES: "Change the folder's permissions",
+    errno.EPERM: "Change the folder's permissions",
+    errno.ENOENT: "The folder is not there (any more): bring it back",
+    errno.ENOTDIR: "A part of the path is a file: remove it",
+    errno.EEXIST: "A part of the path is a file: remove it",
+}
 
 
 class StorageError(OSError):
     """A file could not be written; what stood there before is intact."""
 
 
-def write_bytes(path: Path | str, content: bytes) -> Path:
-    """Write to a temporary neighbour, force it to the disk, then rename it into place."""
+class DamagedFile(ValueError):
+    """A file that is not whole, not of its kind, or not to be trusted; the message names it."""
+
+
+def refused(path: Path, error: OSError) -> StorageError:
+    """The error to raise where the system refused to write `path`."""
+    advice = _ADVICE.get(error.errno, "Make room")
+    return StorageError(
+        error.errno,
+        f"could not write {path}: {error.strerror}; what stood there before is unchanged. "
+        f"{advice}, or name another folder with CASADV_RUNS, and start again")
+
+
+def make_folder(path: Path | str) -> Path:
+    """Make a folder and its parents where they are missing; raise StorageError if that fails."""
     path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise refused(path, error) from error
+    return path
+
+
+def write_bytes(path: Path | str, content: bytes, parents: bool = True) -> Path:
+    """Write to a temporary neighbour, force it to the disk, then rename it into place.
+
+    parents: make missing folders; False treats a missing one as an error, for a folder that was
+    there before and must have vanished. Raises StorageError.
+    """
+    path = Path(path)
+    if parents:
+        make_folder(path.parent)
     temporary = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        handle, temporary = tempfile.mkstemp(PARTIAL, f".{path.name}.", path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_UMASK)  # mkstemp makes files that only the owner can read
         os.replace(temporary, path)
+        temporary = None
     except OSError as error:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise StorageError(
-            error.errno,
-            f"could not write {path}: {error.strerror}; what stood there before is unchanged. "
-            "Make room, or name another folder with CASADV_RUNS, and start again",
-        ) from error
+        raise refused(path, error) from error
+    finally:  # also after Ctrl-C
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+    _force_name(path.parent)
     return path
 
 
-def write_json(path: Path | str, content) -> Path:
-    return write_bytes(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
+def _force_name(folder: Path) -> None:
+    """Bring a renaming to the disk; not every system can, and the file itself is whole."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def remove_partial(folder: Path) -> None:
+    """Remove what writers that were killed left in a folder; the caller must be its only writer."""
+    for path in Path(folder).rglob(f".*{PARTIAL}"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def write_json(path: Path | str, content, parents: bool = True) -> Path:
+    text = json.dumps(content, indent=1, sort_keys=True) + "\n"
+    return write_bytes(path, text.encode(), parents)
 
 
 def read_json(path: Path | str):
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """The content of a JSON file; raises DamagedFile where it is not whole JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise DamagedFile(f"{path} is not whole JSON ({error}); delete it and start again, "
+                          "it is then made anew") from error
 
 
-def save_tensors(path: Path | str, content: dict) -> Path:
+def save_tensors(path: Path | str, content: dict, parents: bool = True) -> Path:
     """Store tensors and plain values so that `load_tensors` can read them."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    return write_bytes(path, buffer.getvalue())
+    return write_bytes(path, buffer.getvalue(), parents)
 
 
 def load_tensors(path: Path | str, device="cpu") -> dict:
-    """Read a checkpoint; refuses anything but tensors and plain values (no pickled code)."""
-    return torch.load(path, map_location=device, weights_only=True)
+    """Read a checkpoint; raises DamagedFile for anything but tensors and plain values.
+
+    Pickled code is refused unread: a checkpoint from outside cannot run anything.
+    """
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "global" in str(error).lower():  # a reference to a class or a function
+            reason = "holds something other than tensors and plain values, which could run code"
+        else:
+            reason = "is not a whole checkpoint"
+        raise DamagedFile(f"{path} {reason}; it was not loaded. Delete it, and training starts "
+                          "anew") from error
+    except FileNotFoundError as error:
+        raise DamagedFile(f"{path} is missing; delete the folder {Path(path).parent}, and the "
+                          "run is made anew") from error
+    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError,
+            OverflowError, AssertionError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DamagedFile(f"{path} is not a whole checkpoint ({reason}); delete it, and training "
+                          "starts anew") from error
+    if not isinstance(content, dict):
+        raise DamagedFile(f"{path} holds a {type(content).__name__}; allowed is a checkpoint, a "
+                          "dict with 'model' and 'history'")
+    return content

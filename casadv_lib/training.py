@@ -7,7 +7,6 @@ and goes on from its last checkpoint ends with the same numbers as one that was 
 from __future__ import annotations
 
 import copy
-import math
 import os
 import time
 from dataclasses import dataclass, field, fields
@@ -24,15 +23,13 @@ from .cascade import cascade_effects, cascade_weights
 from .checks import one_of
 from .data import SequenceDataset, training_sequences
 from .evaluation import evaluate
-from .files import load_tensors, save_tensors
-from .optimisation import TrainingSettings, choose_device, make_optimizer
+from .files import make_folder, save_tensors
+from .health import TrainingError, diagnosis, look_at, vitals, watched_users
+from .optimisation import TrainingSettings, choose_device, compile_encoder, make_optimizer
+from .resume import LastGood, origin, put, read
 from .sampling import NegativeSampler
 
 SECONDS_BETWEEN_CHECKPOINTS = 30
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message says since when and which settings to look at."""
 
 
 @dataclass
@@ -66,7 +63,7 @@ class Trainer:
         first_epoch: int = 0,
     ):
         self.model, self.data, self.settings = model, data, settings
-        self.method = None if method is None else METHODS[method]
+        self.method, self.method_name = None if method is None else METHODS[method], method
         self.adversarial = adversarial or AdversarialSettings()
         self.phase, self.first_epoch = 1 if method is None else 2, first_epoch
         self.device = choose_device(settings.device)
@@ -74,12 +71,13 @@ class Trainer:
         self.table, self.sampler = training_table(
             model, data, self.device, self._terms(), settings.batch_size, self.adversarial
         )
+        self.watched = watched_users(self.table)
         self.optimizer = make_optimizer(model, settings)
         self.generator = torch.Generator(self.device)
         self.history = History()
         self.amp = settings.amp is True
         if settings.compile is True:
-            model.encode = torch.compile(model.encode, dynamic=True)
+            compile_encoder(model)
 
     def _terms(self):
         return None if self.method is None else self.method.terms
@@ -112,24 +110,11 @@ class Trainer:
             if "perturbation" in parts:
                 sizes.append(parts["perturbation"])
         # the only place of an epoch that waits for the device
-        mean = float(torch.stack(losses).mean())
-        self._check(mean, float(torch.stack(sizes).min()) if sizes else None)
-        return mean
-
-    def _check(self, loss: float, perturbation: float | None) -> None:
+        found = vitals(losses, sizes, look_at(self.model, self.watched), self.watched is not None)
         epoch = self.first_epoch + self.done + 1
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss} in epoch {epoch}; the model has diverged. Look at "
-                f"learning_rate ({self.settings.learning_rate}), epsilon "
-                f"({self.adversarial.epsilon}) and lambda1 ({self.adversarial.lambda1})"
-            )
-        if perturbation == 0 and self.adversarial.epsilon > 0:
-            raise TrainingError(
-                f"the perturbation A was zero in epoch {epoch}: its gradient vanished. The norm "
-                f"of Eq. 6 has gradient zero at A = 0; start is {self.adversarial.start!r}, "
-                "use start='random'"
-            )
+        if sick := diagnosis(found, epoch, self.settings, self.adversarial, self.method):
+            raise TrainingError(sick)
+        return found.loss
 
     def evaluate(self) -> dict:
         """A curve entry for the present weights; remembers the best validation NDCG@10."""
@@ -149,16 +134,22 @@ class Trainer:
         return entry
 
     def run(self, checkpoint: Path | None = None, progress: bool = True) -> History:
-        """Train to the end, from the checkpoint where there is one."""
-        if checkpoint is not None and Path(checkpoint).exists():
-            self.load(checkpoint)
+        """Train to the end, from the checkpoint where there is one.
+
+        Ctrl-C and a TrainingError leave the state after the last good epoch, in the model and in
+        the checkpoint.
+        """
+        if checkpoint is not None:
+            make_folder(Path(checkpoint).parent)
+            if Path(checkpoint).exists():
+                self.load(checkpoint)
         s, saved = self.settings, time.monotonic()
         label = "phase 1" if self.method is None else "phase 2"
         bar = tqdm(
             total=s.epochs, initial=self.done, desc=label, unit="epoch",
             disable=not progress or bool(os.environ.get("CI")),
         )  # fmt: skip
-        with bar:
+        with bar, LastGood(self, checkpoint) as good:
             while self.done < s.epochs:
                 started = time.perf_counter()
                 loss = self.train_epoch()
@@ -168,6 +159,7 @@ class Trainer:
                 shown = {"loss": f"{loss:.4f}"}
                 if s.eval_every and (self.done % s.eval_every == 0 or last):
                     shown["validation ndcg@10"] = f"{self.evaluate()['validation']['ndcg@10']:.4f}"
+                good.remember()
                 bar.update()
                 bar.set_postfix(shown)
                 due = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
@@ -179,16 +171,17 @@ class Trainer:
 
     def save(self, path: Path) -> None:
         """Write everything that the next epoch needs, atomically."""
+        save_tensors(path, self.content(), parents=False)
+
+    def content(self) -> dict:
+        """What a checkpoint holds."""
         kept = {f.name: getattr(self.history, f.name) for f in fields(History)}
         kept["optimizer_state"] = self.optimizer.state_dict()
-        save_tensors(path, {"model": self.model.state_dict(), "history": kept})
+        return {"model": self.model.state_dict(), "history": kept, "origin": origin(self)}
 
     def load(self, path: Path) -> None:
-        """Go on from `save`."""
-        content = load_tensors(path, self.device)
-        self.model.load_state_dict(content["model"])
-        self.history = History(**content["history"])
-        self.optimizer.load_state_dict(self.history.optimizer_state)
+        """Go on from `save`; raises ValueError for a damaged or another training's checkpoint."""
+        put(read(path, self), self, path)
 
 
 def training_table(

@@ -1,5 +1,7 @@
 """Training: determinism, resume, what is learnt, what is never used."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,8 @@ from conftest import build
 from oracles import dataset, random_sequences
 
 import casadv_lib as cas
+from casadv_lib.backbones import Dropout
+from casadv_lib.batching import PackedBatch
 from casadv_lib.training import (
     AdversarialSettings,
     Trainer,
@@ -144,6 +148,20 @@ def test_amp_and_compile_are_settings(toy):
     cas.fit(half, toy, epochs=1, amp=True, **QUIET)
     assert not torch.equal(flat(full), flat(half))
     torch.testing.assert_close(flat(full), flat(half), rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("name", list(cas.BACKBONES))
+def test_compiled_training_is_the_same_training(name, toy, monkeypatch):
+    # the tracing is what can go wrong; "eager" runs what was traced without a C++ compiler
+    traced = functools.partial(torch.compile, backend="eager")
+    monkeypatch.setattr(torch, "compile", traced)
+    for owner, method in ((Dropout, "__call__"), (PackedBatch, "blocks"), (PackedBatch, "recur")):
+        monkeypatch.setattr(owner, method, getattr(owner, method))  # put back after the test
+    plain, compiled = build(name), build(name)
+    for model, choice in ((plain, False), (compiled, True)):
+        cas.fit(model, toy, epochs=1, compile=choice, **QUIET)
+        cas.fit_adversarial(model, toy, epsilon=0.5, epochs=1, compile=choice, **QUIET)
+    torch.testing.assert_close(flat(plain), flat(compiled), rtol=1e-4, atol=1e-5)
 
 
 def test_users_with_one_training_item_are_skipped_not_fatal():
