@@ -9,12 +9,12 @@ import warnings
 
 import torch
 
-from . import figures, grid, profiles, results, runs
+from . import figures, grid, profiles, report, results, runs
 from .adversarial import METHODS
 from .attacks import PICKS, POSITIONS
 from .backbones import BACKBONES
 from .data import load_dataset
-from .files import write_json
+from .files import write_bytes, write_json
 from .provenance import code_version
 from .training import TrainingError
 
@@ -28,10 +28,12 @@ def main(arguments: list[str] | None = None) -> int:
             options.command(options)
     except (ValueError, FileNotFoundError) as error:
         return _fail(error, 2)
-    except (OSError, TrainingError) as error:
+    except (OSError, TrainingError, grid.JobsFailed) as error:
         return _fail(error, 1)
-    except KeyboardInterrupt:
-        return _fail("stopped; the same command goes on from the last checkpoint", 130)
+    except KeyboardInterrupt as stop:
+        words = str(stop) or "stopped; the same command goes on from the last checkpoint"
+        print(words, file=sys.stderr)
+        return 130
     return 0
 
 
@@ -67,7 +69,12 @@ def _parser() -> argparse.ArgumentParser:
     _grid_options(one)
     one.add_argument("--stored", action="store_true", help="collect what is stored, run nothing")
     one.add_argument("--workers", type=int, default=None, help="processes (one a core or GPU)")
-    one = add("figures", _figures, "draw figures and tables from figures/<profile>/results.json")
+    one.add_argument("--stages", nargs="+", default=None, metavar="STAGE",
+                     help="parts of the plan, or all; by default the profile's usual ones")
+    one.add_argument("--dry-run", action="store_true", help="list what is left, and the time")
+    one.add_argument("--status", action="store_true", help="show what is done, running, failed")
+    one = add("figures", _figures, "draw figures and tables from figures/<profile>/results.json; "
+              "with --profile paper, write the README's tables too")
     one.add_argument("--profile", default="quick", help="quick, or any folder of figures/")
     one = add("data", _data, "load data sets (download if needed) and print their statistics")
     one.add_argument("names", nargs="+", help="names such as beauty, or paths")
@@ -155,17 +162,28 @@ def _attack(options) -> None:
 
 
 def _grid(options) -> None:
-    path = grid.run_grid(
-        options.profile, options.dataset, options.backbone, options.device, options.workers,
-        options.folder, options.stored, **_settings(options.set),
-    )  # fmt: skip
+    asked = (options.profile, options.dataset, options.backbone, options.device)
+    settings = _settings(options.set)
+    if options.dry_run or options.status:
+        board = grid.board_of(*asked, options.stages, options.folder, **settings)
+        workers = options.workers or grid.default_workers(options.device)
+        show = grid.status if options.status else grid.dry_run
+        print(*show(board, workers), sep="\n")
+        return
+    path = grid.run_grid(*asked, options.workers, options.folder, options.stored, options.stages,
+                         **settings)
     print(f"results in {path}")
 
 
 def _figures(options) -> None:
     stored = results.load_results(options.profile)
-    for path in figures.write_all(stored, results.repository_root() / "figures" / options.profile):
+    root = results.repository_root()
+    for path in figures.write_all(stored, root / "figures" / options.profile):
         print(path)
+    if options.profile == report.PROFILE:
+        readme = root / "README.md"
+        text = report.with_parts(readme.read_text(encoding="utf-8"), stored)
+        print(write_bytes(readme, text.encode()))
 
 
 def _data(options) -> None:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from .moving import moves
 from .paper import PAPER_BEST_EPSILON
 from .results import (
     METRICS,
@@ -98,7 +99,8 @@ def figure4(results: dict, highlight: float | None = None, dataset: str | None =
 
     The shade around the curve is the 95% bootstrap interval of the difference to the base, where
     the records hold it. The grey band is what the paper states: best for epsilon in [10, 20].
-    highlight: an epsilon of the sweep to mark, with its values; ValueError for any other.
+    highlight: an epsilon of the sweep to mark, with its values, the part that can move (see
+    `moving`); ValueError for any other.
     Needs "base" and at least two values of epsilon for "adv_cas".
     """
     dataset = choose_dataset(results, dataset)
@@ -106,20 +108,15 @@ def figure4(results: dict, highlight: float | None = None, dataset: str | None =
         "base": main_record(results, dataset, backbone, "base"),
         "sweep": epsilon_sweep(results, dataset, backbone)})
     there = sorted({epsilon for records in found.values() for epsilon in records["sweep"]})
-    if highlight is not None and not any(math.isclose(highlight, e) for e in there):
-        choices = ", ".join(f"{epsilon:g}" for epsilon in there)
-        raise ValueError(f"highlight is {highlight!r}; allowed are the values of epsilon that "
-                         f"were run, {choices}, and None")
     figure, axes = panels(len(METRICS), len(found), height=2.5, sharex=True)
     for column, (backbone, records) in enumerate(found.items()):
         for row, metric in enumerate(METRICS):
             axis = axes[row, column]
-            _sweep_panel(axis, records["base"], records["sweep"], metric, highlight)
+            _sweep_panel(axis, records["base"], records["sweep"], metric)
             axis.set_ylabel(level_label(metric))
             axis.set_xticks(there, [f"{epsilon:g}" for epsilon in there], minor=False)
             axis.minorticks_off()
-        title = axes[0, column].get_title()  # the highlighted value, if any
-        axes[0, column].set_title(f"{panel_title(backbone, dataset)}\n{title}".rstrip())
+        axes[0, column].set_title(panel_title(backbone, dataset))
         axes[-1, column].set_xlabel("epsilon (length in embedding units, log scale)")
     key_below(figure, [
         method_key("adv_cas"), method_key("base", marker=""),
@@ -127,10 +124,40 @@ def figure4(results: dict, highlight: float | None = None, dataset: str | None =
               label="95% interval of the difference to base"),
         Patch(facecolor="0.85", label="paper: best from 10 to 20"),
     ], missing)
-    return figure
+    if highlight is None:
+        return figure
+
+    def mark(epsilon):
+        if not any(math.isclose(epsilon, e) for e in there):
+            choices = ", ".join(f"{e:g}" for e in there)
+            raise ValueError(f"highlight is {epsilon!r}; allowed are the values of epsilon that "
+                             f"were run, {choices}, and None")
+        drawn = []
+        for column, (backbone, records) in enumerate(found.items()):
+            for row, metric in enumerate(METRICS):
+                above = f"{panel_title(backbone, dataset)}\n" if row == 0 else ""
+                drawn += _marked(axes[row, column], records, metric, epsilon, above)
+        return drawn
+
+    return moves(figure, mark, highlight)
 
 
-def _sweep_panel(axis, base: dict, sweep: dict, metric: str, highlight: float | None) -> None:
+def _marked(axis, records: dict, metric: str, epsilon: float, above: str) -> list:
+    """A line, a ring and the value at one epsilon, where the sweep of a panel has it."""
+    values = [(e, record["metrics"]["last"]["test"][metric])
+              for e, record in records["sweep"].items() if math.isclose(e, epsilon)]
+    if not values:
+        return [axis.set_title(f"{above}epsilon {epsilon:g}: not run")]
+    (at, value), = values
+    level = records["base"]["metrics"]["last"]["test"][metric]
+    ring, = axis.plot([at], [value], "o", markersize=13, markerfacecolor="none",
+                      markeredgecolor="0.2", label="highlight")
+    title = axis.set_title(f"{above}epsilon {at:g}: {value:.4f} "
+                           f"({100 * (value / level - 1):+.1f}% against the base)")
+    return [axis.axvline(at, color="0.2", linewidth=0.8), ring, title]
+
+
+def _sweep_panel(axis, base: dict, sweep: dict, metric: str) -> None:
     """One backbone and metric of Figure 4."""
     level = base["metrics"]["last"]["test"][metric]
     values = [record["metrics"]["last"]["test"][metric] for record in sweep.values()]
@@ -144,10 +171,3 @@ def _sweep_panel(axis, base: dict, sweep: dict, metric: str, highlight: float | 
                           [level + bound["high"] for bound in bounds.values()], alpha=0.15,
                           color=method_line("adv_cas")["color"], linewidth=0, label="interval")
     axis.plot(list(sweep), values, label="adv_cas", **method_line("adv_cas"))
-    for epsilon, value in zip(sweep, values, strict=True):
-        if highlight is not None and math.isclose(highlight, epsilon):
-            axis.axvline(epsilon, color="0.2", linewidth=0.8)
-            axis.plot([epsilon], [value], "o", markersize=13, markerfacecolor="none",
-                      markeredgecolor="0.2", label="highlight")
-            axis.set_title(f"epsilon {epsilon:g}: {value:.4f} "
-                           f"({100 * (value / level - 1):+.1f}% against the base)")

@@ -14,7 +14,7 @@ from torch.nn.functional import softplus
 
 from .backbones import Backbone
 from .batching import TokenTable
-from .checks import flag, number, one_of
+from .checks import MOST_SEED, flag, instance, number, one_of
 from .data import SequenceDataset, held_out
 from .evaluation import rank_items, summary, user_vectors
 
@@ -36,6 +36,8 @@ def attack(
     *,
     loss: str = "target",
     joint: bool = True,
+    users: np.ndarray | None = None,
+    unit: float | None = None,
 ) -> dict:
     """Replace items of every user's history and rank the held-out item again.
 
@@ -50,6 +52,9 @@ def attack(
     loss: what the attack maximises, the BCE of the held-out "target" or of the model's own
         "first_choice". joint: one gradient for all k items; else one after the other, newest
         first, each with a new gradient.
+    users: indices into data.sequences, to attack these alone; each gets what it gets when all
+        are attacked, also by pick="random". None: everybody.
+    unit: what an earlier call returned as "unit", since it costs a pass over all pairs of items.
     A substitute is never the item itself, padding, the target or an item of the history.
 
     Returns "ndcg@10", "hr@10", "ranks" after the attack; "clean", the same keys before it, for
@@ -57,18 +62,24 @@ def attack(
     "replaced" and "substitutes" (users, k), newest first; "distance" (users, k) between both,
     and "unit", the median neighbour distance. Both rankings leave out the original history.
     """
-    _check(positions, k, pick, step, split, seed, loss, joint)
+    instance("model", model, Backbone)
+    instance("data", data, SequenceDataset)
+    options = checked_options(positions=positions, k=k, pick=pick, step=step, split=split,
+                              seed=seed, loss=loss, joint=joint)
+    k, step, seed = options["k"], options["step"], options["seed"]
     histories, targets = held_out(data, split)
     least = 3 if k == 1 else k
-    users = np.array(
+    able = np.array(
         [u for u, h in enumerate(histories) if min(len(h), model.max_len) >= least], dtype=np.int64
     )
-    if len(users) == 0:
+    if len(able) == 0:
         raise ValueError(f"no user has {least} items in the history; k is {k}, allowed is less")
+    users = able if users is None else _chosen(users, able, histories, least)
     original = [histories[u] for u in users]
     targets = np.asarray(targets)[users]
     places = replaced_places(original, model.max_len, positions, k)
-    chooser = _Chooser(model, original, targets, pick, step, seed)
+    at = np.searchsorted(able, users)
+    chooser = _Chooser(model, original, targets, pick, step, seed, at, len(able), unit)
     aim = targets if loss == "target" else first_choices(model, original)
 
     attacked = [np.array(h) for h in original]
@@ -100,19 +111,38 @@ def attack(
     }
 
 
-def _check(positions, k, pick, step, split, seed, loss, joint):
-    one_of("positions", positions, POSITIONS)
-    number("k", k, low=1, kind=int)
-    if k > 1 and positions != "last":
-        raise ValueError(
-            f"k is {k} with positions={positions!r}; allowed is 1, or positions='last'"
-        )
-    one_of("pick", pick, PICKS)
-    number("step", step, low=0)
-    number("seed", seed, low=0, kind=int)
-    one_of("split", split, ("test", "validation"))
-    one_of("loss", loss, ("target", "first_choice"))
-    flag("joint", joint)
+def checked_options(**options) -> dict:
+    """The options of `attack`, any of them, as plain values; raises ValueError for a bad one."""
+    rules = {
+        "positions": lambda name, value: one_of(name, value, POSITIONS),
+        "k": lambda name, value: number(name, value, low=1, kind=int),
+        "pick": lambda name, value: one_of(name, value, PICKS),
+        "step": lambda name, value: number(name, value, low=0),
+        "split": lambda name, value: one_of(name, value, ("test", "validation")),
+        "seed": lambda name, value: number(name, value, low=0, high=MOST_SEED, kind=int),
+        "loss": lambda name, value: one_of(name, value, ("target", "first_choice")),
+        "joint": flag,
+    }
+    for name in options:
+        one_of("option of an attack", name, rules)
+    found = {name: rules[name](name, value) for name, value in options.items()}
+    if found.get("k", 1) > 1 and found.get("positions", "last") != "last":
+        raise ValueError(f"k is {found['k']} with positions={found['positions']!r}; allowed is 1, "
+                         "or positions='last'")
+    return found
+
+
+def _chosen(users, able: np.ndarray, histories, least: int) -> np.ndarray:
+    """The users asked for, in ascending order, each of them one who can be attacked."""
+    users = np.unique(np.asarray(users, dtype=np.int64))
+    if len(users) == 0 or users[0] < 0 or users[-1] >= len(histories):
+        raise ValueError(f"users is {users.tolist()}; allowed are some of 0 to "
+                         f"{len(histories) - 1}")
+    short = np.setdiff1d(users, able)
+    if len(short):
+        raise ValueError(f"users holds {short[0]}, whose history has {len(histories[short[0]])} "
+                         f"items; allowed are users with at least {least}")
+    return users
 
 
 def replaced_places(histories, max_len: int, positions: str, k: int) -> np.ndarray:
@@ -185,14 +215,19 @@ def neighbour_distance(table: Tensor) -> float:
 
 
 class _Chooser:
-    """Picks a substitute for one item of every user."""
+    """Picks a substitute for one item of every user.
 
-    def __init__(self, model, histories, targets, pick, step, seed):
+    at: (users,) their places among the `able` users who can be attacked, ascending. Random
+    numbers are drawn for all of these, so that a user's do not depend on who else is chosen.
+    """
+
+    def __init__(self, model, histories, targets, pick, step, seed, at, able, unit):
         self.table = _table(model)
         if len(self.table) < 2:
             raise ValueError("the model has one item; a replacement needs another one")
         self.histories, self.targets, self.pick = histories, targets, pick
-        self.unit = neighbour_distance(self.table)
+        self.at, self.able = at, able
+        self.unit = neighbour_distance(self.table) if unit is None else number("unit", unit, low=0)
         self.step = step * self.unit
         self.generator = torch.Generator(self.table.device).manual_seed(seed)
         self.squares = self.table.square().sum(1)
@@ -201,11 +236,13 @@ class _Chooser:
     def __call__(self, replaced: np.ndarray, gradient: Tensor | None, chosen: np.ndarray):
         """(users,) items; chosen: (users, j) substitutes so far, not to be used twice."""
         best = []
-        for a in range(0, len(replaced), CHUNK):
-            part = slice(a, a + CHUNK)
+        for a in range(0, self.able, CHUNK):
+            part = slice(*np.searchsorted(self.at, (a, a + CHUNK)))
             e = self.table[torch.as_tensor(replaced[part] - 1).to(self.table.device)]
             g = None if gradient is None else gradient[part]
-            cost = self._cost(e, g)
+            cost = self._random(a, part) if self.pick == "random" else self._cost(e, g)
+            if not len(cost):
+                continue
             refused = zip(self.histories[part], self.targets[part], chosen[part], strict=True)
             taken = [np.concatenate([h, [t], c]) for h, t, c in refused]
             cost[_pairs(taken, cost.device)] = torch.inf
@@ -217,11 +254,14 @@ class _Chooser:
             best.append(least.indices + 1)
         return torch.cat(best).cpu().numpy()
 
+    def _random(self, a: int, part: slice) -> Tensor:
+        """(users, items): random numbers of the users in one chunk."""
+        shape = (min(CHUNK, self.able - a), len(self.table))
+        drawn = torch.rand(shape, generator=self.generator, device=self.table.device)
+        return drawn[torch.as_tensor(self.at[part] - a).to(drawn.device)]
+
     def _cost(self, e: Tensor, g: Tensor | None) -> Tensor:
-        """(users, items): squared distance to the goal up to a constant, or random numbers."""
-        if self.pick == "random":
-            shape = (len(e), len(self.table))
-            return torch.rand(shape, generator=self.generator, device=e.device)
+        """(users, items): squared distance to the goal up to a constant."""
         goal = e
         if self.pick in ("gradient", "cosine"):
             goal = e + self.step * torch.nn.functional.normalize(g, dim=-1, eps=1e-30)

@@ -1,82 +1,43 @@
-"""The runs and attacks behind a profile's figures, one process a core, and their collection."""
+"""The runs and attacks behind a profile's figures: made by a queue, listed, and collected."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
+from collections import Counter
 from pathlib import Path
 
-import torch
-from tqdm.auto import tqdm
-
-from .adversarial import METHODS
+from .board import Board, log_of
 from .checks import number
-from .data import load_dataset
+from .estimates import Times, in_words, time_left
 from .files import read_json, write_json
 from .illustration import perturbed_history
-from .optimisation import choose_device
-from .profiles import configure
-from .readings import SWITCHES, TEN
+from .job_queue import Queue, default_workers
+from .pairs import of_runs
+from .plan import plan, stages_of
 from .results import repository_root
-from .runs import canonical, is_complete, record_of, run, run_attack
-
-BACKBONES_OF_PAPER = ("sasrec", "gru4rec")
-EPSILONS = (0.1, 1.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0)  # Figure 4
-ATTACKED = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")  # Figures 5 and 6
-MOST_REPLACED = 5  # K of Figure 6
-SWITCHED = {"quick": TEN}  # profiles whose grid holds the readings that notebook 11 compares
+from .runs import Run, record_of
+from .selection import Choices
 
 
-def attacks_of(method: str) -> list[dict]:
-    """The attacks of Figure 5 (first, middle, last) and Figure 6 (the last K)."""
-    if method not in ATTACKED:
-        return []
-    found = [{"positions": position} for position in ("first", "middle")]
-    picks = ("gradient", "nearest", "random")
-    found += [{"k": k, "pick": pick} for k in range(1, MOST_REPLACED + 1) for pick in picks]
-    return found
+class JobsFailed(RuntimeError):
+    """Some jobs failed; the message names each with its log."""
 
 
-def jobs(
-    profile: str,
-    dataset: str | None = None,
-    backbone: str | None = None,
-    device: str = "auto",
-    **overrides,
-) -> list[tuple[dict, list[dict]]]:
-    """All runs of a profile, each once, with the attacks on it; bases first."""
-    backbones = BACKBONES_OF_PAPER if backbone is None else (backbone,)
-    options = {"device": device} | overrides
-    found: list[tuple[dict, list[dict]]] = []
+def board_of(profile: str = "quick", dataset: str | None = None, backbone: str | None = None,
+             device: str = "auto", stages: list[str] | None = None,
+             folder: Path | str | None = None, **overrides) -> Board:
+    """The jobs of a profile, with where they stand.
 
-    def add(name, method, attacks, **more):
-        config = canonical(configure(profile, dataset, name, method, **options | more))
-        if config not in [known for known, _ in found]:
-            found.append((config, attacks))
-
-    for name in backbones:
-        for method in ("base", *METHODS):
-            add(name, method, attacks_of(method))
-    for name in backbones:
-        for epsilon in EPSILONS:
-            add(name, "adv_cas", [], epsilon=epsilon)
-    for switch in SWITCHED.get(profile, ()):
-        add(backbones[0], "adv_cas", [], **SWITCHES[switch][1])
-    return sorted(found, key=lambda job: job[0]["method"] != "base")
+    stages: names of `plan.stages_of`, None for the usual ones. folder: where the results are;
+    None takes `figures/<profile>/`. overrides: settings, as in `profiles.configure`.
+    """
+    wanted = stages_of(profile, dataset, backbone, stages)
+    choices = Choices(results_folder(profile, folder))
+    return Board(plan(profile, wanted, device, **overrides), choices)
 
 
-def _work(job: tuple[dict, list[dict]]) -> None:
-    torch.set_num_threads(1)
-    config, attacks = job
-    made = run(config, progress=False)
-    for options in attacks:
-        run_attack(made, **options)
-
-
-def default_workers(device: str) -> int:
-    """One process a GPU, or one a core."""
-    kind = choose_device(device).type
-    return (os.cpu_count() or 1) if kind == "cpu" else max(1, torch.accelerator.device_count())
+def results_folder(profile: str, folder: Path | str | None = None) -> Path:
+    """Where results.json of a profile lies."""
+    return repository_root() / "figures" / profile if folder is None else Path(folder)
 
 
 def run_grid(
@@ -87,55 +48,88 @@ def run_grid(
     workers: int | None = None,
     folder: Path | str | None = None,
     stored: bool = False,
+    stages: list[str] | None = None,
     **overrides,
 ) -> Path:
     """Make what is missing (with `stored`: nothing), then write `results.json`; returns its path.
 
     Stored runs are reused, so an interrupted grid goes on where it was.
-    workers: processes; None takes one a core, or one a GPU. folder: where the results go; None
-    takes `figures/<profile>/`. overrides: settings, as in `profiles.configure`.
+    workers: processes; None takes one a core, or one a GPU. Other arguments: as `board_of`.
+    Raises JobsFailed at the end if a job failed; what could be made is then made and stored.
     """
-    todo = jobs(profile, dataset, backbone, device, **overrides)
+    board = board_of(profile, dataset, backbone, device, stages, folder, **overrides)
     workers = default_workers(device) if workers is None else workers
     number("workers", workers, low=1, kind=int)
-    data = load_dataset(todo[0][0]["dataset"])  # downloads happen once, before the processes start
-    if stored:
-        todo = [job for job in todo if is_complete(job[0], data)]
-        if not todo:
-            raise ValueError(f"no run of profile {profile!r} on {data.name!r} is stored yet")
-    else:
-        _make(todo, workers)
-    folder = repository_root() / "figures" / profile if folder is None else Path(folder)
-    return write_json(folder / "results.json", collect(profile, todo, data))
+    failed = {} if stored else Queue(board, workers, device).work()
+    path = write_json(results_folder(profile, folder) / "results.json", collect(profile, board))
+    if failed:
+        lines = [f"{name}: {log}" for name, log in failed.items()]
+        raise JobsFailed(f"{len(failed)} job(s) failed, see\n" + "\n".join(lines))
+    return path
 
 
-def _make(todo: list[tuple[dict, list[dict]]], workers: int) -> None:
-    bases = [job for job in todo if job[0]["method"] == "base"]
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers) as pool:
-        with tqdm(total=len(todo), desc="runs", disable=bool(os.environ.get("CI"))) as bar:
-            for batch in (bases, todo[len(bases) :]):
-                for _ in pool.imap_unordered(_work, batch):
-                    bar.update()
-        pool.close()  # let the processes end by themselves: killed ones leave warnings
-        pool.join()
+def dry_run(board: Board, workers: int) -> list[str]:
+    """What is left, a line a job with the time it will take, and the sum."""
+    times, lines, total, guessed = Times(), [], 0.0, False
+    for job in board.plan.jobs.values():
+        if board.is_done(job):
+            continue
+        left = time_left(board, job, times)
+        total, guessed = total + left.seconds, guessed or left.is_guess
+        state = board.state(job)
+        lines.append(f"{in_words(left.seconds):>12}{' (guess)' if left.is_guess else '':8} "
+                     f"{job.name}{'' if state in ('ready', 'waiting') else f', {state}'}")
+    words = f"{len(lines)} of {len(board.plan.jobs)} jobs left, about {in_words(total)} of one "
+    words += f"process, {in_words(total / workers)} with {workers}"
+    return [*lines, words + (" (partly a guess)" if guessed else "")]
 
 
-def dataset_rows(data) -> list[dict]:
-    """Table 2's rows: this data set's, then those stored by `python -m casadv_lib data`."""
-    rows = [{"dataset": data.name} | data.statistics()]
+def status(board: Board, workers: int) -> list[str]:
+    """Where the jobs stand: counts, what runs and how far, what failed and holds up, time left."""
+    states = {job.name: board.state(job) for job in board.plan.jobs.values()}
+    count = Counter(states.values())
+    lines = [", ".join(f"{count[name]} {name}" for name in
+                       ("done", "running", "failed", "ready", "waiting"))]
+    for name, state in states.items():
+        job = board.plan.jobs[name]
+        if state == "running":
+            unit, (done, total) = "attack" if job.attacks else "epoch", board.progress(job)
+            lines.append(f"running: {name}, {unit} {done} of {total}")
+        elif state == "failed":
+            note = board.failure(job)
+            lines.append(f"failed: {name} ({note['how']}, {note['date']}), see {log_of(job)}")
+        elif state == "waiting":
+            broken = [n for n in board.waits_for(job) if states[n] == "failed"]
+            lines += [f"waiting: {name}, for {', '.join(broken)}"] if broken else []
+    return [*lines, dry_run(board, workers)[-1]]
+
+
+def dataset_rows(*named) -> list[dict]:
+    """Table 2's rows: these data sets', then those stored by `python -m casadv_lib data`."""
+    rows = [{"dataset": data.name} | data.statistics() for data in named]
     path = repository_root() / "figures" / "datasets.json"
     known = read_json(path)["dataset"] if path.exists() else []
-    return rows + [row for row in known if row["dataset"] != data.name]
+    return rows + [row for row in known if row["dataset"] not in {row["dataset"] for row in rows}]
 
 
-def collect(profile: str, todo: list[tuple[dict, list[dict]]], data) -> dict:
-    """The stored results of a profile: records of complete runs, the data, the optimum."""
-    made = [run(config, data, progress=False) for config, _ in todo]
-    return {
+def collect(profile: str, board: Board) -> dict:
+    """The stored results of a profile: records of complete runs, what pairs of them differ by
+    (see `pairs`), what was chosen and tried, the data, the optimum."""
+    made: dict[Path, tuple[Run, list[str]]] = {}
+    for job in board.plan.of_role("main", "sweep", "switch", "values", "seed"):
+        if board.is_done(job):
+            one = Run(board.config(job), board.folder(job), board.data(job))
+            made.setdefault(one.folder, (one, []))[1].append(job.role)
+    if not made:
+        raise ValueError(f"no run of profile {profile!r} is stored yet")
+    runs = [one for one, _ in made.values()]
+    data = list({one.data.name: one.data for one in runs}.values())
+    return of_runs(list(made.values())) | {
         "profile": profile,
-        "dataset": dataset_rows(data),
-        "optimum": {} if data.world is None else {data.name: data.world.optimum("test")},
-        "figure1": perturbed_history(made[0].model(device="cpu"), data),
-        "records": [record_of(one) for one in made],
+        "dataset": dataset_rows(*data),
+        "optimum": {one.name: one.world.optimum("test") for one in data if one.world is not None},
+        "figure1": perturbed_history(runs[0].model(device="cpu"), runs[0].data),
+        "selection": board.choices.entries,
+        "records": [record_of(one) | {"roles": roles, "run": folder.name}
+                    for folder, (one, roles) in made.items()],
     }

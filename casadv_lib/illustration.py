@@ -12,6 +12,13 @@ from .cascade import cascade_effects, cascade_weights
 from .data import SequenceDataset, training_sequences
 
 
+def shown_user(data: SequenceDataset, max_len: int = 50) -> int:
+    """The first user with 6 to 9 training inputs; the one with most where there is none."""
+    lengths = np.array([min(len(s) - 1, max_len) for s in training_sequences(data)])
+    fitting = np.flatnonzero((lengths >= 6) & (lengths <= 9))
+    return int(fitting[0]) if len(fitting) else int(lengths.argmax())
+
+
 def perturbed_history(
     model: Backbone,
     data: SequenceDataset,
@@ -22,16 +29,14 @@ def perturbed_history(
 ) -> dict:
     """A (Eq. 7) for one user's training inputs, and (1/C) * A, in a plane: figure1's arguments.
 
-    user: an index into data.sequences; None takes the first with 6 to 9 training inputs (or the
-        one with most, where there is none). epsilon: the size of A over this one history.
+    user: an index into data.sequences; None takes `shown_user`.
+    epsilon: the size of A over this one history.
     The plane is spanned by the first two principal directions of the history's embeddings;
     "radii" are the full lengths, which the plane foreshortens.
     """
     inputs = [s[:-1][-model.max_len :] for s in training_sequences(data)]
     lengths = np.array([len(s) for s in inputs])
-    if user is None:
-        fitting = np.flatnonzero((lengths >= 6) & (lengths <= 9))
-        user = int(fitting[0]) if len(fitting) else int(lengths.argmax())
+    user = shown_user(data, model.max_len) if user is None else user
     kept = [s for s in inputs if len(s)]
     effects = cascade_effects(kept, model.max_len, batch_size)
     weights = cascade_weights(effects)

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from functools import lru_cache
+from pathlib import Path
 
 from .adversarial import METHODS, PRESETS, AdversarialSettings
 from .backbones import BACKBONES
 from .checks import number, one_of
+from .files import read_json
 from .optimisation import TrainingSettings, settings_of
+from .provenance import ROOT
 
 # What was chosen on the validation split, see the README's "How the settings were chosen".
 CHOSEN = {"epsilon": 3.0, "lambda1": 0.1}
@@ -28,11 +32,19 @@ PROFILES = {
         "dataset": "beauty", "epochs": 200, "adv_epochs": 40, "eval_every": 20, "dim": 100,
         **CHOSEN,
     },
-    # the paper's sizes and epochs (Section 5.3)
+    # the paper's sizes and epochs (Section 5.3); epsilon and lambda1 as `stored_choice` has them
     "paper": {
         "dataset": "beauty", "epochs": 500, "adv_epochs": 100, "eval_every": 20, "dim": 100,
         **CHOSEN,
     },
+}  # fmt: skip
+
+# Whose choice a method runs with (see `selection`): the cascade variants and the control must
+# differ from adv_global in nothing but the weights and the direction.
+FAMILY = {
+    "adv_linear": "adv_linear", "adv_seq": "adv_seq", "adv_global": "adv_global",
+    "adv_random": "adv_global", "adv_cas_1": "adv_global", "adv_cas_2": "adv_global",
+    "adv_cas": "adv_global",
 }  # fmt: skip
 
 MAX_LEN = {"ml-1m": 200, "ml-latest-small": 200}  # T; 50 for all others (Section 5.3)
@@ -73,12 +85,29 @@ def configure(
     one_of("preset", preset, (None, *PRESETS))
     for name in overrides:
         one_of("setting", name, sorted(config))
-    # what the caller names stands above the preset, the preset above the profile
+    # what the caller names stands above the preset, that above the choice and the profile
+    config |= stored_choice(profile, dataset, backbone, method)
     config |= PRESETS.get(preset, {}) | overrides
     config |= {"profile": profile, "dataset": str(dataset), "backbone": backbone, "method": method}
     if config["max_len"] is None:
         config["max_len"] = MAX_LEN.get(config["dataset"], 50)
     return _checked(config)
+
+
+def stored_choice(profile: str, dataset: str, backbone: str, method: str) -> dict[str, float]:
+    """Epsilon and lambda1 as chosen on validation for the method's family; {} where they were not.
+
+    The choices stand in `figures/<profile>/selection.json`, which the grid writes.
+    """
+    path = ROOT / "figures" / profile / "selection.json"
+    wanted = {"dataset": dataset, "backbone": backbone, "family": FAMILY.get(method)}
+    entries = _entries(path, path.stat().st_mtime_ns) if path.exists() else []
+    return next((dict(e["chosen"]) for e in entries if wanted.items() <= e.items()), {})
+
+
+@lru_cache(maxsize=8)
+def _entries(path: Path, written: int) -> list[dict]:
+    return read_json(path)
 
 
 def _checked(config: dict) -> dict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
@@ -16,6 +17,7 @@ PACKAGES = ("torch", "numpy", "pandas")
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@functools.cache  # the code that a process works with does not change under it
 def code_version() -> str:
     """The commit ("-changed" with uncommitted changes; if there is one) and the source's hash."""
     sources = sorted(Path(__file__).parent.glob("*.py"))

@@ -33,6 +33,10 @@ METHOD_ORDER = (
 )
 
 
+# roles of runs that stand beside a comparison and are no part of it (see `plan.Job`)
+ASIDE = {"values", "switch", "seed"}
+
+
 class MissingRecords(ValueError):
     """The results hold too little for a figure or table; the message names what is missing."""
 
@@ -112,13 +116,15 @@ def records_of(results: dict, dataset: str, backbone: str, method: str | None = 
 
 
 def main_record(results: dict, dataset: str, backbone: str, method: str) -> dict:
-    """The one record of a method that the tables show, where a sweep left several.
+    """The one record of a method that the tables show, where a sweep or seeds left several.
 
-    It is the one whose epsilon most adversarial methods share (a sweep varies the epsilon of
+    It is the one that the grid made for the tables (role "main"). Where no record says its role,
+    it is the one whose epsilon most adversarial methods share (a sweep varies the epsilon of
     one, the others stay at the setting of the comparison); among equals the one with the most
     attacks, then the lowest seed, then the first of the file.
     """
     candidates = records_of(results, dataset, backbone, method)
+    candidates = [r for r in candidates if "main" in r.get("roles", ())] or candidates
     if not candidates:
         raise MissingRecords(f"no record of method {method!r}, backbone {backbone!r}, "
                              f"dataset {dataset!r}")
@@ -142,6 +148,8 @@ def epsilon_sweep(results: dict, dataset: str, backbone: str, method: str = "adv
     """
     families: dict[str, dict] = {}
     for record in records_of(results, dataset, backbone, method):
+        if set(record.get("roles", ("main",))) <= ASIDE:
+            continue
         rest = {name: v for name, v in record["config"].items() if name != "epsilon"}
         family = families.setdefault(json.dumps(rest, sort_keys=True, default=str), {})
         family.setdefault(float(record["config"]["epsilon"]), record)

@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from .checks import number
+from .checks import number, one_of
+from .moving import moves
 from .paper import PAPER_LAST_DROP_PERCENT
 from .results import (
     METRICS,
@@ -46,13 +47,14 @@ PICK_LOOK = {
 
 @styled
 def figure5(results: dict, dataset: str | None = None, pick: str = "gradient",
-            step: float = 0.1) -> Figure:
+            step: float = 0.1, highlight: str | None = None) -> Figure:
     """Change of NDCG@10 and HR@10 when the first, middle or last item is replaced, in percent.
 
     The change is relative to the same users' clean score, negative for a loss as in the paper.
     Error bars: the 95% bootstrap interval of the difference, divided by the clean score. The
     level marks are the paper's mean drops of its two base models on Video, last item.
-    pick, step: which attack, as in `casadv_lib.attack`.
+    pick, step: which attack, as in `casadv_lib.attack`. highlight: a place to mark; the part of the
+    figure that can move (see `moving`).
     Needs the three attacks with k = 1 for "base" and "adv_cas"; the generic methods are drawn
     where they are there.
     """
@@ -81,7 +83,15 @@ def figure5(results: dict, dataset: str | None = None, pick: str = "gradient",
              if any(method in attacks for attacks in found.values())]
     key_below(figure, [method_patch(method) for method in drawn] + [
         Line2D([], [], label="paper: base, Video (mean of both)", **PAPER_MARK)], missing)
-    return figure
+    if highlight is None:
+        return figure
+
+    def mark(place):
+        at = PLACES.index(one_of("highlight", place, PLACES))
+        return [axis.axvspan(at - 0.47, at + 0.47, facecolor="none", edgecolor="0.2", linewidth=1.2,
+                             linestyle="--", label="highlight") for axis in axes.flat]
+
+    return moves(figure, mark, highlight)
 
 
 def _drop_panel(axis, attacks: dict, metric: str) -> None:
@@ -122,12 +132,11 @@ def figure6(results: dict, dataset: str | None = None, highlight: int | None = N
     on clean data, which the paper's adv_cas stays above even at K = 5 on its three sparse data
     sets. Users with too short a history are not attacked: under each K stands how many are, and
     where the number varies thin dash-dotted lines give the same users' clean score.
-    highlight: a K to mark, from 0 to 5. step: which gradient attack, as in `casadv_lib.attack`.
+    highlight: a K to mark, from 0 to 5; the part of the figure that can move (see `moving`).
+    step: which gradient attack, as in `casadv_lib.attack`.
     Needs attacks at the last position with pick "gradient" for "base" and "adv_cas".
     """
     dataset = choose_dataset(results, dataset)
-    if highlight is not None:
-        number("highlight", highlight, 0, MOST_REPLACED, kind=int)
 
     def collect(backbone):
         there = set(methods(results, dataset, backbone)) | {"base", "adv_cas"}
@@ -150,11 +159,7 @@ def figure6(results: dict, dataset: str | None = None, highlight: int | None = N
             picks |= _replacement_lines(axis, method, record, users)
         axis.axhline(records["base"]["metrics"]["last"]["test"]["hr@10"], color="0.2",
                      linewidth=0.8, label="base clean")
-        title = panel_title(backbone, dataset)
-        if highlight is not None:
-            axis.axvline(highlight, color="0.2", linewidth=0.8, label="highlight")
-            title += f"\nK = {highlight}: " + _values_at(records, highlight)
-        axis.set(title=title, ylabel=level_label("hr@10"),
+        axis.set(title=panel_title(backbone, dataset), ylabel=level_label("hr@10"),
                  xlabel="K, number of last items replaced\n(below: users attacked)",
                  xticks=range(MOST_REPLACED + 1))
         axis.set_xticklabels([f"{k}\n{users[k]:,}" if k in users else f"{k}\n"
@@ -170,7 +175,19 @@ def figure6(results: dict, dataset: str | None = None, highlight: int | None = N
     if "same users" in picks:
         handles.append(Line2D([], [], color="0.3", label="clean, the same users", **SAME_USERS))
     key_below(figure, handles, missing)
-    return figure
+    if highlight is None:
+        return figure
+
+    def mark(k):
+        number("highlight", k, 0, MOST_REPLACED, kind=int)
+        drawn = []
+        for axis, (backbone, records) in zip(axes[0], found.items(), strict=True):
+            drawn.append(axis.axvline(k, color="0.2", linewidth=0.8, label="highlight"))
+            title = f"{panel_title(backbone, dataset)}\nK = {k}: {_values_at(records, k)}"
+            drawn.append(axis.set_title(title))
+        return drawn
+
+    return moves(figure, mark, highlight)
 
 
 def _last_attacks(record: dict, pick: str, step: float) -> dict[int, dict]:

@@ -20,11 +20,19 @@ import torch
 from filelock import FileLock
 
 from .adversarial import AdversarialSettings
-from .attacks import attack
+from .attacks import attack, checked_options
 from .backbones import BACKBONES, Backbone
 from .data import SequenceDataset, load_dataset
 from .evaluation import METRICS, evaluate, paired_bootstrap, summary
-from .files import load_tensors, read_json, write_bytes, write_json
+from .files import (
+    load_tensors,
+    make_folder,
+    read_json,
+    refused,
+    remove_partial,
+    write_bytes,
+    write_json,
+)
 from .optimisation import TrainingSettings, choose_device
 from .profiles import base_of, identity, model_arguments, part
 from .provenance import ROOT, provenance
@@ -91,10 +99,20 @@ def folder_of(config: dict, data: SequenceDataset) -> Path:
 
 @contextlib.contextmanager
 def one_at_a_time(folder: Path):
-    """Hold a run's lock: a second process that wants the same run waits, then reuses it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / ".lock"):
+    """Hold a run's lock: a second process that wants the same run waits, then reuses it.
+
+    The system frees the lock of a process that ends, however it ends.
+    """
+    make_folder(folder)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise refused(folder / ".lock", error) from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def is_complete(config: dict, data: SequenceDataset) -> bool:
@@ -113,6 +131,7 @@ def run(config: dict, data: SequenceDataset | None = None, progress: bool = True
     base = None if config["method"] == "base" else run(base_of(config), data, progress)
     with one_at_a_time(folder):
         if not is_complete(config, data):
+            remove_partial(folder)
             _train(made, base, progress)
     return made
 
@@ -151,10 +170,14 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
         "train": train_seconds, "per_epoch": float(np.median(history.epoch_seconds))
     }  # fmt: skip
     metrics["provenance"] = provenance(data.fingerprint, device, time.perf_counter() - started)
+    _write_arrays(folder / "ranks.npz", ranks, parents=False)
+    write_json(folder / "metrics.json", metrics, parents=False)
+
+
+def _write_arrays(path: Path, arrays: dict[str, np.ndarray], parents: bool = True) -> None:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **ranks)
-    write_bytes(folder / "ranks.npz", buffer.getvalue())
-    write_json(folder / "metrics.json", metrics)
+    np.savez_compressed(buffer, **arrays)
+    write_bytes(path, buffer.getvalue(), parents)
 
 
 def _measure(trainer: Trainer) -> tuple[dict, dict[str, np.ndarray]]:
@@ -174,6 +197,25 @@ def _measure(trainer: Trainer) -> tuple[dict, dict[str, np.ndarray]]:
     return metrics, ranks
 
 
+def _complete(options: dict) -> dict:
+    options = {"positions": "last", "k": 1, "pick": "gradient", "step": 0.1, "seed": 0} | options
+    if options["pick"] in ("nearest", "random"):
+        options["step"] = 0.0  # these take no step: one stored attack for all
+    return options
+
+
+def attack_path(folder: Path, split: str = "test", **options) -> Path:
+    """Where the record of an attack on the run in `folder` is stored."""
+    options = _complete(options)
+    words = "-".join(f"{options[name]}" for name in sorted(options))
+    return folder / "attacks" / f"{split}-{words}.json"
+
+
+def has_attack(path: Path) -> bool:
+    """Whether an attack is stored whole: its record, and the users' ranks beside it."""
+    return path.exists() and path.with_suffix(".npz").exists()
+
+
 def run_attack(made: Run, split: str = "test", **options) -> dict:
     """Attack a run's last epoch; stored with the run and reused. options: as `attacks.attack`.
 
@@ -181,17 +223,26 @@ def run_attack(made: Run, split: str = "test", **options) -> dict:
     with its bootstrap interval, the number of "users" and the median "distance" of a substitute
     in embedding space ("unit": the median distance between nearest neighbours).
     """
-    options = {"positions": "last", "k": 1, "pick": "gradient", "step": 0.1, "seed": 0} | options
-    if options["pick"] in ("nearest", "random"):
-        options["step"] = 0.0  # these take no step: one stored attack for all
-    words = "-".join(f"{options[name]}" for name in sorted(options))
-    path = made.folder / "attacks" / f"{split}-{words}.json"
-    if path.exists():
-        return read_json(path)
+    options = checked_options(split=split, **_complete(options))
+    split = options.pop("split")
+    path = attack_path(made.folder, split, **options)
+    if not has_attack(path):
+        with one_at_a_time(made.folder):
+            if not has_attack(path):
+                remove_partial(made.folder)
+                record, ranks = _attack(made, split, options)
+                _write_arrays(path.with_suffix(".npz"), ranks)
+                write_json(path, record)
+    return read_json(path)
+
+
+def _attack(made: Run, split: str, options: dict) -> tuple[dict, dict[str, np.ndarray]]:
+    """The record of an attack; the "users" attacked and their ranks, "attacked" and "clean"."""
     started = time.perf_counter()
     model = made.model(device=made.config["device"])
     found = attack(model, made.data, split=split, **options)
     clean = found["clean"]
+    ranks = {"users": found["users"], "attacked": found["ranks"], "clean": clean["ranks"]}
     record = options | {
         "split": split,
         "users": len(found["users"]),
@@ -204,8 +255,7 @@ def run_attack(made: Run, split: str = "test", **options) -> dict:
             made.data.fingerprint, next(model.parameters()).device, time.perf_counter() - started
         ),
     }
-    write_json(path, record)
-    return record
+    return record, ranks
 
 
 def record_of(made: Run) -> dict:

@@ -12,6 +12,7 @@ from matplotlib.patches import Circle, Patch, Rectangle
 
 from .cascade import cascade_effects
 from .checks import number
+from .moving import moves
 from .style import PAPER_GREY, STYLES, key_below, panels, styled
 
 # Five users, b = m. Item 2 of the first user reaches the 3 items after it there, and with the
@@ -66,7 +67,8 @@ def figure1(points, generic, guided, effects, radii=None) -> Figure:
         axis.set(title=title, aspect="equal", xlabel="first direction (embedding units)",
                  ylabel="second direction (embedding units)",
                  xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
-        _perturbed_history(axis, arrays["points"], move, radius, method, effects)
+        history_path(axis, arrays["points"])
+        perturbations(axis, arrays["points"], move, radius, method, effects)
     moved = {"color": "0.2", "linestyle": ""}
     key_below(figure, [
         Line2D([], [], color="0.7", label="the history, 1 = oldest item"),
@@ -77,21 +79,28 @@ def figure1(points, generic, guided, effects, radii=None) -> Figure:
     return figure
 
 
-def _perturbed_history(axis, points, move, radius, method, effects) -> None:
-    """One panel: the path of a history, a circle of the perturbation's size, its arrow, labels."""
-    color = STYLES[method].color
+def history_path(axis, points) -> None:
+    """The items of a history in a plane, and the path from one to the next."""
     axis.plot(*points.T, color="0.7", linewidth=1, zorder=1, label="history")
-    for point, size in zip(points, radius, strict=True):
-        axis.add_patch(Circle(point, size, facecolor=color, edgecolor=color, alpha=0.25, zorder=2))
-        axis.add_patch(Circle(point, size, fill=False, edgecolor=color, zorder=3))
-    axis.quiver(*points.T, *move.T, angles="xy", scale_units="xy", scale=1, color=color,
-                width=0.006, zorder=4)
     axis.plot(*points.T, "o", color="0.1", markersize=4, zorder=5, label="items")
+
+
+def perturbations(axis, points, move, radius, method, effects) -> list:
+    """Circles of the perturbations' sizes, their arrows, and labels; returns what it drew."""
+    color, found = STYLES[method].color, []
+    for point, size in zip(points, radius, strict=True):
+        found.append(axis.add_patch(
+            Circle(point, size, facecolor=color, edgecolor=color, alpha=0.25, zorder=2)))
+        found.append(axis.add_patch(Circle(point, size, fill=False, edgecolor=color, zorder=3)))
+    found.append(axis.quiver(*points.T, *move.T, angles="xy", scale_units="xy", scale=1,
+                             color=color, width=0.006, zorder=4))
     corners = np.column_stack([axis.get_xlim(), axis.get_ylim()])
     spots = _free_spots(points, points + move, np.asarray(radius), corners)
     for place, (spot, effect) in enumerate(zip(spots, effects, strict=True), start=1):
         text = f"{place}\nC={effect:.1f}" if method == "adv_cas" else f"{place}"
-        axis.text(*spot, text, ha="center", va="center", fontsize=8, zorder=6, linespacing=0.95)
+        found.append(axis.text(*spot, text, ha="center", va="center", fontsize=8, zorder=6,
+                               linespacing=0.95))
+    return found
 
 
 def _free_spots(points, tips, radius, corners) -> np.ndarray:
@@ -119,54 +128,65 @@ def _free_spots(points, tips, radius, corners) -> np.ndarray:
 
 
 @styled
-def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, names=None) -> Figure:
+def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, names=None, users=None,
+            others: tuple[int, float] | None = None, size: tuple[int, int] | None = None) -> Figure:
     """The cascade effect of one interaction, as boxes: what it reaches, and its value C (Eq. 11).
 
     histories: list of int arrays of items, oldest first (a handful of short ones).
     mark: (user, t), both from 0: the interaction `histories[user][t]`, one of the last max_len.
     max_len, batch_size: T and b of Eq. 11; m is the number of histories.
     names: what to write for an item (a mapping); the item's number where it has no entry.
+    users: what to write for the histories' users, by default 1, 2, ...
+    others: where the histories are a few of many, m and the sum over all other users.
+    size: (rows, steps) that there is room for, the newest; by default all.
+    All boxes are the part that can move (see `moving`): histories, mark, batch_size, users, others.
     FIGURE2_TOY holds the arguments of the paper's example.
     """
-    user = number("mark[0]", mark[0], 0, len(histories) - 1, kind=int)
-    length = len(histories[user])
-    t = number("mark[1]", mark[1], max(0, length - max_len), length - 1, kind=int)
-    recent = [np.asarray(history)[-max_len:] for history in histories]
-    column = t - (length - len(recent[user]))
-    value = float(cascade_effects(histories, max_len, batch_size)[user][column])
-    m, later = len(histories), len(recent[user]) - column - 1
-    across = (value - 1 - later) * m / batch_size
-
-    longest = max(len(history) for history in recent)
-    figure, ((axis,),) = panels(1, 1, width=max(7.2, 0.75 * longest + 1.5), height=0.5 * m + 0.9)
-    item = recent[user][column]
-    for row, history in enumerate(recent):
-        first = column if row == user else next(
-            (place for place, other in enumerate(history) if other == item), len(history))
-        for place, other in enumerate(history):
-            reached = place >= first
-            label = "plain"
-            if reached:
-                label = "own" if row == user else "other"
-            if (row, place) == (user, column):
-                label = "mark"
-            _box(axis, longest - len(history) + place, row, label,
-                 str((names or {}).get(int(other), int(other))))
-    steps = [f"T-{longest - 1 - place}" for place in range(longest - 1)] + ["T"]
-    axis.set(xlim=(-0.6, longest - 0.4), ylim=(m - 0.4, -0.6), xlabel="step t (newest item: t = T)",
-             ylabel="user", xticks=range(longest), xticklabels=steps, yticks=range(m),
-             yticklabels=range(1, m + 1))
+    rows, steps = size or (len(histories), max(min(len(h), max_len) for h in histories))
+    figure, ((axis,),) = panels(1, 1, width=max(7.2, 0.75 * steps + 1.5), height=0.5 * rows + 0.9)
+    ticks = [f"T-{steps - 1 - place}" for place in range(steps - 1)] + ["T"]
+    axis.set(xlim=(-0.6, steps - 0.4), ylim=(rows - 0.4, -0.6),
+             xlabel="step t (newest item: t = T)", ylabel="user", xticks=range(steps),
+             xticklabels=ticks, yticks=range(rows),
+             yticklabels=[" " * 8] * rows if users else range(1, rows + 1))
     axis.grid(False)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
-    axis.set_title(f"C = 1 (itself) + {later} (own history) + b/m · {across:.4g} (other histories)"
-                   f" = {value:.4g},  b/m = {batch_size}/{m}", fontsize=9)
     key_below(figure, [
         Patch(**_LOOKS["mark"], label="the marked interaction"),
         Patch(**_LOOKS["own"], label="later in the same history"),
         Patch(**_LOOKS["other"], label="same item and later, other histories"),
     ], columns=3)
-    return figure
+
+    def draw(histories, mark, batch_size, users, others):
+        user = number("mark[0]", mark[0], 0, len(histories) - 1, kind=int)
+        length = len(histories[user])
+        t = number("mark[1]", mark[1], max(0, length - max_len), length - 1, kind=int)
+        recent = [np.asarray(history)[-max_len:] for history in histories]
+        column = t - (length - len(recent[user]))
+        later, item = len(recent[user]) - column - 1, recent[user][column]
+        if others is None:
+            C = float(cascade_effects(histories, max_len, batch_size)[user][column])
+            others = len(histories), (C - 1 - later) * len(histories) / batch_size
+        m, across = others
+        found = []
+        for row, history in enumerate(recent):
+            first = column if row == user else next(
+                (place for place, other in enumerate(history) if other == item), len(history))
+            for place, other in list(enumerate(history))[-steps:]:
+                label = "own" if row == user else "other"
+                label = label if place >= first else "plain"
+                label = "mark" if (row, place) == (user, column) else label
+                found += _box(axis, steps - len(history) + place, row, label,
+                              str((names or {}).get(int(other), int(other))))
+        for row, name in enumerate(users or ()):
+            found.append(axis.text(-0.7, row, name, ha="right", va="center"))
+        found.append(axis.set_title(
+            f"C = 1 (itself) + {later} (own history) + b/m · {across:.4g} (other histories) = "
+            f"{1 + later + batch_size / m * across:.4g},  b/m = {batch_size}/{m}", fontsize=9))
+        return found
+
+    return moves(figure, draw, histories, mark, batch_size, users, others)
 
 
 _LOOKS = {
@@ -178,7 +198,7 @@ _LOOKS = {
 }
 
 
-def _box(axis, x: int, row: int, look: str, text: str) -> None:
+def _box(axis, x: int, row: int, look: str, text: str) -> list:
     """One interaction; the rectangle's gid says what it is, for whoever reads the figure back."""
-    axis.add_patch(Rectangle((x - 0.4, row - 0.33), 0.8, 0.66, gid=look, **_LOOKS[look]))
-    axis.text(x, row, text, ha="center", va="center")
+    box = Rectangle((x - 0.4, row - 0.33), 0.8, 0.66, gid=look, **_LOOKS[look])
+    return [axis.add_patch(box), axis.text(x, row, text, ha="center", va="center")]

@@ -1,0 +1,285 @@
+"""The claims of the paper (and three questions of ours) as data: sentence, rule, conditions.
+
+A claim is tested at places, each a data set and a backbone. The test looks up intervals and
+returns conditions that hold or not; `scoreboard.verdict` turns them into a word.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .evidence import Evidence, above_zero
+from .paper import (
+    PAPER_BEST_EPSILON,
+    PAPER_LAST_DROP_PERCENT,
+    paper_numbers,
+)
+from .results import METRICS, MissingRecords, main_record
+
+Place = tuple[str, str]
+DATASETS = ("beauty", "video", "clothing", "ml-1m")
+SPARSE = DATASETS[:3]
+BACKBONES = ("sasrec", "gru4rec")
+ALL = tuple((dataset, backbone) for backbone in BACKBONES for dataset in DATASETS)
+VIDEO = tuple(("video", backbone) for backbone in BACKBONES)
+BASELINES = ("adv_linear", "adv_seq", "adv_global")
+SMALL_PERCENT = 3.0  # Section 5.6: the first and the middle item
+ALREADY_EPSILON, TOO_LARGE = 1.0, 30.0  # Section 5.5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a test found: the number to show with its interval, and the conditions.
+
+    shown: {"value", "low", "high"}, None for bounds that do not exist. unit: "%", "points" or a
+    metric. about: which of several numbers is shown, in words.
+    """
+
+    shown: dict
+    unit: str
+    conditions: list[bool]
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence, where it is tested, and how.
+
+    paper: the paper's number at a place, as text. rule: the conditions, in words.
+    """
+
+    section: str
+    text: str
+    rule: str
+    places: tuple[Place, ...]
+    test: Callable[[Evidence, Place], Finding]
+    paper: Callable[[Place], str] = lambda place: ""
+
+
+def table3_change(place: Place, method: str, metric: int = 0) -> float:
+    """The paper's change against the base in percent, Table 3."""
+    row = paper_numbers()["table3"][place[1]][place[0]]
+    return 100 * (row[method][metric] / row["base"][metric] - 1)
+
+
+def signed(value: float) -> str:
+    return f"{value:+.1f}%"
+
+
+def any_method_helps(evidence: Evidence, place: Place) -> Finding:
+    pairs = {m: evidence.pair(place, m, "base") for m in (*BASELINES, "adv_cas")}
+    least = min(pairs, key=lambda method: pairs[method]["difference"]["value"])
+    return Finding(pairs[least]["percent"], "%",
+                   above_zero(pair["difference"] for pair in pairs.values()),
+                   f"the least, {least}")
+
+
+def cascade_is_best(evidence: Evidence, place: Place) -> Finding:
+    pairs = {m: evidence.pair(place, "adv_cas", m) for m in ("base", *BASELINES)}
+    second = min(pairs, key=lambda method: pairs[method]["difference"]["value"])
+    return Finding(pairs[second]["percent"], "%",
+                   above_zero(pair["difference"] for pair in pairs.values()),
+                   f"over the best other, {second}")
+
+
+def paper_over_second(place: Place) -> str:
+    row = paper_numbers()["table3"][place[1]][place[0]]
+    second = max(BASELINES, key=lambda method: row[method][0])
+    return signed(100 * (row["adv_cas"][0] / row[second][0] - 1))
+
+
+def mean_gain(evidence: Evidence, place: Place) -> Finding:
+    """place: any data set, "..." stands for all that were run."""
+    [found] = evidence.averages("gain", backbone=place[1])
+    printed = _paper_mean(place[1], found["datasets"])
+    return Finding(found, "%", [*above_zero([found]), _reaches(found, printed)],
+                   f"{_of(found)}; Table 3 on these: {signed(printed)}")
+
+
+def _paper_mean(backbone: str, datasets: list[str]) -> float:
+    there = [name for name in datasets if name in DATASETS]
+    return sum(table3_change((name, backbone), "adv_cas", metric)
+               for name in there for metric in (0, 1)) / (2 * len(there)) if there else math.nan
+
+
+def more_gain(evidence: Evidence, place: Place) -> Finding:
+    [found] = evidence.averages("more gain", backbone=place[1])
+    ratios = []
+    for name in (name for name in found["datasets"] if name in DATASETS):
+        for metric in (0, 1):
+            of = {m: table3_change((name, place[1]), m, metric) for m in (*BASELINES, "adv_cas")}
+            ratios.append(100 * (of["adv_cas"] / max(of[m] for m in BASELINES) - 1))
+    printed = sum(ratios) / len(ratios) if ratios else math.nan
+    return Finding(found, "%", [*above_zero([found]), _reaches(found, printed)],
+                   f"{_of(found)}; Table 3 on these: {signed(printed)}")
+
+
+def _of(average: dict) -> str:
+    return "mean over " + ", ".join(average["datasets"])
+
+
+def _reaches(bounds: dict, number: float) -> bool:
+    return bounds["high"] is not None and bounds["high"] >= number
+
+
+def sparse_gains_more(evidence: Evidence, place: Place) -> Finding:
+    rows = evidence.averages("sparse", backbone=place[1])
+    least = min(rows, key=lambda row: row["value"])
+    return Finding(least, "points", above_zero(rows), f"the least, {least['sparse']} over ml-1m")
+
+
+def paper_sparse(place: Place) -> str:
+    means = {name: _paper_mean(place[1], [name]) for name in DATASETS}
+    least = min(SPARSE, key=means.__getitem__)
+    return f"{means[least] - means['ml-1m']:+.1f} points"
+
+
+def only_cascade_helps(evidence: Evidence, place: Place) -> Finding:
+    others = [evidence.pair(place, m, "base")["difference"] for m in BASELINES]
+    own = evidence.pair(place, "adv_cas", "base")
+    return Finding(own["percent"], "%", [*above_zero([own["difference"]]),
+                                         *(not helps for helps in above_zero(others))], "adv_cas")
+
+
+def base_has_converged(evidence: Evidence, place: Place) -> Finding:
+    longer = evidence.pair(place, "base+100", "base")
+    best = evidence.pair(place, "base", "base", "best")["difference"]
+    return Finding(longer["percent"], "%",
+                   [not above_zero([longer["difference"]])[0], _reaches(best, 0.0)],
+                   "100 more epochs")
+
+
+def both_terms_help(evidence: Evidence, place: Place) -> Finding:
+    single = ("adv_cas_1", "adv_cas_2")
+    alone = [evidence.pair(place, m, "base")["difference"] for m in single]
+    both = {m: evidence.pair(place, "adv_cas", m) for m in single}
+    second = min(both, key=lambda method: both[method]["difference"]["value"])
+    return Finding(both[second]["percent"], "%", above_zero(
+        [*alone, *(pair["difference"] for pair in both.values())]), f"both over {second}")
+
+
+def paper_terms(place: Place) -> str:
+    row = paper_numbers()["table4_sasrec"][place[0]]
+    return signed(100 * (row["adv_cas"][0] / max(row[m][0] for m in ("adv_cas_1", "adv_cas_2"))
+                          - 1))
+
+
+def small_epsilon_helps(evidence: Evidence, place: Place) -> Finding:
+    _, run = evidence.swept(place, lambda e: math.isclose(e, ALREADY_EPSILON))
+    pair = evidence.of_runs(run, evidence.run(place, "base"))
+    return Finding(pair["percent"], "%", above_zero([pair["difference"]]), "epsilon 1 over base")
+
+
+def best_epsilon(evidence: Evidence, place: Place) -> Finding:
+    low, high = PAPER_BEST_EPSILON
+    inside, better = evidence.swept(place, lambda e: low <= e <= high)
+    outside, worse = evidence.swept(place, lambda e: not low <= e <= high)
+    found = evidence.of_runs(better, worse)["difference"]
+    return Finding(found, "NDCG@10", above_zero([found]),
+                   f"epsilon {inside:g} over {outside:g}, each best on validation")
+
+
+def large_epsilon_falls(evidence: Evidence, place: Place) -> Finding:
+    limit, better = evidence.swept(place, lambda e: math.isclose(e, TOO_LARGE))
+    largest, worse = evidence.swept(place, lambda e: e > TOO_LARGE)
+    found = evidence.of_runs(better, worse)["difference"]
+    return Finding(found, "NDCG@10", above_zero([found]), f"epsilon {limit:g} over {largest:g}")
+
+
+def early_items_cost_little(evidence: Evidence, place: Place) -> Finding:
+    changes = {position: evidence.drop(place, "base", positions=position)["change"]
+               for position in ("first", "middle")}
+    worst = min(changes, key=lambda position: changes[position]["value"])
+    little = [bound["low"] is not None and bound["low"] > -SMALL_PERCENT
+              for bound in changes.values()]
+    return Finding(changes[worst], "%", little, f"the {worst} item, NDCG@10")
+
+
+def last_item_costs(evidence: Evidence, place: Place) -> Finding:
+    rows = {row["metric"]: row for row in evidence.averages("last item", dataset=place[0])}
+    conditions = []
+    for metric, row in rows.items():
+        printed = -PAPER_LAST_DROP_PERCENT[metric]
+        known = row["low"] is not None
+        conditions += [known and row["high"] < 0, known and row["low"] <= printed <= row["high"]]
+    other = rows["hr@10"]["value"]
+    return Finding(rows["ndcg@10"], "%", conditions,
+                   f"NDCG@10; HR@10 {'no number' if other is None else signed(other)}")
+
+
+def last_item_is_spared(evidence: Evidence, place: Place) -> Finding:
+    spared = {m: evidence.drop(place, m)["spared"] for m in ("base", "adv_linear", "adv_global")}
+    least = min(spared, key=lambda method: spared[method]["value"])
+    return Finding(spared[least], "points", above_zero(spared.values()), f"less than {least}")
+
+
+def decay_is_slower(evidence: Evidence, place: Place) -> Finding:
+    spared = [evidence.drop(place, "base", "hr@10", k=k)["spared"] for k in range(1, 6)]
+    return Finding(spared[-1], "points", above_zero(spared), "HR@10 at K = 5")
+
+
+def decay_is_alike(evidence: Evidence, place: Place) -> Finding:
+    spared = [evidence.drop(place, "base", "hr@10", k=k)["spared"] for k in range(1, 6)]
+    alike = [bound["low"] is not None and bound["low"] <= 0 <= bound["high"] for bound in spared]
+    return Finding(spared[-1], "points", alike, "HR@10 at K = 5")
+
+
+def attacked_is_above_clean(evidence: Evidence, place: Place) -> Finding:
+    found = evidence.drop(place, "base", "hr@10", k=5)["above clean"]
+    return Finding(found, "HR@10", above_zero([found]), "attacked adv_cas over clean base")
+
+
+def added_time(evidence: Evidence, place: Place) -> Finding:
+    base, guided = (main_record(evidence.results, *place, m) for m in ("base", "adv_cas"))
+    if base["provenance"]["hardware"] != guided["provenance"]["hardware"]:
+        raise MissingRecords("the two were timed on different machines")
+    epochs = guided["config"]["adv_epochs"] / base["config"]["epochs"]
+    ratio = guided["seconds"]["per_epoch"] / base["seconds"]["per_epoch"]
+    added = 100 * ratio * epochs
+    printed = paper_time()
+    return Finding({"value": added, "low": None, "high": None}, "%",
+                   [added <= printed, added <= 2 * printed],
+                   f"an epoch takes {ratio:.2f} of the base's")
+
+
+def paper_time() -> float:
+    paper = paper_numbers()["section57_efficiency"]
+    return 100 * paper["adversarial_100_epochs_minutes"] / paper["base_500_epochs_minutes"]
+
+
+def survives_control(evidence: Evidence, place: Place) -> Finding:
+    pairs = [evidence.pair(place, "adv_cas", "base+100", metric=metric) for metric in METRICS]
+    return Finding(pairs[0]["percent"], "%", above_zero(pair["difference"] for pair in pairs),
+                   "NDCG@10")
+
+
+def survives_best_base(evidence: Evidence, place: Place) -> Finding:
+    pairs = [evidence.pair(place, "adv_cas", "base", "best", metric) for metric in METRICS]
+    return Finding(pairs[0]["percent"], "%", above_zero(pair["difference"] for pair in pairs),
+                   "NDCG@10")
+
+
+def paper_values_help(scope: str) -> Callable[[Evidence, Place], Finding]:
+    def test(evidence: Evidence, place: Place) -> Finding:
+        base = evidence.run(place, "base")
+        pairs = {}
+        for method in ("adv_global", "adv_cas"):
+            [run] = evidence.with_role(place, method, "values", scope=scope).values()
+            pairs[method] = evidence.of_runs(run, base)
+        return Finding(pairs["adv_cas"]["percent"], "%", above_zero(
+            pair["difference"] for pair in pairs.values()), "adv_cas over base")
+    return test
+
+
+def holds_in_every_seed(evidence: Evidence, place: Place) -> Finding:
+    seeds = {}
+    for role in ("main", "seed"):
+        runs = [evidence.with_role(place, m, role) for m in ("adv_cas", "adv_global")]
+        seeds |= {seed: evidence.of_runs(runs[0][seed], runs[1][seed])
+                  for seed in runs[0] if seed in runs[1]}
+    least = min(seeds, key=lambda seed: seeds[seed]["difference"]["value"])
+    return Finding(seeds[least]["percent"], "%",
+                   above_zero(pair["difference"] for pair in seeds.values()),
+                   f"the least of {len(seeds)} seeds, {least}")
