@@ -28,11 +28,9 @@ def recur(rnn: nn.GRU, x: Tensor, step_sizes: Tensor) -> Tensor:
     """
     if torch.backends.cudnn.is_acceptable(x):
         return rnn(PackedSequence(x, step_sizes))[0].data
-    gates = nn.functional.linear(x, rnn.weight_ih_l0, rnn.bias_ih_l0).to(
-        rnn.weight_hh_l0.dtype
-    )
-    with torch.autocast(x.device.type, enabled=False):  # the loop itself in full precision
-        return _Recurrence.apply(gates, rnn.weight_hh_l0, rnn.bias_hh_l0, step_sizes.tolist())
+    gates = nn.functional.linear(x, rnn.weight_ih_l0, rnn.bias_ih_l0)
+    gates = gates.to(rnn.weight_hh_l0.dtype)  # mixed precision is for products, not for states
+    return _Recurrence.apply(gates, rnn.weight_hh_l0, rnn.bias_hh_l0, step_sizes.tolist())
 
 
 class _Recurrence(torch.autograd.Function):
