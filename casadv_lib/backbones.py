@@ -145,10 +145,16 @@ class SASRec(Backbone):
     def encode(self, rows, batch, drop=no_dropout):
         # counted from the end: the newest item always has the last position
         place = self.positions(self.max_len - 1 - batch.from_end)
-        x = drop(rows * self.input_scale + place)
+        x = drop(torch.add(place, rows, alpha=self.input_scale))
         for block in self.blocks:
             x = block(x, batch, drop)
         return self.norm(x)
+
+
+@functools.lru_cache(maxsize=256)
+def future(length: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """(length, length): minus infinity where the key is later than the query, else 0."""
+    return torch.full((length, length), -torch.inf, device=device, dtype=dtype).triu(1)
 
 
 class SASRecBlock(nn.Module):
@@ -192,6 +198,8 @@ class SASRecBlock(nn.Module):
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, drop=no_dropout) -> Tensor:
         """Causal attention in one (users, length, d) block."""
+        if self.n_heads == 1:
+            return torch.bmm(drop(self.attention_weights(query, key)), value)
         users, length, _ = query.shape
 
         def heads(x):  # (users x heads, length, d / heads)
@@ -205,9 +213,9 @@ class SASRecBlock(nn.Module):
     def attention_weights(q: Tensor, k: Tensor) -> Tensor:
         """softmax(q k' / sqrt(d)) over present and past, (users x heads, length, length)."""
         length, d = q.shape[1:]
-        future = torch.full((length, length), -torch.inf, device=q.device, dtype=q.dtype).triu(1)
+        mask = future(length, q.device, q.dtype)
         # the mask and the scaling ride along with the product
-        return torch.baddbmm(future, q, k.transpose(1, 2), alpha=d**-0.5).softmax(-1)
+        return torch.baddbmm(mask, q, k.transpose(1, 2), alpha=d**-0.5).softmax(-1)
 
 
 class GRU4Rec(Backbone):

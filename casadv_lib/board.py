@@ -41,18 +41,25 @@ class Board:
         self._data: dict[str, SequenceDataset] = dict(data or {})
         self._done: set[str] = set()
         self._folders: dict[str, Path] = {}
+        self._rough: dict[str, dict] = {}
         self.new_choices: list[dict] = []
+
+    def rough(self, job: Job) -> dict:
+        """The job's configuration before any choice: right in all but epsilon and lambda1."""
+        if job.name not in self._rough:
+            self._rough[job.name] = configure(**job.asked)
+        return self._rough[job.name]
 
     def data(self, job: Job) -> SequenceDataset:
         """The data set of a job, loaded once."""
-        name = configure(**job.asked)["dataset"]
+        name = self.rough(job)["dataset"]
         if name not in self._data:
             self._data[name] = load_dataset(name)
         return self._data[name]
 
     def chosen(self, job: Job) -> dict[str, float] | None:
         """The values of the job's family; chosen now where its trials are all stored."""
-        data, rough = self.data(job), configure(**job.asked)
+        data, rough = self.data(job), self.rough(job)
         found = self.choices.get(job.family, rough, data.fingerprint)
         if found is None:
             def score(config):
@@ -88,7 +95,7 @@ class Board:
         attacks = [has_attack(attack_path(folder, **options)) for options in job.attacks]
         done = all(attacks) if attacks else (folder / "metrics.json").exists()
         if not done and job.role == "trial":
-            rough = configure(**job.asked)
+            rough = self.rough(job)
             done = self.choices.get(rough["method"], rough, self.data(job).fingerprint) is not None
         if done:
             self._done.add(job.name)
@@ -118,13 +125,15 @@ class Board:
         if job.attacks:
             paths = [attack_path(folder, **options) for options in job.attacks if folder]
             return sum(map(has_attack, paths)), len(job.attacks)
-        epochs = epochs_of(configure(**job.asked))
+        epochs = epochs_of(self.rough(job))
         if self.is_done(job):
             return epochs, epochs
-        path = folder and folder / "checkpoint.pt"
-        if not path or not path.exists():
-            return 0, epochs
-        return len(load_tensors(path)["history"]["losses"]), epochs
+        return len(self.epoch_seconds(job)), epochs
+
+    def epoch_seconds(self, job: Job) -> list[float]:
+        """How long each epoch took that the run's checkpoint holds."""
+        path = (self.folder(job) or Path()) / "checkpoint.pt"
+        return load_tensors(path)["history"]["epoch_seconds"] if path.exists() else []
 
     def failure(self, job: Job) -> dict | None:
         """What a failed try left, or None."""

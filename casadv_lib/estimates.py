@@ -8,7 +8,6 @@ from statistics import median
 from .board import Board, epochs_of
 from .files import read_json
 from .plan import Job
-from .profiles import configure
 from .runs import runs_folder
 
 # An epoch of a method over an epoch of the base, where no stored run says it: by the passes that
@@ -90,13 +89,14 @@ class Times:
 
 def time_left(board: Board, job: Job, times: Times) -> Estimate:
     """What is left of a job that is not done, from its checkpoint on."""
-    data, config = board.data(job), configure(**job.asked)
+    data, config = board.data(job), board.rough(job)
     done, total = board.progress(job)
     scores = data.n_users * data.n_items
     if job.attacks:
         one = times.per_attack(config, scores)
         return Estimate((total - done) * one.seconds, one.is_guess)
-    epoch = times.per_epoch(config, data.n_interactions)
+    own = board.epoch_seconds(job)
+    epoch = Estimate(median(own), False) if own else times.per_epoch(config, data.n_interactions)
     once = times.per_evaluation(config, scores)
     every = config["eval_every"] or epochs_of(config)
     evaluations = -(-(total - done) // every) + 2  # the last epoch and the best, once more

@@ -8,6 +8,7 @@ are made on the device and fetched together with the epoch's mean loss.
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +22,8 @@ from .optimisation import TrainingSettings
 
 WATCHED_USERS = 16
 # Trained encoders spread their users by 0.2 to 0.95 of the vectors' length; the worst setting
-# that still ranked anything by 0.006. Below this, users can no longer be told apart.
-SMALLEST_SPREAD = 1e-3
+# that still ranked anything by 0.006. Below this, users can hardly be told apart.
+SMALLEST_SPREAD = 3e-3
 # Trained embeddings have coordinates of about 0.1 to 0.5; one step of Adam moves them by 0.001.
 LARGEST_COORDINATE = 10.0
 
@@ -116,6 +117,23 @@ def diagnosis(
     if found.spread is not None and found.spread < SMALLEST_SPREAD:
         return _collapse(found.spread, epoch, s, a, method, listed)
     return None
+
+
+def act_on(found: Vitals, epoch: int, s: TrainingSettings, a: AdversarialSettings,
+           method: Method | None, noted: bool) -> bool:
+    """Raise TrainingError for a sick model; or warn, once, where settings ask to go on.
+
+    A loss or weights that are no numbers always raise. Returns whether a warning was given, now
+    or (noted) before.
+    """
+    sick = diagnosis(found, epoch, s, a, method)
+    if sick is None:
+        return noted
+    if s.health == "stop" or not all(map(math.isfinite, (found.loss, found.size))):
+        raise TrainingError(sick)
+    if not noted:
+        warnings.warn(f"{sick}. Training goes on, since health is 'note'", stacklevel=3)
+    return True
 
 
 def _collapse(spread: float, epoch: int, s: TrainingSettings, a: AdversarialSettings,

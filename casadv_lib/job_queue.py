@@ -123,7 +123,8 @@ class Queue:
             busy.add(lock)
         if self.running:
             sentinels = [process.sentinel for process, *_ in self.running.values()]
-            connection.wait(sentinels, SECONDS_BETWEEN_LOOKS)
+            full = len(self.running) >= self.workers  # nothing can start before one ends
+            connection.wait(sentinels, None if full else SECONDS_BETWEEN_LOOKS)
             self._gather()
             return True
         if elsewhere:
@@ -197,7 +198,8 @@ def _context():
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    # PyTorch loads the second, which is slow, when it makes an optimiser
+    context.set_forkserver_preload([__name__, "torch._dynamo"])
     before = os.environ.get("PYTHONPATH")
     # the server finds the library wherever the caller works
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), before]))

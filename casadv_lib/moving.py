@@ -23,9 +23,11 @@ from .style import RC
 def moves(figure: Figure, draw: Callable[..., list[Artist]], *values) -> Figure:
     """Draw the moving part of a figure for its first values, and remember how.
 
-    draw: takes values, returns the artists it added (or the titles it changed). It must leave
-        the limits of all axes as they are.
+    draw: takes values, returns the artists it added (or the titles it changed). The limits of all
+        axes stay as they are now.
     """
+    for axis in figure.axes:
+        axis.autoscale(False)
     figure.draw_moving, figure.moving = draw, []
     return moved(figure, *values)
 

@@ -27,6 +27,7 @@ class TrainingSettings:
     device: str = "auto"  # "auto": a GPU if there is one; or any name PyTorch knows
     amp: str | bool = "auto"  # bfloat16 passes; "auto": no, they drown the small random start
     compile: str | bool = "auto"  # torch.compile of the encoder; "auto": no
+    health: str = "stop"  # at a collapsed encoder or exploding embeddings; "note": warn, go on
 
     def __post_init__(self):
         for name in ("epochs", "seed", "eval_every"):
@@ -37,6 +38,7 @@ class TrainingSettings:
         for name in ("beta1", "beta2"):
             number(name, getattr(self, name), low=0, high=0.99999)
         one_of("decay", self.decay, ("adamw", "adam", "item_norm"))
+        one_of("health", self.health, ("stop", "note"))
         for name in ("amp", "compile"):
             one_of(name, getattr(self, name), ("auto", True, False))
         choose_device(self.device)

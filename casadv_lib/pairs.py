@@ -115,14 +115,14 @@ def of_runs(runs: list[tuple[Run, list[str]]]) -> dict:
     for name in dict.fromkeys(one.data.name for one, _ in runs):
         own = [(one, roles) for one, roles in runs if one.data.name == name]
         resampled[name] = Resampled([one for one, _ in own])
-        for group in _comparable(own):
+        for kind, group in _comparable(own):
             found["pairs"] += _pairs(group, resampled[name])
-            found["drops"] += _drops(group, resampled[name])
+            found["drops"] += _drops(group, resampled[name]) if kind == "main" else []
     found["averages"] = _averages(runs, resampled)
     return found
 
 
-def _comparable(runs: list[tuple[Run, list[str]]]) -> list[list[Run]]:
+def _comparable(runs: list[tuple[Run, list[str]]]) -> list[tuple[str, list[Run]]]:
     """Groups of runs to compare: the methods with one backbone and seed; a sweep, or the paper's
     values, with their base."""
     groups: dict[tuple, list[Run]] = {}
@@ -135,7 +135,7 @@ def _comparable(runs: list[tuple[Run, list[str]]]) -> list[list[Run]]:
         bases = [one for one in groups.get(("main", *rest), ()) if one.config["method"] == "base"]
         group += bases if kind != "main" else []
     order = list(METHOD_ORDER)
-    return [sorted(group, key=lambda one: order.index(one.config["method"]))
+    return [(kind, sorted(group, key=lambda one: order.index(one.config["method"])))
             for (kind, *_), group in groups.items() if kind in ("main", "sweep", "values")]
 
 
@@ -158,7 +158,7 @@ def _drops(group: list[Run], resampled: Resampled) -> list[dict]:
     attacked; "above clean": minus the other's clean score on the same users.
     """
     found = []
-    guided = next((one for one in reversed(group) if one.config["method"] == "adv_cas"), None)
+    guided = next((one for one in group if one.config["method"] == "adv_cas"), None)
     for one in group:
         for path in sorted((one.folder / "attacks").glob("test-*.npz")):
             run, stem = one.folder.name, path.stem

@@ -56,7 +56,7 @@ MODEL_DEFAULTS = {
 }
 
 # How a run is computed, not what: these do not change which run it is.
-NOT_IDENTITY = ("profile", "device", "compile")
+NOT_IDENTITY = ("profile", "device", "compile", "health")
 WHERE_OPTIMIZER = ("fresh", "kept")  # Adam's state at the switch of phases
 
 
@@ -129,7 +129,9 @@ def _checked(config: dict) -> dict:
 
 def part(config: dict, kind: type):
     """The settings object of that class out of a configuration."""
-    return kind(**{f.name: config[f.name] for f in fields(kind)})
+    # configurations stored by older code may lack what does not change a run
+    names = [f.name for f in fields(kind) if f.name in config or f.name not in NOT_IDENTITY]
+    return kind(**{name: config[name] for name in names})
 
 
 def model_arguments(config: dict) -> dict:

@@ -8,14 +8,16 @@ epoch stays and the same call goes on from there.
 
 from __future__ import annotations
 
-import copy
 from dataclasses import asdict
 from pathlib import Path
+
+import torch
 
 from .files import DamagedFile, load_tensors, save_tensors
 from .health import TrainingError
 
-HOW_NOT_WHAT = ("epochs", "eval_every", "device", "compile")  # may change when a run goes on
+# may change when a run goes on
+HOW_NOT_WHAT = ("epochs", "eval_every", "device", "compile", "health")
 PARTS = ("model", "history")
 
 
@@ -68,6 +70,15 @@ def put(content: dict, trainer, path: Path | str) -> None:
     trainer.history = type(trainer.history)(**content["history"])
 
 
+def copied(value):
+    """A copy of nested dicts and lists whose tensors have memory of their own."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone()
+    if isinstance(value, dict):
+        return {key: copied(v) for key, v in value.items()}
+    return list(value) if isinstance(value, list) else value
+
+
 class LastGood:
     """The state after the last good epoch; leaving its block by a stop brings it back.
 
@@ -82,12 +93,10 @@ class LastGood:
     def remember(self) -> None:
         """Copy the present state; the cost is about that of one step of Adam."""
         content = self.trainer.content()
-        best = content["history"]["best_state"]  # replaced when a better one comes, never changed
-        history = content["history"] | {"best_state": None}
-        self.content = {
-            "model": copy.deepcopy(content["model"]), "origin": content["origin"],
-            "history": copy.deepcopy(history) | {"best_state": best},
-        }  # fmt: skip
+        # these two are replaced by new ones in training, never changed: no need to copy them
+        fixed = {name: content["history"].pop(name) for name in ("best", "best_state")}
+        self.content = copied(content)
+        self.content["history"] |= fixed
 
     def __enter__(self) -> LastGood:
         return self

@@ -194,6 +194,7 @@ def as_markdown(table: pd.DataFrame) -> str:
         if len(absent):
             where = where_in_words(zip(absent["dataset"], absent["backbone"], strict=True))
             lines.append(f"| {head} | {where} | | | not run |")
-    return "\n".join([*lines, "", f"In all: {counts(table)}. Rules: \"reproduced\" where all "
-                      "conditions hold, \"partly\" where some do, \"not\" where none does.",
-                      "", *rules]) + "\n"
+    return "\n".join([
+        *lines, "", f"In all: {counts(table)}.", "", "<details><summary>The rules: \"reproduced\" "
+        "where all conditions hold, \"partly\" where some do, \"not\" where none does</summary>",
+        "", *rules, "", "</details>"]) + "\n"

@@ -24,7 +24,8 @@ from .checks import one_of
 from .data import SequenceDataset, training_sequences
 from .evaluation import evaluate
 from .files import make_folder, save_tensors
-from .health import TrainingError, diagnosis, look_at, vitals, watched_users
+from .health import TrainingError as TrainingError
+from .health import act_on, look_at, vitals, watched_users
 from .optimisation import TrainingSettings, choose_device, compile_encoder, make_optimizer
 from .resume import LastGood, origin, put, read
 from .sampling import NegativeSampler
@@ -71,7 +72,7 @@ class Trainer:
         self.table, self.sampler = training_table(
             model, data, self.device, self._terms(), settings.batch_size, self.adversarial
         )
-        self.watched = watched_users(self.table)
+        self.watched, self.noted = watched_users(self.table), False
         self.optimizer = make_optimizer(model, settings)
         self.generator = torch.Generator(self.device)
         self.history = History()
@@ -112,8 +113,9 @@ class Trainer:
         # the only place of an epoch that waits for the device
         found = vitals(losses, sizes, look_at(self.model, self.watched), self.watched is not None)
         epoch = self.first_epoch + self.done + 1
-        if sick := diagnosis(found, epoch, self.settings, self.adversarial, self.method):
-            raise TrainingError(sick)
+        self.noted = act_on(
+            found, epoch, self.settings, self.adversarial, self.method, self.noted
+        )
         return found.loss
 
     def evaluate(self) -> dict:
@@ -145,11 +147,10 @@ class Trainer:
                 self.load(checkpoint)
         s, saved = self.settings, time.monotonic()
         label = "phase 1" if self.method is None else "phase 2"
-        bar = tqdm(
+        with LastGood(self, checkpoint) as good, tqdm(
             total=s.epochs, initial=self.done, desc=label, unit="epoch",
             disable=not progress or bool(os.environ.get("CI")),
-        )  # fmt: skip
-        with bar, LastGood(self, checkpoint) as good:
+        ) as bar:  # fmt: skip
             while self.done < s.epochs:
                 started = time.perf_counter()
                 loss = self.train_epoch()
