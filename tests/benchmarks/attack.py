@@ -1,0 +1,32 @@
+"""Attacking all users, for each number K of replaced items, against ranking them."""
+
+from __future__ import annotations
+
+import torch
+
+import casadv_lib as cas
+from benchmarks.rows import dearer
+from benchmarks.timing import take_turns, timed
+from casadv_lib.profiles import MAX_LEN
+
+
+def main(dataset: str = "beauty", ks=(1, 2, 3, 5), repeats: int = 2, dim: int = 100,
+         device: str = "cpu") -> dict:
+    """The last K items, by gradient; the attack ranks clean and attacked users itself."""
+    data = cas.load_dataset(dataset)
+    torch.manual_seed(0)
+    model = cas.SASRec(data.n_items, max_len=MAX_LEN.get(dataset, 50), dim=dim).to(device)
+    clocks = {k: timed(lambda k=k: cas.attack(model, data, "last", k)) for k in ks}
+    clocks["evaluate"] = timed(lambda: cas.evaluate(model, data))
+    seconds = take_turns(clocks, repeats)
+    return {
+        "title": f"Replacing the last K items of every user of {data.name}",
+        "rows": [
+            dearer(f"{data.name}, SASRec: attack on the last {k}", seconds[k],
+                   "one `evaluate`", seconds["evaluate"], headline=k == 1)
+            for k in ks
+        ],
+        "data": data.fingerprint,
+        "notes": ["An attack ranks its users twice, before and after, and searches substitutes "
+                  "among all items; with a larger K fewer users are long enough."],
+    }

@@ -1,0 +1,78 @@
+"""How the cost grows: with users, with items, and with the length of the histories."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+import casadv_lib as cas
+from benchmarks.rows import measured
+from benchmarks.timing import take_turns, timed
+from benchmarks.worlds import dataset_of
+from casadv_lib.adversarial import AdversarialSettings
+from casadv_lib.growth import exponent
+from casadv_lib.optimisation import TrainingSettings
+from casadv_lib.profiles import CHOSEN
+from casadv_lib.training import Trainer
+
+USERS, ITEMS = (500, 2000, 8000), (1000, 4000, 16000)
+LENGTHS = (50, 100, 200, 400)
+FIXED = {"users": 1000, "items": 2000, "users_of_length": 128}
+
+
+def actions(data, max_len: int, dim: int, device: str) -> dict:
+    """The four curves: an epoch of each backbone, one of adv_cas, the ranking of all users."""
+    settings = TrainingSettings(epochs=1, device=device)
+    models = {}
+    for name in ("SASRec", "GRU4Rec"):
+        torch.manual_seed(0)
+        models[name] = getattr(cas, name)(data.n_items, max_len=max_len, dim=dim).to(device)
+    base = {name: Trainer(model, data, settings) for name, model in models.items()}
+    cascade = Trainer(models["SASRec"], data, settings, "adv_cas", AdversarialSettings(**CHOSEN))
+    return {
+        "SASRec, phase 1": base["SASRec"].train_epoch,
+        "GRU4Rec, phase 1": base["GRU4Rec"].train_epoch,
+        "SASRec, adv_cas": cascade.train_epoch,
+        "SASRec, ranking": lambda: cas.evaluate(models["SASRec"], data),
+    }
+
+
+def curve(worlds: dict[int, tuple], repeats: int, dim: int, device: str) -> dict:
+    """worlds: {size: (data, max_len)}. All sizes and actions take turns."""
+    clocks = {(name, size): timed(action) for size, (data, max_len) in worlds.items()
+              for name, action in actions(data, max_len, dim, device).items()}
+    seconds = take_turns(clocks, repeats)
+    lines = {}
+    for name in dict.fromkeys(name for name, _ in clocks):
+        turns = np.array([seconds[name, size] for size in worlds])
+        lines[name] = {"median": np.median(turns, 1).tolist(), "low": turns.min(1).tolist(),
+                       "high": turns.max(1).tolist(),
+                       "exponents": [exponent(list(worlds), turn) for turn in turns.T]}
+    return {"x": list(worlds), "lines": lines}
+
+
+def main(users=USERS, items=ITEMS, lengths=LENGTHS, fixed=None, repeats: int = 3, dim: int = 100,
+         device: str = "cpu") -> dict:
+    fixed = FIXED | (fixed or {})
+    many = fixed["users_of_length"]
+    worlds = {
+        "users": {n: (dataset_of(n, fixed["items"]), 50) for n in users},
+        "items": {n: (dataset_of(fixed["users"], n), 50) for n in items},
+        # three items more: one target to learn from, two held out
+        "length": {n: (dataset_of(many, fixed["items"], n + 3), n) for n in lengths},
+    }
+    words = {
+        "users": ("users", f"{fixed['items']:,} items, about 9 a history"),
+        "items": ("items in the catalogue", f"{fixed['users']:,} users, about 9 items a history"),
+        "length": ("items a history = T", f"{many} users, {fixed['items']:,} items"),
+    }
+    curves = {name: curve(sizes, repeats, dim, device) |
+              {"label": words[name][0], "fixed": words[name][1]}
+              for name, sizes in worlds.items()}
+    rows = [
+        measured(f"{line}: exponent in the number of {words[name][0]}", found["exponents"], "")
+        for name, drawn in curves.items() for line, found in drawn["lines"].items()
+    ]
+    return {"title": "How the cost grows", "rows": rows, "curves": curves,
+            "notes": ["Seconds grow like size ** exponent, fitted over the sizes of a curve: 1 is "
+                      "linear. Made-up data; the other sizes stand above each panel."]}

@@ -1,0 +1,131 @@
+"""The list of benchmarks, and what is stored of each: one JSON file with its provenance.
+
+    python -m benchmarks [--only NAME] [--device cuda] [--list] [--table]
+
+Each benchmark runs in a process of its own, on one thread. NAME is a name of the list or the
+beginning of some ("padded" runs all three data sets of it).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import torch
+
+from benchmarks.others import MissingEnvironment
+from benchmarks.own_process import environment
+from casadv_lib import bench_tables, growth
+from casadv_lib.files import write_bytes, write_json
+from casadv_lib.provenance import provenance
+
+ROOT = Path(__file__).resolve().parents[2]
+# fewer users where histories are long, so that no benchmark takes more than some minutes
+BATCHES = {"beauty": 24, "video": 24, "ml-1m": 8}
+
+# name: (module, arguments of its main)
+BENCHMARKS = {
+    **{f"padded-{name}": ("padded", {"dataset": name, "batches": batches})
+       for name, batches in BATCHES.items()},
+    **{f"recbole-{name}": ("recbole", {"dataset": name, "batches": batches})
+       for name, batches in BATCHES.items()},
+    **{f"rectools-{name}": ("rectools", {"dataset": name, "batches": batches})
+       for name, batches in BATCHES.items()},
+    "adversarial": ("adversarial", {"dataset": "beauty"}),
+    "ranking": ("ranking", {"dataset": "beauty"}),
+    "attack": ("attack", {"dataset": "beauty"}),
+    "cascade": ("cascade", {}),
+    "growth": ("growth", {}),
+    "memory": ("memory", {"dataset": "beauty"}),
+    "slider": ("slider_latency", {}),
+}
+NEEDS_NO_DEVICE = ("cascade", "slider_latency")
+
+
+def chosen(only: str | None) -> list[str]:
+    """The names that are `only` or begin with it; those whose module is there for None."""
+    found = [name for name in BENCHMARKS if only is None or name == only]
+    found = found or [name for name in BENCHMARKS if name.startswith(only)]
+    if not found:
+        raise ValueError(f"only is {only!r}; allowed are {', '.join(BENCHMARKS)}")
+    return found
+
+
+def run_one(name: str, device: str, folder: Path) -> dict:
+    """Run a benchmark in this process and store what it found."""
+    module, arguments = BENCHMARKS[name]
+    if module not in NEEDS_NO_DEVICE:
+        arguments = arguments | {"device": device}
+    torch.set_num_threads(1)
+    # how busy the machine is before anything of ours starts
+    busy = psutil.cpu_percent(interval=1.0)
+    started = time.perf_counter()
+    found = importlib.import_module(f"benchmarks.{module}").main(**arguments)
+    seconds = time.perf_counter() - started
+    fingerprint = found.pop("data", "none: made up by the benchmark")
+    found["name"] = name
+    found["provenance"] = provenance(fingerprint, torch.device(device), seconds)
+    found["provenance"]["processor_use_before_percent"] = busy
+    write_json(folder / f"{name}.json", found)
+    return found
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    names = chosen(options.only)
+    if options.list:
+        print("\n".join(names))
+        return 0
+    folder = Path(options.folder or bench_tables.folder_of(options.device))
+    if options.table:
+        write_summary(folder, options.readme)
+        return 0
+    if options.here:
+        try:
+            print(bench_tables.markdown([run_one(names[0], options.device, folder)]))
+        except MissingEnvironment as error:
+            print(f"not run: {error}")
+            return 1
+        return 0
+    failed = []
+    for name in names:
+        print(f"\n{name}", flush=True)
+        again = ["--only", name, "--here", "--device", options.device, "--folder", str(folder)]
+        child = subprocess.run([sys.executable, "-m", "benchmarks", *again], env=environment())
+        if child.returncode:
+            failed.append(name)
+    write_summary(folder, readme=options.readme)
+    if failed:
+        print(f"did not run: {', '.join(failed)}; their stored numbers are unchanged")
+    return 1 if failed else 0
+
+
+def write_summary(folder: Path, readme: Path | None) -> None:
+    """The Markdown table of all stored benchmarks, the growth figure, the README's block."""
+    stored = bench_tables.load(folder)
+    write_bytes(folder / "table.md", bench_tables.markdown(stored).encode())
+    if any("curves" in found for found in stored):
+        growth.write(stored, folder)
+    if readme is not None and folder.resolve() == bench_tables.FOLDER.resolve():
+        text = readme.read_text(encoding="utf-8")
+        write_bytes(readme, bench_tables.with_block(text, stored).encode())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", help="a benchmark, or the beginning of some names")
+    parser.add_argument("--device", default="cpu", help="where PyTorch computes")
+    parser.add_argument("--folder", help="where the results go; default: figures/bench")
+    parser.add_argument("--list", action="store_true", help="print the names and stop")
+    parser.add_argument("--table", action="store_true",
+                        help="measure nothing, write tables and figure from what is stored")
+    parser.add_argument("--here", action="store_true",
+                        help="run the first of the names in this process")
+    parser.add_argument("--readme", type=Path, default=ROOT / "README.md",
+                        help="the file whose block is written again")
+    return parser

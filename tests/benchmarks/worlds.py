@@ -1,0 +1,74 @@
+"""Data for benchmarks: a sample of a real data set, and made-up histories of any size."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from casadv_lib import SequenceDataset
+
+PLATEAU = 50  # items that are equally popular; also the longest history without repeats
+
+
+def sample(data: SequenceDataset, users: int, seed: int = 0) -> SequenceDataset:
+    """Some users, drawn at random, with the whole catalogue; all of them if there are no more."""
+    if users >= data.n_users:
+        return data
+    kept = np.sort(np.random.default_rng(seed).permutation(data.n_users)[:users])
+    return replace(data, sequences=[data.sequences[u] for u in kept],
+                   user_ids=[data.user_ids[u] for u in kept])
+
+
+def lengths_of(interactions: int, rng: np.random.Generator) -> np.ndarray:
+    """Lengths of histories with that sum: 5 to 50, many short ones, about 9 on average."""
+    drawn = 5 + rng.exponential(4.6, interactions // 5 + 1).astype(np.int64)
+    ends = np.cumsum(np.minimum(drawn, PLATEAU))
+    users = int(np.searchsorted(ends, interactions))
+    return np.diff(np.concatenate([[0], ends[:users], [interactions]]))
+
+
+def interactions_of(size: int, n_items: int | None = None, repeats: bool = False, seed: int = 0
+                    ) -> tuple[np.ndarray, np.ndarray]:
+    """Made-up histories, flat: (items, offsets), int64, with `size` interactions.
+
+    Popularity follows Zipf's law, rank ** -1; n_items None: 16 interactions an item, as in
+    Amazon Beauty. repeats=False: no user has an item twice, which costs nothing to arrange:
+    items come in plateaus of PLATEAU equally popular ones, and the places of a history walk
+    through the plateau's places in turn. repeats=True: independent draws.
+    """
+    rng = np.random.default_rng(seed)
+    lengths = lengths_of(size, rng)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    n_items = n_items or max(size // 16, 2 * PLATEAU)
+    ranks = n_items if repeats else n_items // PLATEAU
+    items = np.empty(size, dtype=np.int64)
+    chunk = 1 << 17  # users at a time, so that making the data is no peak of memory
+    for a in range(0, len(lengths), chunk):
+        part = lengths[a : a + chunk]
+        i, j = offsets[a], offsets[min(a + chunk, len(lengths))]
+        # u uniform: n ** u has density 1 / x on [1, n]
+        drawn = np.minimum(((ranks + 1.0) ** rng.random(j - i)).astype(np.int64), ranks)
+        if repeats:
+            items[i:j] = drawn
+        else:
+            owner = np.repeat(np.arange(len(part)), part)
+            place = np.arange(j - i) - (np.cumsum(part) - part)[owner]
+            turn = (rng.integers(0, PLATEAU, len(part))[owner] + place) % PLATEAU
+            items[i:j] = (drawn - 1) * PLATEAU + turn + 1
+    return items, offsets
+
+
+def dataset_of(users: int, n_items: int, length: int | None = None, seed: int = 0
+               ) -> SequenceDataset:
+    """A made-up data set; length None: histories of about 9 items, else all of that length."""
+    rng = np.random.default_rng(seed)
+    if length is None:
+        lengths = np.minimum(5 + rng.exponential(4.6, users).astype(np.int64), PLATEAU)
+        items, _ = interactions_of(int(lengths.sum()), n_items, repeats=True, seed=seed)
+    else:
+        lengths = np.full(users, length)
+        items = rng.integers(1, n_items + 1, users * length)
+    ids = ["", *(str(i) for i in range(1, n_items + 1))]
+    sequences = np.split(items, np.cumsum(lengths)[:-1])
+    return SequenceDataset("made up", sequences, n_items, ids, ids, list(range(users)))
