@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from .checks import number
+from .moving import moves
 from .style import key_below, panels, styled
 
 OWN, OTHERS = "#009E73", "#E69F00"  # the colours of Figure 2's boxes
@@ -75,12 +76,50 @@ def stacked_terms(own: Sequence[np.ndarray], cross: Sequence[np.ndarray],
     _checked(own, cross)
     figure, axes = panels(1, len(own), width=3.2, height=2.4, sharey=True)
     for axis, first, second, row, label in zip(axes[0], own, cross, items, labels):
-        place = np.arange(len(first))
-        axis.bar(place, first, color=OWN, label="own history, 1 + T - t")
-        axis.bar(place, second, bottom=first, color=OTHERS, hatch="//", edgecolor="white",
-                 linewidth=0.5, label="other histories, with b/m")
-        axis.set(title=label, xlabel="item at each step, oldest first", xticks=place)
-        axis.set_xticklabels([str(item) for item in row], rotation=60, fontsize=7)
+        _own_bars(axis, first, row)
+        _cross_bars(axis, first, second)
+        axis.set_title(label)
     axes[0, 0].set_ylabel("cascade effect C")
     key_below(figure, axes[0, 0].get_legend_handles_labels()[0])
     return figure
+
+
+@styled
+def user_terms(own: np.ndarray, cross: np.ndarray, items: np.ndarray, mark: int, most: float
+               ) -> Figure:
+    """One panel of `stacked_terms` with a marked interaction, for a batch size that can move.
+
+    mark: the interaction, from 0 for the oldest. most: the upper end of the axis. cross and mark
+    are the moving part (see `moving`).
+    """
+    _checked([own], [cross])
+    figure, ((axis,),) = panels(1, 1, width=7.2, height=2.2)
+    _own_bars(axis, own, items)
+    axis.set(ylabel="cascade effect C", ylim=(0, 1.15 * most))
+    keys = axis.get_legend_handles_labels()[0]
+
+    def draw(cross, mark):
+        number("mark", mark, 0, len(own) - 1, kind=int)
+        bars = _cross_bars(axis, own, cross)
+        C = own[mark] + cross[mark]
+        frame = axis.bar([mark], [C], width=0.95, fill=False, edgecolor="0.1", linewidth=1.8)
+        title = axis.set_title(f"marked: item {items[mark]}, C = {own[mark]:g} + {cross[mark]:.4g} "
+                               f"= {C:.4g}")
+        return [*bars, *frame, title]
+
+    figure = moves(figure, draw, cross, mark)
+    keys += axis.get_legend_handles_labels()[0][-1:]
+    key_below(figure, keys)
+    return figure
+
+
+def _own_bars(axis, own: np.ndarray, items: np.ndarray) -> None:
+    place = np.arange(len(own))
+    axis.bar(place, own, color=OWN, label="own history, 1 + T - t")
+    axis.set(xlabel="item at each step, oldest first", xticks=place)
+    axis.set_xticklabels([str(item) for item in items], rotation=60, fontsize=7)
+
+
+def _cross_bars(axis, own: np.ndarray, cross: np.ndarray):
+    return axis.bar(np.arange(len(own)), cross, bottom=own, color=OTHERS, hatch="//",
+                    edgecolor="white", linewidth=0.5, label="other histories, with b/m")

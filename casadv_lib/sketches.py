@@ -6,6 +6,7 @@ Figure 1 shows what cascade-guided perturbations look like, Figure 2 what a casc
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Patch, Rectangle
@@ -89,9 +90,8 @@ def perturbations(axis, points, move, radius, method, effects) -> list:
     """Circles of the perturbations' sizes, their arrows, and labels; returns what it drew."""
     color, found = STYLES[method].color, []
     for point, size in zip(points, radius, strict=True):
-        found.append(axis.add_patch(
-            Circle(point, size, facecolor=color, edgecolor=color, alpha=0.25, zorder=2)))
-        found.append(axis.add_patch(Circle(point, size, fill=False, edgecolor=color, zorder=3)))
+        found.append(axis.add_artist(
+            Circle(point, size, facecolor=to_rgba(color, 0.25), edgecolor=color, zorder=2)))
     found.append(axis.quiver(*points.T, *move.T, angles="xy", scale_units="xy", scale=1,
                              color=color, width=0.006, zorder=4))
     corners = np.column_stack([axis.get_xlim(), axis.get_ylim()])
@@ -201,4 +201,4 @@ _LOOKS = {
 def _box(axis, x: int, row: int, look: str, text: str) -> list:
     """One interaction; the rectangle's gid says what it is, for whoever reads the figure back."""
     box = Rectangle((x - 0.4, row - 0.33), 0.8, 0.66, gid=look, **_LOOKS[look])
-    return [axis.add_patch(box), axis.text(x, row, text, ha="center", va="center")]
+    return [axis.add_artist(box), axis.text(x, row, text, ha="center", va="center")]

@@ -1,0 +1,77 @@
+"""Attacks on some users only, and what a table and an average make of them."""
+
+import numpy as np
+import pytest
+from _stored_runs import own_file, stored_runs  # noqa: F401 - fixtures
+from conftest import build
+
+import casadv_lib as cas
+from casadv_lib.replacement import Replacements, history_table, list_table
+
+
+@pytest.mark.parametrize("pick", ["gradient", "nearest", "random", "projection"])
+@pytest.mark.parametrize("k", [1, 3])
+def test_attack_on_some_users_is_their_part_of_the_whole(toy, pick, k, monkeypatch):
+    monkeypatch.setattr("casadv_lib.attacks.CHUNK", 16)
+    model = build("sasrec").eval()
+    whole = cas.attack(model, toy, k=k, pick=pick)
+    users = whole["users"][[40, 3, 17]]
+    part = cas.attack(model, toy, k=k, pick=pick, users=users, unit=whole["unit"])
+    rows = np.searchsorted(whole["users"], part["users"])
+    assert part["users"].tolist() == sorted(users)
+    assert (part["substitutes"] == whole["substitutes"][rows]).all()
+    assert (part["ranks"] == whole["ranks"][rows]).all()
+    assert (part["clean"]["ranks"] == whole["clean"]["ranks"][rows]).all()
+
+
+@pytest.mark.parametrize("users", [[], [-1], [60]])
+def test_attack_refuses_users_who_are_not_there(toy, users):
+    with pytest.raises(ValueError, match="users is .*; allowed are some of 0 to 59"):
+        cas.attack(build("sasrec"), toy, users=users)
+
+
+def test_attack_refuses_a_user_with_too_few_items(toy):
+    short = min(range(60), key=lambda user: len(toy.sequences[user]))
+    with pytest.raises(ValueError, match=f"users holds {short}, .* allowed are users with"):
+        cas.attack(build("sasrec"), toy, k=8, users=[short])
+
+
+def test_averages_are_those_of_attack_on_the_sample(stored):
+    made = stored["base"]
+    models = {m: run.model(device="cpu").eval() for m, run in stored.items()}
+    close = Replacements(models, made.data, sample=20)
+    assert len(close.sample) == 20 and (np.diff(close.sample) > 0).all()
+    for k, positions, pick in ((2, "last", "gradient"), (1, "first", "random")):
+        average = close.average(positions, k, pick)
+        for method, model in models.items():
+            whole = cas.attack(model, made.data, positions, k, pick)
+            rows = np.searchsorted(whole["users"], close.sample)
+            for metric, of in (("hr@10", cas.hit_ratio), ("ndcg@10", cas.ndcg)):
+                assert average[method]["attacked"][metric] == of(whole["ranks"][rows])
+                assert average[method]["clean"][metric] == of(whole["clean"]["ranks"][rows])
+    clean = cas.evaluate(models["base"], made.data)["ranks"][close.sample]
+    assert close.average(k=0)["base"]["attacked"]["hr@10"] == cas.hit_ratio(clean)
+
+
+def test_a_change_of_a_list_says_where_each_item_stood():
+    table = list_table(np.array([3, 1, 2]), np.array([1, 4, 2]), list("-abcd"), 2)
+    assert table["before"].tolist() == ["c (leaves)", "a", "b ← held out"]
+    assert table["after"].tolist() == ["a", "d", "b ← held out"]
+    assert table["change"].tolist() == ["up from 2", "new", "same place"]
+
+
+def test_a_history_shows_the_newest_items_and_all_that_were_replaced():
+    before = np.arange(1, 13)
+    after = before.copy()
+    after[[1, 11]] = 20, 21
+    table = history_table(before, after, [str(item) for item in range(30)])
+    assert table.index.tolist() == [10, 7, 6, 5, 4, 3, 2, 1, 0]
+    assert table.loc[10].tolist() == ["2", "20", "replaced"]
+    assert table.loc[0].tolist() == ["12", "21", "replaced"] and table.loc[5, "change"] == ""
+
+
+@pytest.mark.parametrize("wrong", [{"k": 6}, {"k": -1}, {"method": "bert"}])
+def test_replacements_refuse(toy, wrong):
+    close = Replacements({"base": build("gru4rec").eval()}, toy)
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        close.found(**({"method": "base", "users": np.array([0])} | wrong))
