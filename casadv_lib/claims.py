@@ -189,7 +189,7 @@ def large_epsilon_falls(evidence: Evidence, place: Place) -> Finding:
 
 
 def early_items_cost_little(evidence: Evidence, place: Place) -> Finding:
-    changes = {position: evidence.drop(place, "base", positions=position)["change"]
+    changes = {position: evidence.drop(place, "base", "change", positions=position)
                for position in ("first", "middle")}
     worst = min(changes, key=lambda position: changes[position]["value"])
     little = [bound["low"] is not None and bound["low"] > -SMALL_PERCENT
@@ -210,24 +210,24 @@ def last_item_costs(evidence: Evidence, place: Place) -> Finding:
 
 
 def last_item_is_spared(evidence: Evidence, place: Place) -> Finding:
-    spared = {m: evidence.drop(place, m)["spared"] for m in ("base", "adv_linear", "adv_global")}
+    spared = {m: evidence.drop(place, m, "spared") for m in ("base", "adv_linear", "adv_global")}
     least = min(spared, key=lambda method: spared[method]["value"])
     return Finding(spared[least], "points", above_zero(spared.values()), f"less than {least}")
 
 
 def decay_is_slower(evidence: Evidence, place: Place) -> Finding:
-    spared = [evidence.drop(place, "base", "hr@10", k=k)["spared"] for k in range(1, 6)]
+    spared = [evidence.drop(place, "base", "spared", "hr@10", k=k) for k in range(1, 6)]
     return Finding(spared[-1], "points", above_zero(spared), "HR@10 at K = 5")
 
 
 def decay_is_alike(evidence: Evidence, place: Place) -> Finding:
-    spared = [evidence.drop(place, "base", "hr@10", k=k)["spared"] for k in range(1, 6)]
+    spared = [evidence.drop(place, "base", "spared", "hr@10", k=k) for k in range(1, 6)]
     alike = [bound["low"] is not None and bound["low"] <= 0 <= bound["high"] for bound in spared]
     return Finding(spared[-1], "points", alike, "HR@10 at K = 5")
 
 
 def attacked_is_above_clean(evidence: Evidence, place: Place) -> Finding:
-    found = evidence.drop(place, "base", "hr@10", k=5)["above clean"]
+    found = evidence.drop(place, "base", "above clean", "hr@10", k=5)
     return Finding(found, "HR@10", above_zero([found]), "attacked adv_cas over clean base")
 
 

@@ -56,15 +56,18 @@ class Evidence:
         """The pair of two runs by their names, NDCG@10, last epochs."""
         return self._pair(better, worse, "last", "ndcg@10")
 
-    def drop(self, place: tuple[str, str], method: str, metric: str = "ndcg@10",
-             positions: str = "last", k: int = 1) -> dict[str, dict]:
-        """What the gradient attack on a method changes: "change", and where it was compared
-        to adv_cas "spared", "above" and "above clean" (see `pairs`)."""
+    def drop(self, place: tuple[str, str], method: str, what: str, metric: str = "ndcg@10",
+             positions: str = "last", k: int = 1) -> dict[str, float]:
+        """What the gradient attack on a method does: its "change", and against adv_cas under the
+        same attack "spared", "above" and "above clean" (see `pairs`)."""
         record = main_record(self.results, *place, method)
         run, name = _run_of(record), attack_path(_NOWHERE, positions=positions, k=k).stem
         if (run, name) not in self._drops:
             raise MissingRecords(f"no attack {name} on the run {run}")
-        return self._drops[run, name][metric]
+        found = self._drops[run, name][metric]
+        if what not in found:
+            raise MissingRecords(f"the attack {name} on the run {run} has no such one on adv_cas")
+        return found[what]
 
     def averages(self, what: str, **where) -> list[dict]:
         """The averages of one kind; MissingRecords where there is none."""

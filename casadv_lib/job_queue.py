@@ -69,10 +69,10 @@ def default_workers(device: str) -> int:
     return (os.cpu_count() or 1) if kind == "cpu" else max(1, torch.accelerator.device_count())
 
 
-def environment_of(slot: int, device: str) -> dict[str, str]:
+def environment_of(slot: int, device: torch.device) -> dict[str, str]:
     """The environment of the process in a slot: slot k sees the k-th GPU alone."""
     found = dict(os.environ)
-    if choose_device(device) == torch.device("cuda"):
+    if device == torch.device("cuda"):  # a device with a number, "cuda:1", is for all slots
         seen = found.get("CUDA_VISIBLE_DEVICES")
         names = seen.split(",") if seen else list(map(str, range(torch.cuda.device_count())))
         found["CUDA_VISIBLE_DEVICES"] = names[slot % len(names)]
@@ -84,7 +84,8 @@ class Queue:
 
     def __init__(self, board: Board, workers: int, device: str = "auto",
                  report: Callable[[str], None] = print):
-        self.board, self.workers, self.device, self.report = board, workers, device, report
+        self.board, self.workers, self.report = board, workers, report
+        self.device = choose_device(device)
         self.running: dict[str, tuple] = {}  # name: (process, slot, start)
         self.tried: set[str] = set()  # a job is tried once a call
         self.failed: dict[str, Path] = {}  # name: log

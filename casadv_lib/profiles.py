@@ -7,13 +7,13 @@ values over them, and whatever the caller names over those.
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import lru_cache
 from pathlib import Path
 
 from .adversarial import METHODS, PRESETS, AdversarialSettings
-from .backbones import BACKBONES
-from .checks import number, one_of
+from .backbones import BACKBONES, MOST_LAYERS
+from .checks import LARGEST, number, one_of, shown
 from .files import read_json
 from .optimisation import TrainingSettings, settings_of
 from .provenance import ROOT
@@ -76,9 +76,11 @@ def configure(
     one_of("profile", profile, PROFILES)
     one_of("backbone", backbone, BACKBONES)
     one_of("method", method, ("base", *METHODS))
+    if dataset is not None and (not isinstance(dataset, (str, Path)) or not str(dataset)):
+        raise ValueError(f"dataset is {shown(dataset)}; allowed is a name, a path, or None")
     defaults = dict(PROFILES[profile])
-    dataset = dataset or defaults.pop("dataset")
-    defaults.pop("dataset", None)
+    own = defaults.pop("dataset")
+    dataset = own if dataset is None else dataset
     config = settings_of(TrainingSettings, AdversarialSettings) | MODEL_DEFAULTS[backbone]
     config |= {"adv_epochs": 100, "optimizer_state": "fresh"} | defaults | {"seed": seed}
     preset = overrides.pop("preset", None)
@@ -100,7 +102,7 @@ def stored_choice(profile: str, dataset: str, backbone: str, method: str) -> dic
     The choices stand in `figures/<profile>/selection.json`, which the grid writes.
     """
     path = ROOT / "figures" / profile / "selection.json"
-    wanted = {"dataset": dataset, "backbone": backbone, "family": FAMILY.get(method)}
+    wanted = {"dataset": str(dataset), "backbone": backbone, "family": FAMILY.get(method)}
     entries = _entries(path, path.stat().st_mtime_ns) if path.exists() else []
     return next((dict(e["chosen"]) for e in entries if wanted.items() <= e.items()), {})
 
@@ -111,20 +113,19 @@ def _entries(path: Path, written: int) -> list[dict]:
 
 
 def _checked(config: dict) -> dict:
-    number("adv_epochs", config["adv_epochs"], low=1, kind=int)
-    number("epochs", config["epochs"], low=1, kind=int)
+    for name in ("adv_epochs", "epochs"):
+        config[name] = number(name, config[name], low=1, kind=int)
     one_of("optimizer_state", config["optimizer_state"], WHERE_OPTIMIZER)
     for name in MODEL_DEFAULTS[config["backbone"]]:
-        low, kind = (0, float) if name == "dropout" else (1, int)
-        config[name] = number(name, config[name], low=low, kind=kind)
-    part(config, TrainingSettings)
-    part(config, AdversarialSettings)
-    # 10 and 10.0 must be one run
-    for kind in (TrainingSettings, AdversarialSettings):
-        for f in fields(kind):
-            if f.type == "float":
-                config[f.name] = float(config[f.name])
-    return config
+        most = MOST_LAYERS if name in ("n_blocks", "n_layers") else LARGEST
+        low, high, kind = (0, 0.99, float) if name == "dropout" else (1, most, int)
+        config[name] = number(name, config[name], low=low, high=high, kind=kind)
+    if config["dim"] % config.get("n_heads", 1):
+        raise ValueError(f"n_heads is {config['n_heads']}; allowed are divisors of dim, which is "
+                         f"{config['dim']}")
+    # plain numbers as the settings keep them: 10 and 10.0 must be one run
+    return config | asdict(part(config, TrainingSettings)) | asdict(
+        part(config, AdversarialSettings))
 
 
 def part(config: dict, kind: type):

@@ -157,7 +157,7 @@ def counts(table: pd.DataFrame) -> str:
 def ours_in_words(row) -> str:
     """Such as "+15.9% [+10.2, +21.3] (about)" of a row."""
     if math.isnan(row["ours"]):
-        return ""
+        return "" if row["verdict"] == "not run" else f"no number, {row['about']}"
     digits = 4 if row["unit"] in METRICS.values() else 1
     unit = row["unit"] if row["unit"] == "%" else f" {row['unit']}"
     text = f"{row['ours']:+.{digits}f}{unit}"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from _fake_results import fake_results
 
-from casadv_lib import comparison, grid, runs
+from casadv_lib import comparison, plan, runs
 from casadv_lib.evaluation import paired_bootstrap
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every": 1}
@@ -72,8 +72,8 @@ def test_other_backbones_join_from_stored_records_only(own, runs_folder):
 
 
 def test_the_grid_and_the_comparison_mean_the_same_runs():
-    jobs = grid.jobs("quick", None, "sasrec", "cpu")
-    assert {config["method"] for config, _ in jobs} >= set(comparison.CASES)
+    jobs = plan.plan("quick", plan.stages_of("quick", None, "sasrec"), "cpu").jobs.values()
+    assert {job.asked["method"] for job in jobs} >= set(comparison.CASES)
 
 
 def test_claims_come_from_the_numbers():

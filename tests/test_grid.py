@@ -5,24 +5,11 @@ import json
 from oracles import random_sequences
 
 from casadv_lib import figures
-from casadv_lib.grid import EPSILONS, jobs, run_grid
+from casadv_lib.grid import run_grid
+from casadv_lib.plan import EPSILONS
 from casadv_lib.readings import TEN
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "eval_every": 1, "batch_size": 32}
-
-
-def test_jobs_are_unique_and_bases_come_first():
-    todo = jobs("quick")
-    configs = [config for config, _ in todo]
-    assert len({json.dumps(c, sort_keys=True) for c in configs}) == len(configs)
-    assert [c["method"] == "base" for c in configs[:3]] == [True, True, False]
-    for backbone in ("sasrec", "gru4rec"):
-        own = [c for c in configs if c["backbone"] == backbone]
-        assert {c["epsilon"] for c in own if c["method"] == "adv_cas"} == set(EPSILONS)
-        switched = [c for c in own if c["method"] == "adv_cas"]
-        assert len(switched) == len(EPSILONS) + (len(TEN) if backbone == "sasrec" else 0)
-        assert {"base", "base+100", "adv_random", "adv_linear", "adv_seq", "adv_global",
-                "adv_cas_1", "adv_cas_2", "adv_cas"} == {c["method"] for c in own}  # fmt: skip
 
 
 def test_from_data_to_figures(tmp_path, runs_folder):

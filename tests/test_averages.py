@@ -1,0 +1,92 @@
+"""Numbers over several data sets: mean gains and the second best, by hand on made-up ranks."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from casadv_lib import pairs
+from casadv_lib.evaluation import summary
+
+METHODS = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")
+
+
+@dataclass
+class MadeUp:
+    """As much of a Run as `pairs` looks at; ranks that improve from method to method."""
+
+    config: dict
+    data: object
+    folder: Path
+    ranks_of: np.ndarray = field(repr=False, default=None)
+
+    def ranks(self, split="test", which="last"):
+        return self.ranks_of
+
+
+@dataclass
+class Data:
+    name: str
+    fingerprint: str
+
+
+def world(dataset, digest, shifts, seed):
+    rng = np.random.default_rng(seed)
+    base = rng.integers(1, 40, 3000).astype(float)
+    data = Data(dataset, digest)
+    return [(MadeUp({"method": m, "backbone": "sasrec", "seed": 0}, data,
+                    Path(f"{dataset}-{m}"), np.maximum(1, base - shift)), ["main"])
+            for m, shift in zip(METHODS, shifts, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def found():
+    made = world("beauty", "00000001", (0, 1, 2, 3, 5), 0)
+    made += world("ml-1m", "00000002", (0, 2, 1, 1, 3), 1)
+    return made, pairs.of_runs(made)["averages"]
+
+
+def gain(made, dataset, method, metric):
+    of = {one.config["method"]: summary(one.ranks_of)[metric] for one, _ in made
+          if one.data.name == dataset}
+    return 100 * (of[method] / of["base"] - 1)
+
+
+COLUMNS = [(dataset, metric) for dataset in ("beauty", "ml-1m")
+           for metric in ("ndcg@10", "hr@10")]
+
+
+def test_the_mean_gain(found):
+    made, averages = found
+    [row] = [row for row in averages if row["what"] == "gain"]
+    assert row["datasets"] == ["beauty", "ml-1m"] and row["backbone"] == "sasrec"
+    assert row["value"] == pytest.approx(np.mean([gain(made, d, "adv_cas", m)
+                                                  for d, m in COLUMNS]))
+    assert row["low"] < row["value"] < row["high"]
+
+
+def test_the_second_best_is_taken_in_each_column(found):
+    made, averages = found
+    [row] = [row for row in averages if row["what"] == "more gain"]
+    second = {"beauty": "adv_global", "ml-1m": "adv_linear"}
+    assert row["value"] == pytest.approx(np.mean([
+        100 * (gain(made, d, "adv_cas", m) / gain(made, d, second[d], m) - 1)
+        for d, m in COLUMNS]))
+
+
+def test_sparse_against_dense(found):
+    made, averages = found
+    [row] = [row for row in averages if row["what"] == "sparse"]
+    assert row["sparse"] == "beauty"
+    assert row["value"] == pytest.approx(np.mean([
+        gain(made, "beauty", "adv_cas", m) - gain(made, "ml-1m", "adv_cas", m)
+        for m in ("ndcg@10", "hr@10")]))
+
+
+def test_a_data_set_without_all_methods_stands_aside():
+    made = world("beauty", "00000001", (0, 1, 2, 3, 5), 0)
+    made += world("video", "00000002", (0, 2, 1, 1, 3), 1)[:-1]
+    averages = pairs.of_runs(made)["averages"]
+    assert [row["datasets"] for row in averages if row["what"] == "gain"] == [["beauty"]]
+    assert not [row for row in averages if row["what"] == "sparse"]

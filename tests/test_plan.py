@@ -1,0 +1,109 @@
+"""The plan: which jobs a profile has, in which order, and what each needs."""
+
+import json
+
+import pytest
+
+from casadv_lib import plan as planning
+from casadv_lib.plan import CORE, EPSILONS, PAPER_STAGES, plan, stages_of
+from casadv_lib.readings import TEN
+from casadv_lib.results import METHOD_ORDER
+
+
+def configs(found, chosen=None):
+    return [job.config(chosen) for job in found.jobs.values() if not job.attacks]
+
+
+def test_the_quick_plan():
+    found = plan("quick", stages_of("quick"))
+    for backbone in ("sasrec", "gru4rec"):
+        own = {json.dumps(c, sort_keys=True): c for c in configs(found)
+               if c["backbone"] == backbone}.values()
+        assert {c["method"] for c in own} == set(METHOD_ORDER)
+        guided = [c for c in own if c["method"] == "adv_cas"]
+        assert {c["epsilon"] for c in guided} == set(EPSILONS)
+        assert len(guided) == len(EPSILONS) + (len(TEN) if backbone == "sasrec" else 0)
+    assert not found.of_role("trial")
+
+
+def test_a_job_comes_after_all_that_it_needs():
+    for profile, names in (("quick", None), ("paper", ["all"]), ("laptop", None)):
+        seen = set()
+        for job in plan(profile, stages_of(profile, names=names)).jobs.values():
+            assert set(job.needs) <= seen, job
+            seen.add(job.name)
+
+
+def test_the_order_of_the_paper():
+    stages = [stage.name for stage in stages_of("paper")]
+    assert stages == ["beauty-sasrec", "video-sasrec", "beauty-gru4rec", "video-gru4rec",
+                      "sweep-sasrec", "sweep-gru4rec", "values-beauty", "values-video"]
+    assert tuple(stages) == CORE
+    jobs = plan("paper", stages_of("paper")).jobs.values()
+    main = [job.asked["method"] for job in jobs
+            if job.stage == "beauty-sasrec" and job.role == "main" and not job.attacks]
+    assert main == list(METHOD_ORDER)
+
+
+def test_attacks_and_trials_of_the_paper():
+    found = plan("paper", stages_of("paper", names=["video-sasrec"]))
+    attacked = [job for job in found.jobs.values() if job.attacks]
+    assert {job.asked["method"] for job in attacked} == {"base", "adv_linear", "adv_global",
+                                                         "adv_cas"}
+    wanted = [{"positions": "first"}, {"positions": "middle"}]
+    wanted += [{"k": k, "pick": pick} for k in range(1, 6)
+               for pick in ("gradient", "nearest", "random")]
+    assert all(list(job.attacks) == wanted for job in attacked)
+    assert len(found.of_role("trial")) == 12
+    guided = found.jobs["video sasrec adv_cas"]
+    assert guided.needs[0] == "video sasrec base" and len(guided.needs) == 7
+    assert guided.config() is None  # nothing is chosen yet
+    chosen = guided.config({"epsilon": 10.0, "lambda1": 0.1})
+    assert (chosen["epsilon"], chosen["lambda1"], chosen["adv_epochs"]) == (10.0, 0.1, 100)
+    assert found.jobs["video sasrec base+100"].needs == ("video sasrec base",)
+
+
+def test_the_sweep_varies_epsilon_and_keeps_the_chosen_lambda1():
+    found = plan("paper", stages_of("paper", names=["sweep-gru4rec"]))
+    made = [job.config({"epsilon": 10.0, "lambda1": 0.1}) for job in found.of_role("sweep")]
+    assert [c["epsilon"] for c in made] == list(EPSILONS)
+    assert {c["lambda1"] for c in made} == {0.1} and {c["dataset"] for c in made} == {"video"}
+
+
+def test_the_papers_values_stand_beside():
+    found = plan("paper", stages_of("paper", names=["values-beauty"]))
+    made = [job.config() for job in found.of_role("values")]
+    assert [(c["scope"], c["method"]) for c in made] == [
+        ("batch", "adv_global"), ("batch", "adv_cas"),
+        ("literal", "adv_global"), ("literal", "adv_cas")]
+    assert {(c["epsilon"], c["lambda1"], c["lambda2"]) for c in made} == {(10.0, 1.0, 1.0)}
+
+
+def test_more_seeds_run_with_the_choice_of_the_first():
+    found = plan("paper", stages_of("paper", names=["seeds-sasrec"]))
+    assert {job.asked["seed"] for job in found.of_role("seed")} == {1, 2}
+    assert {job.asked["seed"] for job in found.of_role("trial")} == {0}
+    job = found.jobs["video sasrec adv_linear seed 2"]
+    assert "video sasrec base seed 2" in job.needs
+    assert job.config({"epsilon": 1.0, "lambda1": 1.0})["seed"] == 2
+
+
+def test_named_values_leave_the_choice_out():
+    found = plan("paper", stages_of("paper", names=["beauty-sasrec"]), epsilon=2.0)
+    assert not found.of_role("trial")
+    assert found.jobs["beauty sasrec adv_cas"].config()["epsilon"] == 2.0
+
+
+def test_stages_can_be_narrowed():
+    assert {s.backbone for s in stages_of("paper", backbone="gru4rec")} == {"gru4rec"}
+    everything = stages_of("paper", names=["all"])
+    assert everything == list(PAPER_STAGES)
+    assert {s.dataset for s in stages_of("paper", dataset="clothing")} == {"clothing"}
+    own = stages_of("paper", dataset="own.txt", backbone="causalcnn")
+    assert [s.name for s in own] == ["methods-causalcnn", "sweep-causalcnn", "switches-causalcnn"]
+    with pytest.raises(ValueError, match="stages is 'vidoe'; allowed"):
+        stages_of("paper", names=["vidoe"])
+
+
+def test_attacks_of_a_method_that_is_not_attacked():
+    assert planning.attacks_of("adv_cas_1") == []

@@ -1,0 +1,207 @@
+"""The scoreboard: every verdict is reached by every claim that can reach it, from the numbers."""
+
+import copy
+import math
+
+import pytest
+from _fake_scores import LEVELS, PLACES, bad, main_part, perfect, results_of
+
+from casadv_lib import report, scoreboard
+from casadv_lib.results import repository_root
+
+EMPTY = {"records": []}
+
+
+def verdicts(results):
+    table = scoreboard.scoreboard(results)
+    return {(row["claim"], row["dataset"], row["backbone"]): row["verdict"]
+            for _, row in table.iterrows()}
+
+
+def test_a_world_where_everything_holds():
+    found = verdicts(perfect())
+    # where only adv_cas helps, not every method does
+    excluded = ("Any adversarial method improves the base", "clothing", "gru4rec")
+    assert {key for key, word in found.items() if word != "reproduced"} == {excluded}
+
+
+def test_a_world_where_nothing_holds():
+    found = verdicts(bad())
+    excluded = ("Any adversarial method improves the base", "clothing", "gru4rec")
+    assert {key for key, word in found.items() if word != "not"} == {excluded}
+
+
+def test_nothing_was_run():
+    table = scoreboard.scoreboard(EMPTY)
+    assert set(table["verdict"]) == {"not run"}
+    assert table[["ours", "low", "high"]].isna().all(axis=None)
+    assert len(table.attrs["missing"]) == len(table)
+    assert set(table["claim"]) == {claim.text for claim in scoreboard.CLAIMS}
+
+
+def partly(change):
+    """The verdicts of the perfect world after a change of its results."""
+    results = copy.deepcopy(perfect())
+    change(results)
+    return verdicts(results)
+
+
+def lower(key, better, worse, place=("beauty", "sasrec")):
+    """A change: the interval of one pair now reaches below 0."""
+    ends = ["-".join((*place, better)), "-".join((*place, worse))]
+
+    def change(results):
+        [pair] = [p for p in results["pairs"]
+                  if [p["better"][0], p["worse"][0]] == ends and p["worse"][1] == key]
+        for metric in ("ndcg@10",):
+            pair[metric]["difference"] |= {"low": -1.0}
+
+    return change
+
+
+@pytest.mark.parametrize("claim, place, change", [
+    ("Any adversarial method improves the base", ("beauty", "sasrec"),
+     lower("last", "adv_seq", "base")),
+    ("adv_cas is better than every baseline", ("beauty", "sasrec"),
+     lower("last", "adv_cas", "adv_global")),
+    ("Both cascade terms help, and together most (Table 4)", ("beauty", "sasrec"),
+     lower("last", "adv_cas", "adv_cas_2")),
+    ("The gain of adv_cas survives against base+100", ("beauty", "sasrec"),
+     lower("last", "adv_cas", "base+100")),
+    ("The gain of adv_cas survives against the base's best-validation epoch",
+     ("beauty", "sasrec"), lower("best", "adv_cas", "base")),
+    ("Only adv_cas helps GRU4Rec on Clothing", ("clothing", "gru4rec"),
+     lower("last", "adv_cas", "base", ("clothing", "gru4rec"))),
+])
+def test_one_condition_less_is_partly(claim, place, change):
+    before, after = verdicts(perfect()), partly(change)
+    assert after[claim, *place] == "partly"
+    changed = {key for key in before if before[key] != after[key]}
+    assert (claim, *place) in changed and {key[1:] for key in changed} == {place}
+
+
+def set_average(what, **bounds):
+    def change(results):
+        for row in results["averages"]:
+            if row["what"] == what:
+                row |= bounds
+    return change
+
+
+@pytest.mark.parametrize("claim, change", [
+    ("The mean gain of adv_cas over the base", set_average("gain", value=4, low=3, high=5)),
+    ("How much more adv_cas gains than the second best baseline",
+     set_average("more gain", value=4, low=3, high=5)),
+    ("Replacing the last item costs the base models 23% NDCG and 11% hits",
+     set_average("last item", value=-50, low=-52, high=-48)),
+])
+def test_a_gain_or_loss_of_another_size_is_partly(claim, change):
+    after = {key: word for key, word in partly(change).items() if key[0] == claim}
+    assert set(after.values()) == {"partly"}
+
+
+def test_missing_bounds_do_not_count_as_above():
+    change = set_average("more gain", value=None, low=None, high=None)
+    after = partly(change)
+    claim = "How much more adv_cas gains than the second best baseline"
+    assert after[claim, scoreboard.ALL_SETS, "sasrec"] == "not"
+    results = perfect()
+    change(results)
+    text = scoreboard.as_markdown(scoreboard.scoreboard(results))
+    assert "| +18.16% | no number, mean over beauty, video;" in text
+
+
+def test_what_is_there_is_judged_and_the_rest_is_not_run():
+    results = results_of(main_part(("beauty", "sasrec"), LEVELS))
+    table = scoreboard.scoreboard(results)
+    there = table[table["verdict"] != "not run"]
+    assert set(zip(there["dataset"], there["backbone"], strict=True)) == {("beauty", "sasrec")}
+    row = there[there["claim"] == "adv_cas is better than every baseline"].iloc[0]
+    assert row["ours"] == pytest.approx(100 * (1.3 / 1.12 - 1)) and row["unit"] == "%"
+    assert row["paper"] == "+1.6%"  # 0.0320 over adv_linear's 0.0315
+    assert row["about"] == "over the best other, adv_global"
+
+
+def test_an_attack_on_the_base_alone_is_not_compared():
+    results = copy.deepcopy(perfect())
+    for drop in results["drops"]:
+        for metric in ("ndcg@10", "hr@10"):
+            drop[metric] = {"change": drop[metric]["change"]}
+    after = verdicts(results)
+    assert after["At the last item adv_cas loses less than base and generic training",
+                 "video", "sasrec"] == "not run"
+    assert after["Replacing the first or the middle item costs the base 0 to 3%",
+                 "video", "sasrec"] == "reproduced"
+
+
+def test_numbers_of_the_paper_follow_from_its_tables():
+    table = scoreboard.scoreboard(EMPTY).set_index(["claim", "dataset", "backbone"])["paper"]
+    assert table["Any adversarial method improves the base", "clothing", "sasrec"] == "-15.9%"
+    assert table["Both cascade terms help, and together most (Table 4)", "video", "sasrec"] \
+        == "+3.9%"
+    assert table["The second phase adds 78% of the training time", "ml-1m", "sasrec"] == "+78%"
+    for text in ("+21.9%", "+15.32%"):
+        assert text in table["The mean gain of adv_cas over the base", scoreboard.ALL_SETS,
+                             "sasrec"]
+
+
+def test_the_mean_gain_is_held_against_the_same_data_sets():
+    table = scoreboard.scoreboard(perfect())
+    row = table[(table["claim"] == "The mean gain of adv_cas over the base")
+                & (table["backbone"] == "sasrec")].iloc[0]
+    # Table 3: 21.21 and 17.32 on Beauty, 37.41 and 32.80 on Video
+    assert "beauty, video; Table 3 on these: +27.2%" in row["about"]
+
+
+def test_verdict_needs_a_condition():
+    with pytest.raises(ValueError, match="conditions is empty"):
+        scoreboard.verdict([])
+    assert [scoreboard.verdict(found) for found in ([True], [True, False], [False])] == [
+        "reproduced", "partly", "not"]
+
+
+def test_markdown_names_every_claim_with_its_rule_once():
+    text = scoreboard.as_markdown(scoreboard.scoreboard(perfect()))
+    for claim in scoreboard.CLAIMS:
+        assert text.count(f"| {claim.text} ({claim.section}) |") == 1
+        assert f"{claim.text} ({claim.section})*: {claim.rule}." in text
+    assert "not run | " not in text and "| not run |" not in text
+    assert "| not run |" in scoreboard.as_markdown(scoreboard.scoreboard(EMPTY))
+
+
+def test_every_place_of_the_paper_is_there():
+    table = scoreboard.scoreboard(EMPTY)
+    for claim in ("Any adversarial method improves the base",
+                  "adv_cas is better than every baseline",
+                  "The gain of adv_cas survives against base+100"):
+        rows = table[table["claim"] == claim]
+        assert set(zip(rows["dataset"], rows["backbone"], strict=True)) == set(PLACES)
+
+
+def test_parts_of_the_readme_are_those_of_the_stored_records():
+    text = (repository_root() / "README.md").read_text(encoding="utf-8")
+    assert report.with_parts(text, report.stored_results()) == text, (
+        "write them anew: python -m casadv_lib figures --profile paper")
+
+
+def test_parts_need_their_marks():
+    with pytest.raises(ValueError, match="no part 'table 3'"):
+        report.with_parts("no marks at all", EMPTY)
+
+
+def test_table3_part_shows_intervals_and_the_paper():
+    text = report.table3_part(perfect())
+    line = next(row for row in text.splitlines()
+                if row.startswith("| Amazon Beauty | SASRec | adv_cas |"))
+    assert line == ("| Amazon Beauty | SASRec | adv_cas | 0.0520 | +30.0% [+29.0, +31.0] | 0.0320 "
+                    "| +21.2% | 0.1040 | +30.0% [+29.0, +31.0] | 0.0630 | +17.3% |")
+    assert report.table3_part(EMPTY) == "Table 3: not run.\n"
+
+
+def test_ours_in_words():
+    row = {"ours": 12.34, "low": math.nan, "high": math.nan, "unit": "%", "about": "of it"}
+    assert scoreboard.ours_in_words(row) == "+12.3% of it"
+    row = {"ours": 0.00123, "low": -0.0001, "high": 0.003, "unit": "NDCG@10", "about": ""}
+    assert scoreboard.ours_in_words(row) == "+0.0012 NDCG@10 [-0.0001, +0.0030]"
+    row = {"ours": 1.26, "low": 1.0, "high": 2.0, "unit": "points", "about": "x"}
+    assert scoreboard.ours_in_words(row) == "+1.3 points [+1.0, +2.0] x"

@@ -1,0 +1,104 @@
+"""Epsilon and lambda1 are chosen on validation alone, once for a family, and written down."""
+
+import json
+
+import pytest
+
+from casadv_lib import profiles, selection
+from casadv_lib.adversarial import METHODS
+from casadv_lib.files import write_json
+from casadv_lib.profiles import FAMILY, configure
+
+ASKED = {"profile": "paper", "dataset": "beauty", "backbone": "sasrec", "seed": 0}
+
+
+def scores(best):
+    """Made-up validation scores, highest at the settings `best`."""
+    def score(config):
+        wanted = (config["epsilon"], config["lambda1"]) == best
+        return {"ndcg@10": 0.05 if wanted else 0.04, "hr@10": 0.09}
+    return score
+
+
+def test_every_perturbing_method_has_a_family_with_candidates():
+    assert set(FAMILY) == set(METHODS) - {"base+100"}
+    assert set(FAMILY.values()) == set(selection.CANDIDATES)
+    for family, candidates in selection.CANDIDATES.items():
+        assert {c["epsilon"] for c in candidates} == {1.0, 3.0, 10.0}
+        level1_distance = METHODS[family].level1 == "distance"
+        assert {c["lambda1"] for c in candidates} == ({0.1, 1.0} if level1_distance else {1.0})
+
+
+def test_trials_are_ten_epochs_of_the_familys_own_method():
+    found = selection.trials("adv_global", **ASKED)
+    assert len(found) == 6 and {c["adv_epochs"] for c in found} == {10}
+    assert {c["method"] for c in found} == {"adv_global"}
+    assert {c["epochs"] for c in found} == {500}
+
+
+def test_the_best_on_validation_is_chosen_and_all_is_written_down():
+    entry = selection.choose("adv_global", scores((10.0, 0.1)), "abc", **ASKED)
+    assert entry["chosen"] == {"epsilon": 10.0, "lambda1": 0.1}
+    assert len(entry["tried"]) == 6 and entry["data_hash"] == "abc"
+    assert max(t["validation"]["ndcg@10"] for t in entry["tried"]) == 0.05
+    assert entry["base"] == {"ndcg@10": 0.04, "hr@10": 0.09}
+
+
+def test_of_equals_the_first_is_taken():
+    entry = selection.choose("adv_linear", scores(None), "abc", **ASKED)
+    assert entry["chosen"] == {"epsilon": 1.0, "lambda1": 1.0}
+
+
+def test_nothing_is_chosen_while_a_trial_is_missing():
+    def score(config):
+        return None if config["epsilon"] == 10.0 else {"ndcg@10": 0.1, "hr@10": 0.1}
+    assert selection.choose("adv_linear", score, "abc", **ASKED) is None
+
+
+def test_the_test_split_is_not_read(tmp_path):
+    write_json(tmp_path / "metrics.json",
+               {"last": {"validation": {"ndcg@10": 0.1, "hr@10": 0.2, "tie_rate": 0.0}}})
+    # there is no "test" in this file: reading it would fail
+    assert selection.validation_scores(tmp_path) == {"ndcg@10": 0.1, "hr@10": 0.2}
+    assert selection.validation_scores(tmp_path / "nowhere") is None
+
+
+def test_choices_are_stored_and_count_for_the_same_data_and_base(tmp_path):
+    first = selection.Choices(tmp_path)
+    first.find("adv_linear", scores((3.0, 1.0)), "abc", **ASKED)
+    first.store()
+    again = selection.Choices(tmp_path)
+    config = configure(method="adv_linear", **ASKED)
+    assert again.get("adv_linear", config, "abc") == {"epsilon": 3.0, "lambda1": 1.0}
+    assert again.get("adv_linear", config, "other data") is None
+    assert again.get("adv_seq", config, "abc") is None
+    assert again.get("adv_linear", config | {"epochs": 5}, "abc") is None
+    # what another queue has stored meanwhile is kept
+    other = selection.Choices(tmp_path / "empty")
+    other.path = again.path
+    other.find("adv_seq", scores((1.0, 1.0)), "abc", **ASKED)
+    other.store()
+    assert {e["family"] for e in json.loads(again.path.read_text())} == {"adv_linear", "adv_seq"}
+
+
+@pytest.fixture
+def stored_choice(tmp_path, monkeypatch):
+    monkeypatch.setattr(profiles, "ROOT", tmp_path)
+    entry = selection.choose("adv_global", scores((10.0, 0.1)), "abc", **ASKED)
+    write_json(tmp_path / "figures" / "paper" / "selection.json", [entry])
+
+
+def test_a_profile_takes_the_stored_choice(stored_choice):
+    for method in ("adv_global", "adv_cas", "adv_random"):
+        config = configure("paper", "beauty", "sasrec", method)
+        assert (config["epsilon"], config["lambda1"]) == (10.0, 0.1)
+    for other in (dict(dataset="video"), dict(backbone="gru4rec"), dict(method="adv_seq"),
+                  dict(profile="laptop")):
+        config = configure(**{**ASKED, "method": "adv_cas", **other})
+        assert config["epsilon"] == profiles.PROFILES["paper"]["epsilon"]
+
+
+def test_what_the_caller_names_stands_above_the_choice(stored_choice):
+    config = configure("paper", "beauty", "sasrec", "adv_cas", epsilon=2)
+    assert (config["epsilon"], config["lambda1"]) == (2.0, 0.1)
+    assert configure("paper", "beauty", "sasrec", "adv_cas", preset="literal")["lambda1"] == 1.0
