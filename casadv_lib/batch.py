@@ -1,7 +1,8 @@
 """Running the notebooks without a browser: python -m casadv_lib.batch, for figures or to refresh.
 
 `execute` runs them by Papermill with the caller's profile, data set, backbone and device; what
-comes out lies in figures/<profile>/notebooks/ and the committed notebooks stay as they are.
+comes out lies in figures/<profile>/notebooks/ and the committed notebooks stay as they are. The
+seconds and the memory that each took are stored there too, in measured.json.
 `refresh` runs the committed notebooks with the values that stand in them and stores the outputs
 in place, with a stamp of the code that made them.
 """
@@ -13,6 +14,7 @@ import contextlib
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -23,9 +25,13 @@ from papermill.exceptions import PapermillExecutionError
 
 from .backbones import BACKBONES
 from .checks import one_of
-from .files import write_bytes
+from .files import read_json, write_bytes, write_json
+from .memory import PeakMemory
+from .optimisation import choose_device
 from .profiles import PROFILES
+from .provenance import provenance
 from .results import repository_root
+from .runs import runs_folder
 from .stamps import KERNEL, cleaned, code_hash, library_hash
 
 
@@ -63,31 +69,59 @@ def execute(
     backbone: str | None = None,
     device: str = "auto",
     notebooks: Collection[str] | None = None,
+    folder: Path | None = None,
 ) -> list[Path]:
     """Run notebooks into figures/<profile>/notebooks/; returns the paths written.
 
     A value is handed to a notebook where its parameters cell has that name; None leaves the
     notebook's own. After a failure the others still run, then NotebookError names all that
-    failed; the copy of a failed notebook shows how far it came.
+    failed; the copy of a failed notebook shows how far it came. `measured.json` beside the
+    copies keeps what each run took (see `measured`). folder: None takes that of the profile.
     """
     one_of("profile", profile, PROFILES)
     one_of("backbone", backbone, (None, *BACKBONES))
     given = {"profile": profile, "dataset": dataset, "backbone": backbone, "device": device}
     given = {name: value for name, value in given.items() if value is not None}
     chosen = committed(notebooks)
-    folder = repository_root() / "figures" / profile / "notebooks"
+    folder = folder or repository_root() / "figures" / profile / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
     written, failed = [], []
     for path in chosen:
         known = papermill.inspect_notebook(str(path))
         parameters = {name: value for name, value in given.items() if name in known}
         try:
-            written.append(run_notebook(path, folder / path.name, parameters))
+            record = measured(path, folder / path.name, parameters)
         except NotebookError as error:
             failed.append(str(error))
+            continue
+        written.append(folder / path.name)
+        stored = folder / "measured.json"  # entries of notebooks that do not run now stay
+        known = read_json(stored) if stored.exists() else {}
+        write_json(stored, known | {path.stem: record})
     if failed:
         raise NotebookError("\n".join(failed))
     return written
+
+
+def measured(path: Path, output: Path, parameters: dict) -> dict:
+    """Run one notebook; returns what it took, as plain values.
+
+    "parameters": what was handed over; "peak_megabytes": the most memory of its kernel and the
+    processes below it; "new_runs": how many runs were not stored and had to be made;
+    "provenance": as for runs, with the wall time, and without a data hash.
+    """
+    before, started = _stored_runs(), time.perf_counter()
+    with PeakMemory() as memory:
+        run_notebook(path, output, parameters)
+    device = choose_device(parameters.get("device", "auto"))
+    origin = provenance("", device, time.perf_counter() - started)
+    del origin["data_hash"]  # a notebook may read several data sets, or none
+    return {"parameters": parameters, "peak_megabytes": memory.megabytes,
+            "new_runs": _stored_runs() - before, "provenance": origin}
+
+
+def _stored_runs() -> int:
+    return len(list(runs_folder().glob("*/metrics.json")))
 
 
 def refresh(notebooks: Collection[str] | None = None) -> list[Path]:
@@ -106,20 +140,28 @@ def refresh(notebooks: Collection[str] | None = None) -> list[Path]:
 
 
 def run_notebook(path: Path, output: Path, parameters: dict, cwd: Path | None = None) -> Path:
-    """Run one notebook with Papermill, in its own folder unless told otherwise."""
+    """Run one notebook with Papermill, in its own folder unless told otherwise.
+
+    Papermill writes its copy cell by cell; it gets its name when it is whole, or has failed.
+    """
+    growing = output.with_name(f".{output.stem}.partial.ipynb")
     try:
         with _quiet_kernel():
             papermill.execute_notebook(
-                str(path), str(output), parameters, kernel_name=KERNEL["name"],
+                str(path), str(growing), parameters, kernel_name=KERNEL["name"],
                 cwd=str(cwd or path.parent), progress_bar=False,
             )  # fmt: skip
+        os.replace(growing, output)
     except PapermillExecutionError as error:
+        os.replace(growing, output)
         raise NotebookError(
             f"{path.name}: cell {error.cell_index} (In [{error.exec_count}]) failed with "
             f"{error.ename}: {error.evalue}\nThe cell starts with: "
             f"{error.source.strip().splitlines()[0]}"
         ) from error
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+        if growing.exists():
+            os.replace(growing, output)
         last = _last_run(output)
         raise NotebookError(f"{path.name}: the kernel stopped {last}: {error}") from error
     return output

@@ -4,6 +4,7 @@ import nbformat
 import pytest
 
 from casadv_lib import batch
+from casadv_lib.files import read_json
 from casadv_lib.stamps import code_hash, library_hash
 
 
@@ -44,6 +45,27 @@ def test_execute_hands_over_what_a_notebook_knows(repository, monkeypatch):
     assert texts(written[0]).split("\n")[:2] == ["laptop gru4rec None 1", "False notebooks"]
     assert texts(written[1]).strip() == "3 False"
     assert [path.read_bytes() for path in batch.committed()] == before
+
+
+def test_execute_keeps_what_each_notebook_took(repository, runs_folder):
+    write(repository / "notebooks", "01_large.ipynb", "profile = 'quick'",
+          "block = bytearray(400_000_000)\nimport time\ntime.sleep(0.6)")
+    write(repository / "notebooks", "02_makes_a_run.ipynb", "profile = 'quick'",
+          "import os, pathlib\nfolder = pathlib.Path(os.environ['CASADV_RUNS'], 'own')\n"
+          "folder.mkdir(parents=True)\n(folder / 'metrics.json').touch()")
+    batch.execute("quick", device="cpu")
+    stored = repository / "figures/quick/notebooks/measured.json"
+    found = read_json(stored)
+    assert list(found) == ["01_large", "02_makes_a_run"]
+    large, small = found.values()
+    assert 400 < large["peak_megabytes"] - small["peak_megabytes"] < 500
+    assert [one["new_runs"] for one in found.values()] == [0, 1]
+    assert large["parameters"] == {"profile": "quick"}
+    assert 0.6 < large["provenance"]["wall_seconds"] < 60
+    assert large["provenance"]["device"] and large["provenance"]["code_version"]
+    batch.execute("quick", device="cpu", notebooks=["01"])
+    again = read_json(stored)
+    assert again["02_makes_a_run"] == small and again["01_large"] != large
 
 
 def test_a_failure_names_notebook_and_cell_and_the_others_still_run(repository, capsys):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casadv_lib import downloads, official
+from casadv_lib import downloads, official, transfers
 from casadv_lib.data import DataError, from_interactions, load_dataset
 from casadv_lib.downloads import SOURCES, DownloadError, download
 
@@ -91,6 +91,7 @@ def serve(server, monkeypatch, tmp_path):
     """Return a function that serves bytes as a published data set and gives its Source."""
     monkeypatch.delenv("CASADV_DATA", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(transfers, "PAUSES", (0.01, 0.02))
     monkeypatch.setattr(downloads, "default_cache", lambda: tmp_path / "cache")
 
     def set_up(name, content, **change):
@@ -192,7 +193,7 @@ def test_a_cut_gzip_is_refused(serve, tmp_path):
 
 @pytest.mark.parametrize("name, content, words", [
     ("beauty", gzip.compress(b""), "the file is empty"),
-    ("beauty", b"<html>moved</html>", "line 1: is not a JSON object"),
+    ("beauty", b"<html>moved</html>", "a web page in place of the file"),
     ("ml-1m", b"PK not really a zip", "the zip is damaged"),
     ("ml-1m", zip_of({"ml-1m/README": b"x"}), "the zip has no ml-1m/ratings.dat"),
     ("ml-latest-small", zip_of({"ml-latest-small/ratings.csv": b"userId,rating\n1,2\n"}),

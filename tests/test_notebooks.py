@@ -181,6 +181,16 @@ def test_05_runs_on_another_data_set_and_backbone(tmp_path, own_file, runs_folde
     assert source.read_bytes() == before
 
 
+def test_a_notebook_that_came_alone_says_what_to_do(notebook, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    with pytest.raises(AssertionError, match="'In the browser'"):
+        for cell in code_cells(notebook)[:2]:
+            exec(cell.source, names)
+    readme = (batch.repository_root() / "README.md").read_text(encoding="utf-8")
+    assert "\n### In the browser\n" in readme
+
+
 def test_nonsense_is_refused_by_the_cell_after_the_parameters(notebook, path, monkeypatch):
     monkeypatch.chdir(path.parent)
     parameters, check = (compile(cell.source, path.name, "exec")

@@ -72,7 +72,8 @@ WATCH = """([slider, names]) => {
 def notebook(name: str, cell: str) -> nbformat.NotebookNode:
     """A notebook with a title, the start, and a panel."""
     found = nbformat.v4.new_notebook(cells=[
-        nbformat.v4.new_markdown_cell(f"# {name} panel"), nbformat.v4.new_code_cell(START), nbformat.v4.new_code_cell(cell)])
+        nbformat.v4.new_markdown_cell(f"# {name} panel"), nbformat.v4.new_code_cell(START),
+        nbformat.v4.new_code_cell(cell)])
     found.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3 (ipykernel)",
                                     "language": "python"}
     return found
