@@ -1,4 +1,4 @@
-"""The command line: python -m casadv_lib {run,attack,grid,figures,data} ..., each with --help."""
+"""The command line: python -m casadv_lib {run,attack,repeat,grid,figures,data} ..., with --help."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import warnings
 
 import torch
 
-from . import figures, grid, profiles, report, results, runs
+from . import figures, grid, profiles, repeat, report, results, runs
 from .adversarial import METHODS
 from .attacks import PICKS, POSITIONS
 from .backbones import BACKBONES
+from .checks import number
 from .data import load_dataset
 from .files import write_bytes, write_json
 from .provenance import code_version
@@ -28,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.command(options)
     except (ValueError, FileNotFoundError) as error:
         return _fail(error, 2)
-    except (OSError, TrainingError, grid.JobsFailed) as error:
+    except (OSError, TrainingError, grid.JobsFailed, repeat.Unequal) as error:
         return _fail(error, 1)
     except KeyboardInterrupt as stop:
         words = str(stop) or "stopped; the same command goes on from the last checkpoint"
@@ -65,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--pick", default="gradient", help=f"one of {', '.join(PICKS)}")
     one.add_argument("--step", type=float, default=0.1, help="in median neighbour distances")
     one.add_argument("--split", default="test", help="test or validation")
+    one = add("repeat", _repeat, "make a stored run again from its base, compare to the last digit")
+    _run_options(one)
     one = add("grid", _grid, "make all runs and attacks that a profile's figures need")
     _grid_options(one)
     one.add_argument("--stored", action="store_true", help="collect what is stored, run nothing")
@@ -122,13 +125,16 @@ def _settings(pairs: list[str]) -> dict:
     return found
 
 
-def _made(options) -> runs.Run:
-    torch.set_num_threads(options.threads)
-    config = profiles.configure(
+def _config(options) -> dict:
+    torch.set_num_threads(number("threads", options.threads, low=1, high=4096, kind=int))
+    return profiles.configure(
         options.profile, options.dataset, options.backbone, options.method, options.seed,
         **_settings(options.set),
     )  # fmt: skip
-    return runs.run(config)
+
+
+def _made(options) -> runs.Run:
+    return runs.run(_config(options))
 
 
 def _line(label: str, metrics: dict) -> str:
@@ -159,6 +165,13 @@ def _attack(options) -> None:
               f"[{drop['low']:+.4f}, {drop['high']:+.4f}], {relative:+.1f}%")  # fmt: skip
     print(_line(f"{options.split} clean", found["clean"]))
     print(_line(options.split, found["attacked"]))
+
+
+def _repeat(options) -> None:
+    found = repeat.differences(_config(options))
+    if found:
+        raise repeat.Unequal("the numbers differ in: " + "; ".join(found))
+    print("the same numbers to the last digit")
 
 
 def _grid(options) -> None:

@@ -71,10 +71,8 @@ class AdversarialSettings:
     direction: str | None = None  # None: the method's own; "gradient", "sign" or "random"
 
     def __post_init__(self):
-        number("epsilon", self.epsilon, low=0)
-        number("lambda1", self.lambda1, low=0)
-        number("lambda2", self.lambda2, low=0)
-        number("start_size", self.start_size, low=0)
+        for name in ("epsilon", "lambda1", "lambda2", "start_size"):
+            object.__setattr__(self, name, number(name, getattr(self, name), low=0))
         for name, allowed in CHOICES.items():
             one_of(name, getattr(self, name), allowed)
         for name in ("count_self", "detach_clean", "weighted_gradient"):

@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from .batching import PackedBatch
-from .checks import number
+from .checks import LARGEST, number
+
+MOST_LAYERS = 60
 
 
 def no_dropout(x: Tensor) -> Tensor:
@@ -89,11 +91,16 @@ class Backbone(nn.Module):
 
     def __init__(self, n_items: int, max_len: int = 50, dim: int = 100, dropout: float = 0.2):
         super().__init__()
-        self.n_items = number("n_items", n_items, low=1, kind=int)
-        self.max_len = number("max_len", max_len, low=1, kind=int)
-        self.dim = number("dim", dim, low=1, kind=int)
+        self.n_items = number("n_items", n_items, low=1, high=2**40, kind=int)
+        self.max_len = number("max_len", max_len, low=1, high=LARGEST, kind=int)
+        self.dim = number("dim", dim, low=1, high=LARGEST, kind=int)
         self.dropout = number("dropout", dropout, low=0, high=0.99)
-        self.items = nn.Embedding(n_items + 1, dim)
+        try:
+            self.items = nn.Embedding(self.n_items + 1, self.dim)
+        except RuntimeError as error:  # no memory
+            size = 4e-9 * (self.n_items + 1) * self.dim
+            raise ValueError(f"n_items is {n_items} and dim is {dim}; allowed is an item table "
+                             f"that fits into memory, this one has {size:,.0f} GB") from error
 
     def initialise(self) -> None:
         """Xavier-normal weights, zero biases; layer norms stay the identity."""
@@ -133,8 +140,9 @@ class SASRec(Backbone):
 
     def __init__(self, n_items, max_len=50, dim=100, n_blocks=2, n_heads=1, dropout=0.2):
         super().__init__(n_items, max_len, dim, dropout)
-        number("n_blocks", n_blocks, low=1, kind=int)
-        number("n_heads", n_heads, low=1, kind=int)
+        max_len, dim = self.max_len, self.dim  # whole numbers now
+        n_blocks = number("n_blocks", n_blocks, low=1, high=MOST_LAYERS, kind=int)
+        n_heads = number("n_heads", n_heads, low=1, kind=int)
         if dim % n_heads:
             raise ValueError(f"n_heads is {n_heads}; allowed are divisors of dim, which is {dim}")
         self.positions = nn.Embedding(max_len, dim)
@@ -223,7 +231,7 @@ class GRU4Rec(Backbone):
 
     def __init__(self, n_items, max_len=50, dim=100, dropout=0.2):
         super().__init__(n_items, max_len, dim, dropout)
-        self.gru = nn.GRU(dim, dim)
+        self.gru = nn.GRU(self.dim, self.dim)
         self.initialise()
 
     def encode(self, rows, batch, drop=no_dropout):
@@ -239,7 +247,8 @@ class CausalCNN(Backbone):
 
     def __init__(self, n_items, max_len=50, dim=100, n_layers=4, dropout=0.2):
         super().__init__(n_items, max_len, dim, dropout)
-        number("n_layers", n_layers, low=1, kind=int)
+        dim = self.dim
+        n_layers = number("n_layers", n_layers, low=1, high=MOST_LAYERS, kind=int)
         self.convolutions = nn.ModuleList(nn.Linear(3 * dim, dim) for _ in range(n_layers))
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(n_layers))
         self.initialise()

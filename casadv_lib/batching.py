@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import checks
 from .recurrence import recur
 
 MOST_GROUPS = 4  # length groups per batch: more means less padding, but more small operations
@@ -240,6 +241,10 @@ def _layout(
 
 def pack(histories: Sequence[np.ndarray], max_len: int = 50, device="cpu") -> PackedBatch:
     """One packed batch of the last `max_len` items of each history (lists or int arrays)."""
-    cut = [np.asarray(h, dtype=np.int64)[-max_len:] for h in histories]
+    max_len = checks.number("max_len", max_len, low=1, kind=int)
+    cut = [h[-max_len:] for h in checks.histories("histories", histories)]
+    if not cut or not all(map(len, cut)):
+        raise ValueError(f"histories is {checks.shown(histories)}; an empty history has nothing to "
+                         "pack: allowed is one history or more, each with an item or more")
     table = TokenTable(cut, device)
     return next(table.batches(np.arange(len(cut)), len(cut)))

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from . import checks
 from .checks import flag, number, one_of
 
 TERMS = ("both", "temporal", "cross")
@@ -39,7 +40,7 @@ def cascade_effects(
     count_self: let a user's own occurrences count in the sum, as Algorithm 1 is printed;
         Eq. 11 leaves them out (k != i).
     """
-    arrays = [np.asarray(h) if len(h) else np.zeros(0, np.int64) for h in histories]
+    arrays = checks.histories("histories", histories)
     offsets = np.concatenate([[0], np.cumsum([len(a) for a in arrays])]).astype(np.int64)
     items = np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
     flat = cascade_effects_flat(items, offsets, max_len, batch_size, terms, count_self)
@@ -63,8 +64,8 @@ def cascade_effects_flat(
     number per item and what `BLOCK` interactions need.
     """
     one_of("terms", terms, TERMS)
-    number("max_len", max_len, low=1, kind=int)
-    number("batch_size", batch_size, low=1, kind=int)
+    max_len = number("max_len", max_len, low=1, kind=int)
+    batch_size = number("batch_size", batch_size, low=1, kind=int)
     flag("count_self", count_self)
     items, offsets = _recent(*_checked(items, offsets), max_len)
     m = len(offsets) - 1
@@ -143,6 +144,19 @@ def _own(items: np.ndarray, temporal: np.ndarray) -> np.ndarray:
     return own
 
 
+def _flat_effects(effects) -> np.ndarray:
+    """All effects in one array; ValueError for anything but lists of numbers of at least 1."""
+    try:
+        flat = np.concatenate([np.asarray(e, dtype=np.float64) for e in effects])
+        fits = flat.ndim == 1 and len(flat) > 0 and bool(((flat >= 1) & np.isfinite(flat)).all())
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise ValueError(f"effects is {checks.shown(effects)}; allowed are the arrays of "
+                         "cascade_effects, numbers of at least 1")
+    return flat
+
+
 def cascade_weights(
     effects: Sequence[np.ndarray], norm: str = "raw", mean: str = "inverse"
 ) -> list[np.ndarray]:
@@ -155,7 +169,7 @@ def cascade_weights(
     """
     one_of("norm", norm, ("raw", "minmax"))
     one_of("mean", mean, ("inverse", "cascade"))
-    flat = np.concatenate(effects)
+    flat = _flat_effects(effects)
     if norm == "minmax":
         spread = flat.max() - flat.min()
         flat = 1 + (flat - flat.min()) / (spread if spread > 0 else 1.0)

@@ -7,7 +7,10 @@ import numbers
 from collections.abc import Collection
 from pathlib import Path
 
+import numpy as np
+
 MOST_SEED = 2**63 - 1  # what PyTorch's generators take
+LARGEST = 100_000  # of a dimension, a length, a number of layers
 MOST_SHOWN = 200  # characters of a value in a message
 
 
@@ -68,6 +71,38 @@ def instance(name: str, value, kind: type):
     if not isinstance(value, kind):
         raise ValueError(f"{name} is {shown(value)}; allowed is a {kind.__name__}")
     return value
+
+
+def histories(name: str, value) -> list[np.ndarray]:
+    """Return `value` as a list of one-dimensional int64 arrays of item numbers of at least 1."""
+    rule = "allowed is a list of lists of item numbers, each a whole number of at least 1"
+    if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__len__"):
+        raise ValueError(f"{name} is {shown(value)}; {rule}")
+    found = []
+    for place, one in enumerate(value):
+        try:
+            array = np.asarray(one)
+        except (ValueError, TypeError) as error:
+            raise ValueError(f"{name}[{place}] is {shown(one)}; {rule}") from error
+        if array.ndim != 1 or (len(array) and array.dtype.kind not in "iu"):
+            raise ValueError(f"{name}[{place}] is {shown(one)}; {rule}")
+        found.append(array.astype(np.int64, copy=False))
+    if found and (flat := np.concatenate(found)).min(initial=1) < 1:
+        place = next(place for place, one in enumerate(found) if one.min(initial=1) < 1)
+        raise ValueError(f"{name}[{place}] is {shown(value[place])}; {rule} (0 pads); the smallest "
+                         f"is {flat.min()}")
+    return found
+
+
+def ranks(name: str, value) -> np.ndarray:
+    """Return `value` as a float64 array of ranks, each at least 1 (possibly infinite)."""
+    try:
+        found = np.asarray(value, dtype=np.float64)
+    except (ValueError, TypeError):
+        found = np.array(np.nan)
+    if isinstance(value, (str, bytes, bool)) or value is None or not (found >= 1).all():
+        raise ValueError(f"{name} is {shown(value)}; allowed are ranks, numbers of at least 1")
+    return found
 
 
 def file_path(name: str, value) -> Path | None:

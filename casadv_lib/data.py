@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from . import readers
-from .checks import number, one_of
+from .checks import instance, number, one_of, shown
 from .downloads import CORE, SOURCES, Source, describe, download
 from .kcore import k_core
 from .official import read_titles
@@ -129,6 +129,7 @@ def load_dataset(name: str | Path, min_count: int | None = None, seed: int = 0) 
     """
     if min_count is not None:
         min_count = number("min_count", min_count, low=1, kind=int)
+    seed = number("seed", seed, low=0, kind=int)
     if name == "synthetic":
         if min_count is not None:
             raise DataError(f"min_count is {min_count}; allowed for 'synthetic' is only None, as "
@@ -147,12 +148,16 @@ def load_dataset(name: str | Path, min_count: int | None = None, seed: int = 0) 
 def _own_file(name) -> Path:
     """Return the path that `name` means; raise DataError for what looks like a mistyped name."""
     known = f"known data sets are {', '.join(NAMES)}; or give the path of a file"
-    if not isinstance(name, (str, Path)):
-        raise DataError(f"data set is {name!r}; {known}")
-    path = Path(name).expanduser()
+    if not isinstance(name, (str, Path)) or "\0" in str(name):
+        raise DataError(f"data set is {shown(name)}; {known}")
+    try:
+        path = Path(name).expanduser()
+        path.is_file()
+    except (OSError, RuntimeError) as error:  # a name too long, or of an unknown home
+        raise DataError(f"data set is {shown(name)} ({error}); {known}") from error
     bare = isinstance(name, str) and not path.suffix and not {"/", os.sep} & set(name)
     if bare and not path.is_file():
-        raise DataError(f"unknown data set {name!r}: {known}")
+        raise DataError(f"unknown data set {shown(name)}: {known}")
     return path
 
 
@@ -194,7 +199,7 @@ def from_interactions(frame: pd.DataFrame, name: str = "interactions",
     Raises DataError for a missing column, an empty id, a timestamp that is no finite number, and
     when no user is left.
     """
-    frame = readers.checked(frame, name)
+    frame = readers.checked(instance("frame", frame, pd.DataFrame), name)
     users = pd.factorize(frame["user"], sort=True)[0]
     # lexsort is stable: rows of one user and one time stay as they were in the file
     order = np.lexsort((frame["timestamp"].to_numpy(), users))
@@ -239,8 +244,9 @@ def _build(name: str, frame: pd.DataFrame, n_users: int | None, min_count: int |
         raise DataError(f"{name}: none of {n_users:,} users has {SHORTEST} items; at least one "
                         "user needs them (one to train on, one to validate, one to test)")
     if len(kept) < n_users:
+        lost = len(frame) - sum(len(pieces[place]) for place in kept)
         notes.append(f"{name}: dropped {n_users - len(kept):,} of {n_users:,} users, who have "
-                     f"fewer than {SHORTEST} items.")
+                     f"fewer than {SHORTEST} items, with their {lost:,} interactions.")
         warnings.warn(notes[-1], stacklevel=4)
     item_ids = catalogue.tolist()
     names = [str((titles or {}).get(item, item)) for item in item_ids]

@@ -2,26 +2,29 @@
 
 A file gets its final name in the cache only after its check: the published MD5 where there is
 one, and always the known counts (users, items, interactions after the 5-core filter). So a
-broken, partial or newer file never stays behind.
+broken, partial or newer file never stays behind. The transfer itself is in transfers.py.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 import pooch
-import requests
-from tqdm import tqdm
 
 from . import official
 from .kcore import k_core
 from .readers import DataError
+from .transfers import transfer
 
+PARTIAL = ".partial-"  # how folders of downloads under way begin
+OLD_SECONDS = 24 * 3600
 CORE = 5  # every published data set is filtered to its 5-core
 _MOVIELENS = "https://files.grouplens.org/datasets/movielens"
 _AMAZON = "http://snap.stanford.edu/data/amazon/productGraph/categoryFiles"
@@ -89,11 +92,12 @@ def download(source: Source, cache: Path | str | None = None) -> Path:
         return final
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix=".partial-") as folder:
+        _remove_old_partials(cache)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=PARTIAL) as folder:
             fetched = _fetch(source, Path(folder))
             check_counts(source, fetched)
             os.replace(fetched, final)
-    except (requests.RequestException, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise DownloadError(
             f"{source.name}: no usable copy from {source.url} ({error}). Try again later, or "
             f"fetch it by other means, put it as {source.file_name} into a folder of your own "
@@ -101,16 +105,19 @@ def download(source: Source, cache: Path | str | None = None) -> Path:
     return final
 
 
+def _remove_old_partials(cache: Path) -> None:
+    """Remove what downloads left that were killed; a younger one may be under way elsewhere."""
+    for folder in cache.glob(f"{PARTIAL}*"):
+        if time.time() - folder.stat().st_mtime > OLD_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def _fetch(source: Source, folder: Path) -> Path:
     """Download into `folder` and compare the MD5, if one is published."""
     pooch.get_logger().setLevel("WARNING")  # its notes on unknown hashes would only puzzle
     known = f"md5:{source.md5}" if source.md5 else None
-    # the total is set by pooch when the server has answered; a bar of total 0 would count as none
-    with tqdm(total=1, unit="B", unit_scale=True, desc=source.file_name,
-              disable=bool(os.environ.get("CI"))) as bar:
-        downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16)
-        return Path(pooch.retrieve(source.url, known, fname=source.file_name, path=folder,
-                                   downloader=downloader))
+    return Path(pooch.retrieve(source.url, known, fname=source.file_name, path=folder,
+                               downloader=transfer))
 
 
 def check_counts(source: Source, path: Path):

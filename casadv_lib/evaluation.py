@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from . import checks
 from .backbones import Backbone
 from .batching import TokenTable
-from .checks import number, one_of
+from .checks import MOST_SEED, instance, number, one_of
 from .data import SequenceDataset, held_out
 
 CUTOFF = 10
@@ -20,19 +21,25 @@ METRICS = ("ndcg@10", "hr@10")
 def gains(ranks: np.ndarray, metric: str) -> np.ndarray:
     """What each user adds to a metric: 1 / log2(rank + 1) or 1 up to rank 10, else 0."""
     one_of("metric", metric, METRICS)
-    ranks = np.asarray(ranks, dtype=np.float64)
+    ranks = checks.ranks("ranks", ranks)
     gain = 1 / np.log2(ranks + 1) if metric == "ndcg@10" else np.ones_like(ranks)
     return np.where(ranks <= CUTOFF, gain, 0.0)
 
 
 def ndcg(ranks: np.ndarray) -> float:
     """NDCG@10 with one relevant item a user: the mean of 1 / log2(rank + 1) up to rank 10."""
-    return float(gains(ranks, "ndcg@10").mean())
+    return _mean(gains(ranks, "ndcg@10"))
 
 
 def hit_ratio(ranks: np.ndarray) -> float:
     """HR@10 (the paper's HT): the share of users whose held-out item ranks in the first 10."""
-    return float(gains(ranks, "hr@10").mean())
+    return _mean(gains(ranks, "hr@10"))
+
+
+def _mean(gain: np.ndarray) -> float:
+    if not gain.size:
+        raise ValueError("ranks is empty; allowed is one rank or more")
+    return float(gain.mean())
 
 
 def summary(ranks: np.ndarray) -> dict[str, float]:
@@ -114,6 +121,8 @@ def evaluate(model: Backbone, data: SequenceDataset, split: str = "test") -> dic
     Returns "ndcg@10" and "hr@10" (floats), "ranks" (float64, one per user in the order of
     data.sequences) and "tie_rate" (share of users with another item at the target's score).
     """
+    instance("model", model, Backbone)
+    instance("data", data, SequenceDataset)
     one_of("split", split, ("test", "validation"))
     if model.n_items != data.n_items:
         raise ValueError(
@@ -138,14 +147,15 @@ def paired_bootstrap(
     ranks, reference: (users,) ranks of the *same* users under two models, or clean and
     attacked. Returns "difference", "low" and "high".
     """
-    ranks, reference = np.asarray(ranks), np.asarray(reference)
+    ranks, reference = checks.ranks("ranks", ranks), checks.ranks("reference", reference)
     if ranks.shape != reference.shape or ranks.ndim != 1 or len(ranks) == 0:
         raise ValueError(
             f"ranks has shape {ranks.shape}, reference {reference.shape}; allowed are two equal "
             "shapes (users,), since users are compared in pairs"
         )
-    number("resamples", resamples, low=1, kind=int)
-    number("level", level, low=0.5, high=0.9999)
+    resamples = number("resamples", resamples, low=1, kind=int)
+    seed = number("seed", seed, low=0, high=MOST_SEED, kind=int)
+    level = number("level", level, low=0.5, high=0.9999)
     difference = gains(ranks, metric) - gains(reference, metric)
     rng = np.random.default_rng(seed)
     users = len(difference)

@@ -2,7 +2,9 @@
 
 Each reader takes the published archive, or the file unpacked from it, and returns
 (frame, titles): a frame with the columns user, item, timestamp in file order, unfiltered, and a
-dict from item id to film title (empty for Amazon). Zips are read in memory, never unpacked.
+dict from item id to film title (empty for Amazon). Archives are read in memory and never unpacked
+to the disk, so no name in them can lead anywhere, and what they unpack to is limited, so that a
+small file cannot fill the memory.
 """
 
 from __future__ import annotations
@@ -11,16 +13,26 @@ import csv
 import gzip
 import io
 import json
-import math
 import re
+import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pandas as pd
 
+from .checks import shown
 from .readers import COLUMNS, DataError, decode, fail, parse_csv, read_bytes
+
+MOST_MEMBER = 2**28  # bytes of a file in a zip; the largest published one has 25 million
+MOST_UNPACKED = 2**30  # bytes in a gzip; the largest published one has 320 million
+MOST_LINE = 2**22  # bytes of a review
+# all that Python's reader raises for a zip that is cut, changed or made to deceive
+_BAD_ZIP = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, ValueError, KeyError,
+            RuntimeError, NotImplementedError, OverflowError, struct.error, OSError)
 
 _RATING = re.compile(rb"\d+::\d+::\d+::\d+\s*")
 _SMALL_NAMES = {"user": "userId", "item": "movieId"}
@@ -65,11 +77,24 @@ def _ratings_and_titles(path: Path, ratings: str, movies: str) -> tuple[bytes, d
             members = archive.namelist()
             if ratings not in members:
                 fail(path, f"the zip has no {ratings}; it holds {', '.join(members[:5])}")
-            films = archive.read(movies) if movies in members else None
-            titles = parse_titles(f"{path}:{movies}", films, Path(movies).suffix) if films else {}
-            return archive.read(ratings), titles
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            films = _member(path, archive, movies) if movies in members else None
+            found = _member(path, archive, ratings)
+    except DataError:
+        raise
+    except _BAD_ZIP as error:
         raise DataError(f"{path}: the zip is damaged ({error}); fetch it again") from error
+    titles = parse_titles(f"{path}:{movies}", films, Path(movies).suffix) if films else {}
+    return found, titles
+
+
+def _member(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+    """The bytes of a file in a zip, at most MOST_MEMBER, whatever size the zip claims."""
+    with archive.open(name) as file:
+        content = file.read(MOST_MEMBER + 1)
+    if len(content) > MOST_MEMBER:
+        fail(path, f"{name} unpacks to more than {MOST_MEMBER:,} bytes; allowed is the published "
+             "file. Fetch it again")
+    return content
 
 
 def read_titles(folder: Path) -> dict[int, str]:
@@ -109,8 +134,9 @@ def read_amazon(path: Path) -> tuple[pd.DataFrame, dict]:
         packed = file.read(2) == b"\x1f\x8b"
     rows = []
     try:
-        with gzip.open(path) if packed else path.open("rb") as lines:
-            rows = [_review(path, number, line) for number, line in enumerate(lines, start=1)]
+        with gzip.open(path) if packed else path.open("rb") as file:
+            for number, line in enumerate(_lines(path, file), start=1):
+                rows.append(_review(path, number, line))
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: the gzip ends early or is damaged after line {len(rows)} "
                         f"({error}); fetch it again") from error
@@ -119,16 +145,29 @@ def read_amazon(path: Path) -> tuple[pd.DataFrame, dict]:
     return pd.DataFrame(rows, columns=list(COLUMNS)), {}
 
 
+def _lines(path: Path, file: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a file; raises DataError beyond MOST_LINE for one or MOST_UNPACKED for all."""
+    number, total = 0, 0
+    while line := file.readline(MOST_LINE + 1):
+        number, total = number + 1, total + len(line)
+        if len(line) > MOST_LINE:
+            fail(path, f"is longer than {MOST_LINE:,} bytes; allowed is a review a line", number)
+        if total > MOST_UNPACKED:
+            fail(path, f"unpacks to more than {MOST_UNPACKED:,} bytes; allowed is the published "
+                 "file. Fetch it again", number)
+        yield line
+
+
 def _review(path: Path, number: int, line: bytes) -> tuple[str, str, float]:
     """Return (reviewerID, asin, unixReviewTime) of one line."""
     try:
         review = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         fail(path, f"is not a JSON object ({error})", number)
     for key, kind in _REVIEW.items():
         value = review.get(key) if isinstance(review, dict) else None
         fits = isinstance(value, kind) and not isinstance(value, bool) and value != ""
-        if not fits or (kind is not str and not math.isfinite(value)):
-            fail(path, f"{key} is {value!r}; each line needs reviewerID and asin (text) and "
+        if not fits or (kind is not str and not abs(value) < 2**63):  # also for a NaN
+            fail(path, f"{key} is {shown(value)}; each line needs reviewerID and asin (text) and "
                  "unixReviewTime (a number)", number)
     return tuple(review[key] for key in _REVIEW)

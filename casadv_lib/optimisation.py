@@ -8,7 +8,7 @@ import torch
 
 from .backbones import Backbone, Dropout
 from .batching import PackedBatch
-from .checks import number, one_of
+from .checks import MOST_SEED, number, one_of, shown
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,17 @@ class TrainingSettings:
     health: str = "stop"  # at a collapsed encoder or exploding embeddings; "note": warn, go on
 
     def __post_init__(self):
-        for name in ("epochs", "seed", "eval_every"):
-            number(name, getattr(self, name), low=0, kind=int)
-        number("batch_size", self.batch_size, low=1, kind=int)
-        number("learning_rate", self.learning_rate, low=0)
-        number("weight_decay", self.weight_decay, low=0)
+        def keep(name, **bounds):
+            object.__setattr__(self, name, number(name, getattr(self, name), **bounds))
+
+        for name in ("epochs", "eval_every"):
+            keep(name, low=0, kind=int)
+        keep("seed", low=0, high=MOST_SEED, kind=int)
+        keep("batch_size", low=1, kind=int)
+        for name in ("learning_rate", "weight_decay"):
+            keep(name, low=0)
         for name in ("beta1", "beta2"):
-            number(name, getattr(self, name), low=0, high=0.99999)
+            keep(name, low=0, high=0.99999)
         one_of("decay", self.decay, ("adamw", "adam", "item_norm"))
         one_of("health", self.health, ("stop", "note"))
         for name in ("amp", "compile"):
@@ -50,9 +54,12 @@ def choose_device(name: str = "auto") -> torch.device:
         found = torch.accelerator.current_accelerator(check_available=True)
         return found if found is not None else torch.device("cpu")
     try:
-        return torch.device(name)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device is {name!r}; allowed are 'auto' and PyTorch's names") from error
+        device = torch.device(name if isinstance(name, (str, torch.device)) else repr(name))
+        torch.empty(0, device=device)  # a device that is not there fails here, not in mid-work
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"device is {shown(name)}, which is not there; allowed are 'auto', 'cpu' "
+                         "and the names of this machine's devices in PyTorch") from error
+    return device
 
 
 def make_optimizer(model: Backbone, s: TrainingSettings) -> torch.optim.Optimizer:

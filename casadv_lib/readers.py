@@ -17,10 +17,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .checks import shown
+
 COLUMNS = ("user", "item", "timestamp")
 TEXT_RULE = "allowed are lines 'user item item ...' of whole numbers, oldest first, items from 1"
 _TEXT_BYTES = b"0123456789- \t\r\n"
 _INTEGER = re.compile(r"-?[0-9]+")
+_LINE_END, _BLANKS = re.compile("\r\n|\r|\n"), re.compile("[ \t]+")
 
 
 def whole_number(token: str) -> int | None:
@@ -88,19 +91,19 @@ def read_sequences(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         items = np.concatenate([row[1:] for row in rows])
         clean = len(np.unique(users)) == len(users) and bool((items > 0).all())
     if not clean:
-        _blame_line(path, lines)
+        _blame_line(path, text)
     return users, np.array([len(row) - 1 for row in rows]), items
 
 
-def _blame_line(path: Path, lines: list[str]):
+def _blame_line(path: Path, text: str):
     """Raise DataError for the first line of a text file that breaks the rules."""
     seen: dict[int, int] = {}
-    for number, line in enumerate(lines, start=1):
-        tokens = line.split()
+    for number, line in enumerate(_LINE_END.split(text), start=1):
+        tokens = [token for token in _BLANKS.split(line) if token]
         for place, token in enumerate(tokens):
             value = whole_number(token)
             if value is None:
-                fail(path, f"{token!r} is not a whole number of 64 bits; {TEXT_RULE}", number)
+                fail(path, f"{shown(token)} is not a whole number of 64 bits; {TEXT_RULE}", number)
             if place > 0 and value < 1:
                 fail(path, f"item {token} is below 1 (0 stands for padding); {TEXT_RULE}", number)
         if tokens:
@@ -179,13 +182,14 @@ def checked(frame: pd.DataFrame, where, names: dict[str, str] | None = None,
     def blame(wrong: np.ndarray, column: str, rule: str):
         row = int(wrong.argmax())
         value = frame[names[column]].iloc[[row]].tolist()[0]
-        fail(where, f"row {row + 1} has {names[column]} {value!r}; {rule}", line_of(row))
+        fail(where, f"row {row + 1} has {names[column]} {shown(value)}; {rule}", line_of(row))
 
     for name in names.values():
-        if name not in frame.columns:
-            fail(where, f"the column {name!r} is missing; found are "
-                 f"{', '.join(map(repr, frame.columns))}; needed are {', '.join(names.values())}",
-                 line_of(-1))
+        if (count := (frame.columns == name).sum()) != 1:
+            there = "is missing" if count == 0 else f"is there {count} times"
+            columns = shown(list(frame.columns)).strip("[]")
+            fail(where, f"the column {name!r} {there}; found are {columns}; needed are "
+                 f"{', '.join(names.values())}", line_of(-1))
     if not len(frame):
         fail(where, "there are column names but no interactions; at least one is needed")
     clean = {}

@@ -20,7 +20,7 @@ from .adversarial import METHODS, PRESETS, AdversarialSettings, training_loss
 from .backbones import Backbone, Dropout
 from .batching import TokenTable
 from .cascade import cascade_effects, cascade_weights
-from .checks import one_of
+from .checks import file_path, flag, instance, number, one_of, shown
 from .data import SequenceDataset, training_sequences
 from .evaluation import evaluate
 from .files import make_folder, save_tensors
@@ -63,10 +63,13 @@ class Trainer:
         adversarial: AdversarialSettings | None = None,
         first_epoch: int = 0,
     ):
+        instance("model", model, Backbone)
+        instance("data", data, SequenceDataset)
         self.model, self.data, self.settings = model, data, settings
         self.method, self.method_name = None if method is None else METHODS[method], method
         self.adversarial = adversarial or AdversarialSettings()
-        self.phase, self.first_epoch = 1 if method is None else 2, first_epoch
+        self.phase = 1 if method is None else 2
+        self.first_epoch = number("first_epoch", first_epoch, low=0, kind=int)
         self.device = choose_device(settings.device)
         model.to(self.device)
         self.table, self.sampler = training_table(
@@ -141,6 +144,7 @@ class Trainer:
         Ctrl-C and a TrainingError leave the state after the last good epoch, in the model and in
         the checkpoint.
         """
+        checkpoint, progress = file_path("checkpoint", checkpoint), flag("progress", progress)
         if checkpoint is not None:
             make_folder(Path(checkpoint).parent)
             if Path(checkpoint).exists():
@@ -289,5 +293,9 @@ def fit_adversarial(
         first_epoch,
     )  # fmt: skip
     if optimizer_state is not None:
-        trainer.optimizer.load_state_dict(optimizer_state)
+        try:
+            trainer.optimizer.load_state_dict(optimizer_state)
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise ValueError(f"optimizer_state is {shown(optimizer_state)}; allowed is that of a "
+                             f"History of this model, or None ({error})") from error
     return trainer.run(checkpoint, progress)

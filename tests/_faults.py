@@ -1,0 +1,276 @@
+"""Cutting processes off, and telling whether anything was lost. Used by the tests of faults.
+
+A run is made by a real process of its own. It is killed (SIGKILL, no warning) by this process at
+some time, or it kills itself at a chosen point of a chosen write: with half of the bytes written,
+with all of them in a temporary file, or just before or after the renaming.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import itertools
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import torch
+from oracles import random_sequences
+
+ROOT = Path(__file__).resolve().parents[1]
+MOMENTS = ("half", "written", "before", "after")
+TIMES = ("seconds", "provenance")  # what may differ between two runs of one configuration
+SMALL = {"epochs": 6, "adv_epochs": 4, "dim": 8, "eval_every": 2, "batch_size": 16}
+WRITES = 20  # about as many as a run of adv_cas with its base makes at that size
+
+
+@dataclass(frozen=True)
+class Kill:
+    """When a process dies: at a `moment` of its n-th `write`, or after a share of a run's time."""
+
+    write: int = 0
+    moment: str = ""
+    share: float = 0.0
+
+
+def random_kills(count: int, seed: int) -> list[Kill]:
+    """Kills of both kinds."""
+    rng = np.random.default_rng(seed)
+    kills = []
+    for _ in range(count):
+        if rng.random() < 0.5:
+            kills.append(Kill(int(rng.integers(1, WRITES)), str(rng.choice(MOMENTS))))
+        else:
+            kills.append(Kill(share=float(rng.uniform(0.02, 0.9))))
+    return kills
+
+
+def write_data(path: Path, users: int = 40, items: int = 30, seed: int = 0) -> Path:
+    """A small text file of histories."""
+    rows = random_sequences(users, items, 4, 10, seed)
+    path.write_text("".join(f"{u} {' '.join(map(str, r))}\n" for u, r in enumerate(rows, 1)))
+    return path
+
+
+def arguments(path: Path, method: str = "adv_cas", **settings) -> list[str]:
+    """The command line of a run."""
+    chosen = [x for k, v in {**SMALL, **settings}.items() for x in ("--set", f"{k}={v}")]
+    return ["run", "--dataset", str(path), "--method", method, *chosen]
+
+
+# ------------------------------------------------------------------ processes
+
+
+def fork_server():
+    """Processes that start at once: a server imports the library for all of them."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["casadv_lib.__main__", "casadv_lib.batch", "_faults"])
+    return context
+
+
+def start(words: list[str], runs: Path, kill: Kill | None = None,
+          entry: str = "casadv_lib.__main__") -> multiprocessing.Process:
+    """Start `main(words)` in a process of its own, with its runs in a folder.
+
+    What it prints goes to a file beside that folder, whose path is the process's `log`.
+    """
+    log = runs.with_name(f"{runs.name}.log")
+    process = fork_server().Process(target=_work, args=(words, runs, kill, entry, log))
+    process.start()
+    process.log = log
+    return process
+
+
+def _work(words, runs, kill, entry, log):
+    os.environ |= {"CASADV_RUNS": str(runs), "CI": "1"}
+    torch.set_num_threads(1)
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    faulthandler.enable(handle)  # SIGABRT shows where a process hangs
+    from casadv_lib import training
+
+    training.SECONDS_BETWEEN_CHECKPOINTS = 0  # a checkpoint an epoch: more to interrupt
+    if kill is not None and kill.write:
+        _light_fuse(kill)
+    sys.exit(sys.modules[entry].main(words))
+
+
+def main(words: list[str]) -> int:
+    """Run the notebooks of the folder words[0] in batch."""
+    from casadv_lib import batch
+
+    batch.repository_root = lambda: Path(words[0])
+    batch.execute()
+    return 0
+
+
+def _light_fuse(kill: Kill) -> None:
+    """Make this process kill itself at a moment of its n-th write."""
+    real = {name: getattr(os, name) for name in ("fdopen", "fsync", "replace")}
+    begun = itertools.count(1)
+    now = [0]
+
+    def die_at(moment):
+        if (now[0], moment) == (kill.write, kill.moment):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    class Half:
+        def __init__(self, file):
+            self.file = file
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            self.file.close()
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+        def write(self, content):
+            self.file.write(content[: len(content) // 2])
+            self.file.flush()
+            die_at("half")
+            self.file.write(content[len(content) // 2 :])
+
+    def fdopen(*given, **named):
+        now[0] = next(begun)
+        return Half(real["fdopen"](*given, **named))
+
+    def fsync(handle):
+        die_at("written")
+        real["fsync"](handle)
+
+    def replace(*paths):
+        die_at("before")
+        real["replace"](*paths)
+        die_at("after")
+
+    os.fdopen, os.fsync, os.replace = fdopen, fsync, replace
+
+
+def finish(process, seconds: float = 200) -> int:
+    """Wait for a process; returns its exit status, negative where a signal ended it."""
+    process.join(seconds)
+    if process.is_alive():
+        os.kill(process.pid, signal.SIGABRT)
+        process.join()
+        raise AssertionError(f"still there after {seconds} s:\n{process.log.read_text()}")
+    return process.exitcode
+
+
+def run_once(words, runs: Path, kill: Kill | None = None, whole_time: float = 1.0,
+             entry: str = "casadv_lib.__main__") -> bool:
+    """Make a run in a process that dies as asked; returns whether it was cut off."""
+    process = start(words, runs, kill, entry)
+    if kill is not None and kill.share:
+        time.sleep(kill.share * whole_time)
+        process.kill()
+    status = finish(process)
+    assert status in (0, -signal.SIGKILL), f"exit status {status}:\n{process.log.read_text()}"
+    return status != 0
+
+
+# ------------------------------------------------------------------ what is run
+
+
+NOTEBOOK = """import sys; sys.path.insert(0, {root!r})
+import torch; torch.set_num_threads(1)
+from casadv_lib import profiles, runs
+made = runs.run(profiles.configure("quick", {path!r}, method="adv_cas", {settings}))
+print(runs.run_attack(made, k=2)["attacked"], made.metrics["last"])
+"""
+
+
+def write_notebook(folder: Path, data: Path, **settings) -> Path:
+    """A repository in `folder` with one notebook, which makes a run and an attack."""
+    chosen = ", ".join(f"{k}={v}" for k, v in {**SMALL, **settings}.items())
+    cells = ["profile = 'quick'",
+             NOTEBOOK.format(root=str(ROOT), path=str(data), settings=chosen)]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    notebook.cells[0].metadata["tags"] = ["parameters"]
+    notebook.metadata["kernelspec"] = {"name": "python3", "language": "python",
+                                       "display_name": "Python 3"}
+    (folder / "notebooks").mkdir(parents=True)
+    nbformat.write(notebook, folder / "notebooks" / "01_run.ipynb")
+    return folder
+
+
+def outputs_of(folder: Path) -> list:
+    """What the executed notebook of `write_notebook` printed; it must be whole."""
+    made = nbformat.read(folder / "figures/quick/notebooks/01_run.ipynb", as_version=4)
+    return [out.text for cell in made.cells for out in cell.get("outputs", [])]
+
+
+def grid_words(data: Path, folder: Path, **settings) -> list[str]:
+    """The command line of a small grid: 9 methods, a sweep, ten readings and the attacks."""
+    small = {"epochs": 2, "adv_epochs": 1, "dim": 8, "eval_every": 1, "batch_size": 32}
+    chosen = [x for k, v in {**small, **settings}.items() for x in ("--set", f"{k}={v}")]
+    return ["grid", "--dataset", str(data), "--backbone", "causalcnn", "--workers", "2",
+            "--folder", str(folder), *chosen]
+
+
+# ------------------------------------------------------------------ what is stored
+
+
+def whole_files(runs: Path) -> int:
+    """Read every file of all runs; raises where one is half written. Returns how many."""
+    from casadv_lib.files import load_tensors, read_json
+
+    found = [path for path in runs.rglob("*") if path.is_file() and path.name[0] != "."]
+    for path in found:
+        if path.suffix == ".json":
+            read_json(path)
+        elif path.suffix == ".pt":
+            load_tensors(path)
+        elif path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as stored:
+                assert all(len(stored[name]) for name in stored.files)
+    return len(found)
+
+
+def content(runs: Path) -> dict:
+    """Everything that must not depend on how often a run was cut off, by path.
+
+    Times and what describes the machine are left out; tensors and ranks become bytes.
+    """
+    from casadv_lib.files import load_tensors
+
+    found = {}
+    for path in sorted(runs.rglob("*")):
+        name = str(path.relative_to(runs))
+        if path.name[0] == "." or not path.is_file() or "logs" in path.parts:
+            continue
+        if path.suffix == ".json":
+            found[name] = without_times(json.loads(path.read_text()))
+        elif path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as stored:
+                found[name] = {key: stored[key].tobytes() for key in stored.files}
+        else:
+            stored = load_tensors(path)
+            stored["history"].pop("epoch_seconds")
+            found[name] = plain(stored)
+    return found
+
+
+def without_times(value):
+    """A JSON value without what differs between two equal runs."""
+    if isinstance(value, dict):
+        return {k: without_times(v) for k, v in value.items() if k not in TIMES}
+    return [without_times(v) for v in value] if isinstance(value, list) else value
+
+
+def plain(value):
+    """Nested tensors as bytes, so that `==` compares the last bit."""
+    if isinstance(value, torch.Tensor):
+        return str(value.dtype), tuple(value.shape), value.numpy().tobytes()
+    if isinstance(value, dict):
+        return {key: plain(v) for key, v in value.items()}
+    return [plain(v) for v in value] if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,221 @@
+"""Cut off anywhere: a run that is killed, stopped or started twice ends as one that was not.
+
+`make soak` runs the same with more kills: CASADV_KILLS sets how many.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _faults import (
+    MOMENTS,
+    Kill,
+    arguments,
+    content,
+    finish,
+    outputs_of,
+    random_kills,
+    run_once,
+    start,
+    whole_files,
+    write_data,
+    write_notebook,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def uncut(tmp_path_factory):
+    """A data file, its command line, what an uncut run stores, and the seconds that took."""
+    folder = tmp_path_factory.mktemp("uncut")
+    words = arguments(write_data(folder / "own.txt"))
+    run_once(words, folder / "warm", None)
+    started = time.perf_counter()
+    run_once(words, folder / "runs", None)
+    return words, content(folder / "runs"), time.perf_counter() - started
+
+
+def cut_and_go_on(uncut, runs, kills):
+    """Kill a run again and again until it ends, and compare; returns how many kills hit."""
+    words, wanted, seconds = uncut
+    hits = 0
+    for kill in kills:
+        if not run_once(words, runs, kill, seconds):
+            break
+        hits += 1
+        whole_files(runs)
+    run_once(words, runs)
+    assert content(runs) == wanted
+    assert not list(runs.rglob(".*.partial"))
+    return hits
+
+
+def random_cuts(uncut, folder, count, seed=0):
+    """Kill runs until `count` kills have hit, each run up to five times; returns the runs made."""
+    hits, number = 0, 0
+    while hits < count:
+        kills = random_kills(min(5, count - hits), seed + number)
+        hits += cut_and_go_on(uncut, folder / f"runs{number}", kills)
+        number += 1
+    return number
+
+
+def test_killed_at_random_moments_the_end_is_the_same(uncut, tmp_path):
+    random_cuts(uncut, tmp_path, 5)
+
+
+def cut_notebooks(folder, kills, seed=0):
+    """Kill a batch of notebooks again and again, let it end, compare with an uncut one."""
+    data, rng, hits = write_data(folder / "own.txt"), np.random.default_rng(seed), 0
+    whole, cut = (write_notebook(folder / name, data) for name in ("whole", "cut"))
+    started = time.perf_counter()
+    run_once([str(whole)], folder / "whole-runs", entry="_faults")
+    seconds = time.perf_counter() - started
+    made = cut / "figures/quick/notebooks/01_run.ipynb"
+    for _ in range(kills):
+        kill = Kill(share=rng.uniform(0.3, 0.95))  # before that, the kernel only starts
+        hits += run_once([str(cut)], folder / "cut-runs", kill, seconds, entry="_faults")
+        whole_files(folder / "cut-runs")
+        assert not made.exists() or outputs_of(cut) == outputs_of(whole)
+    run_once([str(cut)], folder / "cut-runs", entry="_faults")
+    assert outputs_of(cut) == outputs_of(whole)
+    assert content(folder / "cut-runs") == content(folder / "whole-runs")
+    return hits
+
+
+def test_killed_in_the_middle_of_papermill_the_end_is_the_same(tmp_path):
+    cut_notebooks(tmp_path, 1)
+
+
+def test_killed_at_every_moment_of_every_kind_of_write_the_end_is_the_same(uncut, tmp_path):
+    # the base of 6 epochs writes its configuration, checkpoints, ranks, metrics; each start goes on
+    kills = [Kill(1, MOMENTS[0]), Kill(1, MOMENTS[3]), Kill(2, MOMENTS[0]), Kill(2, MOMENTS[1]),
+             Kill(4, MOMENTS[2]), Kill(2, MOMENTS[3]), Kill(4, MOMENTS[0]), Kill(2, MOMENTS[3]),
+             Kill(2, MOMENTS[1]), Kill(3, MOMENTS[2])]
+    assert cut_and_go_on(uncut, tmp_path / "runs", kills) == len(kills)
+
+
+def test_of_two_processes_one_computes_and_its_death_lets_the_other_go_on(uncut, tmp_path):
+    words, wanted, _ = uncut
+    runs = tmp_path / "runs"
+    both = [start(words, runs) for _ in range(2)]
+    while not list(runs.glob("*/checkpoint.pt")):
+        time.sleep(0.001)
+    both[0].kill()
+    assert sorted(map(finish, both)) == [-signal.SIGKILL, 0]
+    assert content(runs) == wanted
+
+
+def test_many_processes_one_run(uncut, tmp_path):
+    words, wanted, seconds = uncut
+    all_of_them = []
+    for _ in range(4):
+        all_of_them.append(start(words, tmp_path / "runs"))
+        time.sleep(seconds / 8)
+    assert [finish(process) for process in all_of_them] == [0] * 4
+    assert content(tmp_path / "runs") == wanted
+
+
+def environment(runs):
+    """CI is empty: the progress bar shows when training is under way."""
+    return {**os.environ, "CASADV_RUNS": str(runs), "CI": "", "OMP_NUM_THREADS": "1"}
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_one_line_that_says_how_to_go_on(tmp_path):
+    words = arguments(write_data(tmp_path / "own.txt"), epochs=4000, adv_epochs=2, eval_every=0)
+    command = [sys.executable, "-m", "casadv_lib", *words]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    runs = tmp_path / "runs"
+    process = subprocess.Popen(command, cwd=ROOT, env=environment(runs), **pipes)
+    said = ""
+    while not re.search(r"\b[1-9]\d*/4000", said):
+        said += process.stderr.read(1)
+    assert not list(runs.glob("*/checkpoint.pt"))  # the next timed one is far away
+    process.send_signal(signal.SIGINT)
+    out, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and out == ""
+    *bar, line = said.strip().split("\n")
+    assert "epoch" in bar[-1] and len(bar) == 1
+    pattern = r"stopped after epoch (\d+) of 4000; the checkpoint is (\S+); the same call or "
+    found = re.match(pattern + "command goes on from it", line)
+    from casadv_lib.files import load_tensors
+
+    history = load_tensors(found[2])["history"]
+    assert len(history["losses"]) == int(found[1]) > 0
+    assert whole_files(runs) == 2
+
+
+CELL = """
+import torch; torch.set_num_threads(1)
+from casadv_lib import profiles, runs
+made = runs.run(profiles.configure("quick", {path!r}, method="adv_cas", epochs={epochs},
+                adv_epochs=4, dim=8, eval_every=0, batch_size=16))
+print("done", made.metrics["last"]["epoch"])
+"""
+
+
+def stopped_cell(manager, client, code):
+    """Run a cell, press the stop button when its progress bar has moved; the kernel's reply."""
+    sent, state, first = client.execute(code), {}, None
+    while first is None or state.get("value", first) <= first:
+        message = client.get_iopub_msg(timeout=60)
+        if message["parent_header"].get("msg_id") != sent:
+            continue
+        assert message["msg_type"] != "error", message["content"]
+        if message["msg_type"] == "comm_msg":
+            state = message["content"]["data"].get("state", {})
+            state = state if isinstance(state.get("value"), float) else {}
+            first = state.get("value") if first is None else first
+    manager.interrupt_kernel()
+    while True:
+        reply = client.get_shell_msg(timeout=60)
+        if reply["parent_header"].get("msg_id") == sent:
+            return reply["content"]
+
+
+def test_the_stop_button_of_a_notebook_does_the_same(tmp_path):
+    from jupyter_client.manager import start_new_kernel
+
+    path = write_data(tmp_path / "own.txt")
+    runs = tmp_path / "runs"
+    epochs = 3000
+    code = CELL.format(path=str(path), epochs=epochs)
+    manager, client = start_new_kernel(kernel_name="python3", env=environment(runs), cwd=ROOT)
+    try:
+        reply = stopped_cell(manager, client, code)
+        assert (reply["status"], reply["ename"]) == ("error", "Stopped")
+        assert re.search(r"stopped after epoch \d+ of 3000.*the same call", reply["evalue"])
+        checkpoint = next(runs.glob("*/checkpoint.pt"))
+        from casadv_lib.files import load_tensors
+
+        before = len(load_tensors(checkpoint)["history"]["losses"])
+        assert 0 < before < epochs
+        # the same cell again goes on; a second press stops it later than the first
+        assert stopped_cell(manager, client, code)["ename"] == "Stopped"
+        assert len(load_tensors(checkpoint)["history"]["losses"]) > before
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+def test_stopped_by_hand_and_started_again_the_end_is_the_same(uncut, tmp_path):
+    runs = tmp_path / "runs"
+    words, wanted, _ = uncut
+    for checkpoints in (1, 3, 6):  # so many epochs at least are behind it
+        process = start(words, runs)
+        while process.is_alive() and len(list(runs.glob("*/checkpoint.pt"))) < min(
+                2, 1 + checkpoints // 4):
+            time.sleep(0.001)
+        time.sleep(0.01 * checkpoints)
+        os.kill(process.pid, signal.SIGINT)
+        assert finish(process) in (0, 130, 1)
+        whole_files(runs)
+    run_once(words, runs)
+    assert content(runs) == wanted

@@ -1,0 +1,159 @@
+"""A sick model is noticed within an epoch; training stops with the last good state."""
+
+import pytest
+import torch
+from conftest import N_ITEMS, build
+from oracles import dataset, random_sequences
+
+import casadv_lib as cas
+from casadv_lib import health
+from casadv_lib.adversarial import AdversarialSettings
+from casadv_lib.files import load_tensors
+from casadv_lib.health import TrainingError
+from casadv_lib.optimisation import TrainingSettings
+from casadv_lib.training import Trainer
+
+# lambda1 without end, and the clean vectors free to follow: a constant encoder costs least
+COLLAPSE = {"epsilon": 1.0, "lambda1": 1000.0, "detach_clean": False}
+
+
+def trainer(data, method=None, adversarial=None, backbone="sasrec", **settings):
+    settings = TrainingSettings(**{"batch_size": 20, "epochs": 6} | settings)
+    return Trainer(build(backbone), data, settings, method,
+                   AdversarialSettings(**adversarial or {}))
+
+
+def same(state, other):
+    return all(torch.equal(state[name], other[name]) for name in state)
+
+
+def poison_after(trainer, steps, change):
+    """Change the weights in place after so many steps of the optimiser, as a bad sum would."""
+    seen = []
+
+    def look(*_):
+        seen.append(1)
+        if len(seen) == steps:
+            with torch.no_grad():
+                change(trainer.model)
+
+    trainer.optimizer.register_step_post_hook(look)
+
+
+def fill(parameter, value):
+    return lambda model: model.get_parameter(parameter).view(-1)[:1].fill_(value)
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    (fill("items.weight", float("nan")), "the loss is nan|weights are no finite numbers"),
+    (fill("items.weight", float("inf")), "the loss is (nan|inf)|weights are no finite numbers"),
+    (fill("blocks.0.query.weight", float("nan")), "the loss is nan|weights are no finite numbers"),
+    (fill("items.weight", 1e4), "item embeddings explode .* coordinates of .*learning_rate"),
+    (lambda model: model.norm.weight.zero_(), "the encoder has collapsed .*learning_rate"),
+])  # fmt: skip
+@pytest.mark.parametrize("step", [1, 3])  # the first and the last of an epoch of three
+def test_noticed_in_the_same_epoch_and_the_last_good_state_is_stored(
+        toy, tmp_path, change, words, step):
+    healthy = trainer(toy, epochs=3)
+    healthy.run(progress=False)
+    sick = trainer(toy)
+    for later in range(step, 4):  # in epoch 4; a weight set to zero once would grow again
+        poison_after(sick, 3 * 3 + later, change)
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(TrainingError, match=f"({words}).*") as error:
+        sick.run(path, progress=False)
+    assert "epoch 4" in str(error.value)
+    assert f"after the last good epoch, 3 of 6; the checkpoint is {path}" in str(error.value)
+    stored = load_tensors(path)
+    assert len(stored["history"]["losses"]) == 3
+    assert same(stored["model"], healthy.model.state_dict())
+    assert same(sick.model.state_dict(), healthy.model.state_dict())
+
+
+def test_training_goes_on_from_the_last_good_state(toy, tmp_path):
+    whole, sick, again = (trainer(toy, eval_every=2) for _ in range(3))
+    kept = whole.run(progress=False)
+    poison_after(sick, 11, fill("items.weight", float("nan")))
+    with pytest.raises(TrainingError):
+        sick.run(tmp_path / "x.pt", progress=False)
+    history = again.run(tmp_path / "x.pt", progress=False)
+    assert same(whole.model.state_dict(), again.model.state_dict())
+    assert history.losses == kept.losses and history.curve == kept.curve
+
+
+def test_a_real_collapse_is_noticed_and_its_cause_named(toy):
+    sick = trainer(toy, "adv_cas", COLLAPSE, epochs=60, learning_rate=0.01)
+    with pytest.raises(TrainingError, match="the encoder has collapsed in epoch") as error:
+        sick.run(progress=False)
+    for name in ("detach_clean (False", "lambda1 (1000)", "epsilon (1)", "learning_rate (0.01)"):
+        assert name in str(error.value)
+    assert sick.done < 20
+    # the state put back is the one before
+    assert float(health.look_at(sick.model, sick.watched)[1]) >= health.SMALLEST_SPREAD
+
+
+@pytest.mark.parametrize("backbone", ["sasrec", "gru4rec"])
+def test_a_real_explosion_is_noticed(toy, backbone):
+    with pytest.raises(TrainingError, match=r"embeddings explode.*learning_rate \(3\)"):
+        trainer(toy, backbone=backbone, epochs=10, learning_rate=3.0).run(progress=False)
+
+
+def test_note_warns_once_and_goes_on_but_not_without_numbers(toy):
+    sick = trainer(toy, "adv_cas", COLLAPSE, epochs=20, learning_rate=0.01, health="note")
+    with pytest.warns(UserWarning, match="collapsed.*Training goes on") as told:
+        sick.run(progress=False)
+    assert len(told) == 1 and sick.done == 20
+    sick = trainer(toy, health="note")
+    poison_after(sick, 2, fill("items.weight", float("nan")))
+    with pytest.raises(TrainingError, match="epoch 1"):
+        sick.run(progress=False)
+
+
+def test_the_diagnosis_names_what_the_method_reads(toy):
+    a, s = AdversarialSettings(), TrainingSettings(amp=True)
+    bad = health.Vitals(float("nan"), None, 1.0, 0.5)
+    phase1 = health.diagnosis(bad, 3, s, a, None)
+    assert "learning_rate (0.001) and amp" in phase1 and "epsilon" not in phase1
+    linear = health.diagnosis(bad, 3, s, a, cas.METHODS["adv_linear"])
+    assert "epsilon (10)" in linear and "lambda1" not in linear
+    assert "lambda1 (1)" in health.diagnosis(bad, 3, s, a, cas.METHODS["adv_cas"])
+    fine = health.Vitals(1.0, None, 0.3, 0.5)
+    assert health.diagnosis(fine, 3, s, a, None) is None
+    masks = AdversarialSettings(dropout_masks="independent")
+    flat = health.Vitals(1.0, 1.0, 0.3, 1e-4)
+    assert "dropout_masks" in health.diagnosis(flat, 3, s, masks, cas.METHODS["adv_cas"])
+
+
+def test_users_who_are_alike_are_no_collapse():
+    data = dataset([[1, 2, 3, 4, 5]] * 30, N_ITEMS)
+    assert trainer(data).watched is None
+    trainer(data).run(progress=False)
+    two = dataset([[1, 2, 3, 4, 5]] * 30 + [[5, 4, 3, 2, 1]], N_ITEMS)
+    assert len(trainer(two).watched.users) == 2
+    trainer(two).run(progress=False)
+
+
+def test_watching_changes_no_number_and_happens_once_an_epoch(toy, monkeypatch):
+    plain = trainer(toy, "adv_cas", epochs=3)
+    monkeypatch.setattr(health, "WATCHED_USERS", 1)  # one user: nothing to compare, no pass
+    unwatched = trainer(toy, "adv_cas", epochs=3)
+    assert plain.watched is not None and unwatched.watched is None
+    assert plain.run(progress=False).losses == unwatched.run(progress=False).losses
+    assert same(plain.model.state_dict(), unwatched.model.state_dict())
+
+
+def test_the_look_at_a_model_waits_for_no_device(toy):
+    # on the meta device any read of a value fails; the fetching is in `vitals` alone
+    here = trainer(toy)
+    model = build("sasrec").to("meta")
+    assert health.look_at(model, here.watched.to("meta")).device.type == "meta"
+
+
+@pytest.mark.parametrize("name", list(cas.BACKBONES))
+def test_healthy_models_are_left_alone(name):
+    data = dataset(random_sequences(80, 60, 4, 12), 60)
+    model = build(name, n_items=60)
+    cas.fit(model, data, epochs=15, batch_size=20, progress=False)
+    for method in ("adv_cas", "adv_seq", "adv_random"):
+        cas.fit_adversarial(model, data, method, epsilon=3.0, lambda1=0.1, epochs=4,
+                            batch_size=20, progress=False)
