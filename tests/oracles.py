@@ -137,6 +137,9 @@ class PaddedModel:
         self.model, self.name = model, name
         self.input_scale = model.input_scale
 
+    def parameters(self):
+        return self.model.parameters()
+
     def embed(self, items):
         return self.model.items.weight[items]
 

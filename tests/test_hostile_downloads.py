@@ -79,10 +79,12 @@ BAD_ANSWERS = {
     "error 500": ([b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"], "500 Oops; tried 3", 3),
     "busy": ([b"HTTP/1.1 503 Busy\r\nRetry-After: x\r\nContent-Length: 0\r\n\r\n"], "503", 3),
     "error 404": ([b"HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n"], "answered 404 Gone", 1),
-    "redirects to itself": ([b"HTTP/1.1 302 Found\r\nLocation: " + FILE.encode()
-                             + b"\r\nContent-Length: 0\r\n\r\n"], "redirects", 6),
+    # it says that it closes: a client that went on at the same connection would race with that
+    "redirects to itself": ([b"HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: "
+                             + FILE.encode() + b"\r\nContent-Length: 0\r\n\r\n"], "redirects", 6),
     "redirects to a file": ([b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n"
-                             b"Content-Length: 0\r\n\r\n"], "file:///etc/passwd", 1),
+                             b"Connection: close\r\nContent-Length: 0\r\n\r\n"],
+                            "file:///etc/passwd", 1),
     "a web page": ([b"HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n  <html>Log in</html>"],
                    "web page", 1),
     "announces too much": ([b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n"],
