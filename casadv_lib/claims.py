@@ -12,20 +12,23 @@ from dataclasses import dataclass
 
 from .evidence import Evidence, above_zero
 from .paper import (
+    MOST_REPLACED,
+    PAPER_BACKBONES,
+    PAPER_BASELINES,
     PAPER_BEST_EPSILON,
+    PAPER_DATASETS,
     PAPER_LAST_DROP_PERCENT,
+    PAPER_MEAN_GAIN_PERCENT,
+    PAPER_MORE_GAIN_PERCENT,
+    PAPER_SPARSE,
+    SMALL_PERCENT,
     paper_numbers,
 )
 from .results import METRICS, MissingRecords, main_record
 
 Place = tuple[str, str]
-DATASETS = ("beauty", "video", "clothing", "ml-1m")
-SPARSE = DATASETS[:3]
-BACKBONES = ("sasrec", "gru4rec")
-ALL = tuple((dataset, backbone) for backbone in BACKBONES for dataset in DATASETS)
-VIDEO = tuple(("video", backbone) for backbone in BACKBONES)
-BASELINES = ("adv_linear", "adv_seq", "adv_global")
-SMALL_PERCENT = 3.0  # Section 5.6: the first and the middle item
+ALL = tuple((dataset, backbone) for backbone in PAPER_BACKBONES for dataset in PAPER_DATASETS)
+VIDEO = tuple(("video", backbone) for backbone in PAPER_BACKBONES)
 ALREADY_EPSILON, TOO_LARGE = 1.0, 30.0  # Section 5.5
 
 
@@ -69,7 +72,7 @@ def signed(value: float) -> str:
 
 
 def any_method_helps(evidence: Evidence, place: Place) -> Finding:
-    pairs = {m: evidence.pair(place, m, "base") for m in (*BASELINES, "adv_cas")}
+    pairs = {m: evidence.pair(place, m, "base") for m in (*PAPER_BASELINES, "adv_cas")}
     least = min(pairs, key=lambda method: pairs[method]["difference"]["value"])
     return Finding(pairs[least]["percent"], "%",
                    above_zero(pair["difference"] for pair in pairs.values()),
@@ -77,7 +80,7 @@ def any_method_helps(evidence: Evidence, place: Place) -> Finding:
 
 
 def cascade_is_best(evidence: Evidence, place: Place) -> Finding:
-    pairs = {m: evidence.pair(place, "adv_cas", m) for m in ("base", *BASELINES)}
+    pairs = {m: evidence.pair(place, "adv_cas", m) for m in ("base", *PAPER_BASELINES)}
     second = min(pairs, key=lambda method: pairs[method]["difference"]["value"])
     return Finding(pairs[second]["percent"], "%",
                    above_zero(pair["difference"] for pair in pairs.values()),
@@ -86,7 +89,7 @@ def cascade_is_best(evidence: Evidence, place: Place) -> Finding:
 
 def paper_over_second(place: Place) -> str:
     row = paper_numbers()["table3"][place[1]][place[0]]
-    second = max(BASELINES, key=lambda method: row[method][0])
+    second = max(PAPER_BASELINES, key=lambda method: row[method][0])
     return signed(100 * (row["adv_cas"][0] / row[second][0] - 1))
 
 
@@ -99,19 +102,39 @@ def mean_gain(evidence: Evidence, place: Place) -> Finding:
 
 
 def _paper_mean(backbone: str, datasets: list[str]) -> float:
-    there = [name for name in datasets if name in DATASETS]
+    there = [name for name in datasets if name in PAPER_DATASETS]
     return sum(table3_change((name, backbone), "adv_cas", metric)
                for name in there for metric in (0, 1)) / (2 * len(there)) if there else math.nan
 
 
+def _paper_more(backbone: str, datasets: list[str]) -> float:
+    ratios = []
+    for name in (name for name in datasets if name in PAPER_DATASETS):
+        for metric in (0, 1):
+            of = {m: table3_change((name, backbone), m, metric)
+                  for m in (*PAPER_BASELINES, "adv_cas")}
+            ratios.append(100 * (of["adv_cas"] / max(of[m] for m in PAPER_BASELINES) - 1))
+    return sum(ratios) / len(ratios) if ratios else math.nan
+
+
+def paper_mean(place: Place) -> str:
+    return _printed(PAPER_MEAN_GAIN_PERCENT, _paper_mean, place)
+
+
+def paper_more(place: Place) -> str:
+    return _printed(PAPER_MORE_GAIN_PERCENT, _paper_more, place)
+
+
+def _printed(text: dict, table3: Callable[[str, list[str]], float], place: Place) -> str:
+    """The number of Section 5.5's text, and Table 3's where that averages to another."""
+    number, average = text[place[1]], table3(place[1], list(PAPER_DATASETS))
+    same = math.isclose(number, average, abs_tol=0.05)
+    return f"+{number}%" + ("" if same else f" (Table 3: {signed(average)})")
+
+
 def more_gain(evidence: Evidence, place: Place) -> Finding:
     [found] = evidence.averages("more gain", backbone=place[1])
-    ratios = []
-    for name in (name for name in found["datasets"] if name in DATASETS):
-        for metric in (0, 1):
-            of = {m: table3_change((name, place[1]), m, metric) for m in (*BASELINES, "adv_cas")}
-            ratios.append(100 * (of["adv_cas"] / max(of[m] for m in BASELINES) - 1))
-    printed = sum(ratios) / len(ratios) if ratios else math.nan
+    printed = _paper_more(place[1], found["datasets"])
     return Finding(found, "%", [*above_zero([found]), _reaches(found, printed)],
                    f"{_of(found)}; Table 3 on these: {signed(printed)}")
 
@@ -131,13 +154,13 @@ def sparse_gains_more(evidence: Evidence, place: Place) -> Finding:
 
 
 def paper_sparse(place: Place) -> str:
-    means = {name: _paper_mean(place[1], [name]) for name in DATASETS}
-    least = min(SPARSE, key=means.__getitem__)
+    means = {name: _paper_mean(place[1], [name]) for name in PAPER_DATASETS}
+    least = min(PAPER_SPARSE, key=means.__getitem__)
     return f"{means[least] - means['ml-1m']:+.1f} points"
 
 
 def only_cascade_helps(evidence: Evidence, place: Place) -> Finding:
-    others = [evidence.pair(place, m, "base")["difference"] for m in BASELINES]
+    others = [evidence.pair(place, m, "base")["difference"] for m in PAPER_BASELINES]
     own = evidence.pair(place, "adv_cas", "base")
     return Finding(own["percent"], "%", [*above_zero([own["difference"]]),
                                          *(not helps for helps in above_zero(others))], "adv_cas")
@@ -209,19 +232,30 @@ def last_item_costs(evidence: Evidence, place: Place) -> Finding:
                    f"NDCG@10; HR@10 {'no number' if other is None else signed(other)}")
 
 
+def paper_last_item(place: Place) -> str:
+    return (f"{-PAPER_LAST_DROP_PERCENT['ndcg@10']:.1f}%; "
+            f"HT@10 {-PAPER_LAST_DROP_PERCENT['hr@10']:.1f}%")
+
+
 def last_item_is_spared(evidence: Evidence, place: Place) -> Finding:
     spared = {m: evidence.drop(place, m, "spared") for m in ("base", "adv_linear", "adv_global")}
     least = min(spared, key=lambda method: spared[method]["value"])
     return Finding(spared[least], "points", above_zero(spared.values()), f"less than {least}")
 
 
+def _spared_by_k(evidence: Evidence, place: Place) -> list[dict]:
+    """By how many points adv_cas loses less than the base, for K = 1, 2, ..."""
+    return [evidence.drop(place, "base", "spared", "hr@10", k=k)
+            for k in range(1, MOST_REPLACED + 1)]
+
+
 def decay_is_slower(evidence: Evidence, place: Place) -> Finding:
-    spared = [evidence.drop(place, "base", "spared", "hr@10", k=k) for k in range(1, 6)]
+    spared = _spared_by_k(evidence, place)
     return Finding(spared[-1], "points", above_zero(spared), "HR@10 at K = 5")
 
 
 def decay_is_alike(evidence: Evidence, place: Place) -> Finding:
-    spared = [evidence.drop(place, "base", "spared", "hr@10", k=k) for k in range(1, 6)]
+    spared = _spared_by_k(evidence, place)
     alike = [bound["low"] is not None and bound["low"] <= 0 <= bound["high"] for bound in spared]
     return Finding(spared[-1], "points", alike, "HR@10 at K = 5")
 

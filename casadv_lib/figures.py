@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 
 from .accuracy_figures import figure3, figure4
 from .files import write_bytes
+from .paper import PAPER_DATASETS
 from .results import MissingRecords, datasets, load_results
 from .robustness_figures import figure5, figure6
 from .scoreboard import as_markdown, scoreboard
@@ -31,7 +32,6 @@ __all__ = ["FIGURE2_TOY", "MissingRecords", "figure1", "figure2", "figure3", "fi
 
 BY_DATASET = {"figure3": figure3, "figure4": figure4, "figure5": figure5, "figure6": figure6}
 TABLES = {"table2": table2, "table3": table3, "table4": table4, "efficiency": efficiency}
-PAPER_DATASETS = ("beauty", "video", "clothing", "ml-1m")  # what the claims are about
 
 
 def write_all(results: dict, folder: str | Path, report: Callable[[str], None] = print
@@ -66,7 +66,7 @@ def write_all(results: dict, folder: str | Path, report: Callable[[str], None] =
         text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         written.append(write_bytes(folder / f"{name}.csv", text.encode()))
         written.append(write_bytes(folder / f"{name}.md", markdown(table).encode()))
-    if set(datasets(results)) & set(PAPER_DATASETS):
+    if set(datasets(results)) & set(PAPER_DATASETS):  # what the claims are about
         table = scoreboard(results)
         text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         written.append(write_bytes(folder / "scoreboard.csv", text.encode()))

@@ -13,13 +13,12 @@ from itertools import combinations
 import numpy as np
 
 from .evaluation import METRICS, gains
+from .paper import PAPER_BASELINES, PAPER_SPARSE
 from .results import METHOD_ORDER
 from .runs import Run, attack_path
 
 RESAMPLES = 2000
 CHUNK = 100  # resamples whose counts are in memory at once
-BASELINES = ("adv_linear", "adv_seq", "adv_global")  # the paper's, besides the base
-SPARSE = ("beauty", "video", "clothing")  # Section 5.5; MovieLens-1M is the other
 
 
 def seed_of(data_hash: str) -> int:
@@ -194,7 +193,7 @@ def _averages(runs: list[tuple[Run, list[str]]], resampled: dict[str, Resampled]
         return percent(own.run(names[method], metric), own.run(names["base"], metric))
 
     found = []
-    needed = {"base", "adv_cas", *BASELINES}
+    needed = {"base", "adv_cas", *PAPER_BASELINES}
     for backbone in dict.fromkeys(backbone for _, backbone in main):
         places = [place for place in main if place[1] == backbone and needed <= set(main[place])]
         if not places:
@@ -205,11 +204,11 @@ def _averages(runs: list[tuple[Run, list[str]]], resampled: dict[str, Resampled]
         found.append({"what": "gain"} | where | interval(mean))
         more = []
         for place, metric in columns:  # the second best by the estimate, in every resample
-            second = max((gain(place, m, metric) for m in BASELINES), key=lambda g: g[0])
+            second = max((gain(place, m, metric) for m in PAPER_BASELINES), key=lambda g: g[0])
             ratio = percent(gain(place, "adv_cas", metric), second)
             more.append(np.where(second > 0, ratio, np.nan))
         found.append({"what": "more gain"} | where | interval(np.mean(more, axis=0)))
-        sparse = [place for place in places if place[0] in SPARSE]
+        sparse = [place for place in places if place[0] in PAPER_SPARSE]
         dense = [place for place in places if place[0] == "ml-1m"]
         for place in sparse if dense else ():
             apart = [gain(place, "adv_cas", metric) - gain(dense[0], "adv_cas", metric)

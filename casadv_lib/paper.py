@@ -6,6 +6,15 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+# Section 5: the data sets, the three sparse ones first, the backbones, and the baselines
+# besides the base.
+PAPER_DATASETS = ("beauty", "video", "clothing", "ml-1m")
+PAPER_SPARSE = PAPER_DATASETS[:3]
+PAPER_BACKBONES = ("sasrec", "gru4rec")
+PAPER_BASELINES = ("adv_linear", "adv_seq", "adv_global")
+# Section 5.6: K of Figure 6 goes up to this; the first and the middle item cost 0 to 3 percent.
+MOST_REPLACED = 5
+SMALL_PERCENT = 3.0
 # Section 5.5: best for epsilon in [10, 20]. Section 5.6: what the last item costs the base models
 # on Video, in percent, the mean of SASRec and GRU4Rec.
 PAPER_BEST_EPSILON = (10, 20)

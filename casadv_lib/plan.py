@@ -12,16 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .checks import one_of
+from .paper import MOST_REPLACED, PAPER_BACKBONES
 from .profiles import FAMILY, PROFILES, configure
 from .readings import SWITCHES, TEN
 from .results import METHOD_ORDER
 from .runs import canonical
 from .selection import CANDIDATES, TRIAL_EPOCHS
 
-BACKBONES_OF_PAPER = ("sasrec", "gru4rec")
 EPSILONS = (0.1, 1.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0)  # Figure 4
 ATTACKED = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")  # Figures 5 and 6
-MOST_REPLACED = 5  # K of Figure 6
 REPEATED = ("base", "adv_linear", "adv_global", "adv_cas")  # the methods run with more seeds
 PAPER_VALUES = {"batch": {"scope": "batch", "epsilon": 10.0, "lambda1": 1.0},
                 "literal": {"preset": "literal"}}
@@ -50,15 +49,15 @@ def _main_stage(dataset: str, backbone: str) -> Stage:
 
 PAPER_STAGES = (
     *(_main_stage(dataset, backbone)
-      for backbone in BACKBONES_OF_PAPER for dataset in ("beauty", "video")),
+      for backbone in PAPER_BACKBONES for dataset in ("beauty", "video")),
     *(Stage(f"sweep-{backbone}", "video", backbone, epsilons=EPSILONS, select=True)
-      for backbone in BACKBONES_OF_PAPER),
+      for backbone in PAPER_BACKBONES),
     *(Stage(f"values-{dataset}", dataset, "sasrec", paper_values=True)
       for dataset in ("beauty", "video")),
     *(_main_stage(dataset, backbone)
-      for dataset in ("ml-1m", "clothing") for backbone in BACKBONES_OF_PAPER),
+      for dataset in ("ml-1m", "clothing") for backbone in PAPER_BACKBONES),
     *(Stage(f"seeds-{backbone}", "video", backbone, seeds=(1, 2), methods=REPEATED, select=True)
-      for backbone in BACKBONES_OF_PAPER),
+      for backbone in PAPER_BACKBONES),
 )  # fmt: skip
 # what `make paper` runs; the others are named by --stages
 CORE = tuple(stage.name for stage in PAPER_STAGES[:8])
@@ -137,7 +136,7 @@ def stages_of(profile: str, dataset: str | None = None, backbone: str | None = N
 
 def _own_stages(profile: str, dataset: str | None, backbone: str | None) -> list[Stage]:
     """The stages of one data set: all methods, then the sweep, then the switches."""
-    names = BACKBONES_OF_PAPER if backbone is None else (backbone,)
+    names = PAPER_BACKBONES if backbone is None else (backbone,)
     select = profile == "paper"
     switches = TEN if profile == "quick" else ()  # what notebook 11 compares
     return [

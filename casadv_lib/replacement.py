@@ -16,8 +16,8 @@ from .backbones import Backbone
 from .checks import number, one_of
 from .data import SequenceDataset, held_out
 from .evaluation import CUTOFF, METRICS, rank_items, summary, user_vectors
+from .paper import MOST_REPLACED
 
-MOST_REPLACED = 5
 SHOWN = 8  # newest items of a history that a table shows, besides the replaced ones
 
 

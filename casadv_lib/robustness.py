@@ -20,10 +20,10 @@ from .checks import number, one_of
 from .comparison import compared, verdict
 from .data import SequenceDataset, held_out
 from .evaluation import gains, paired_bootstrap, user_vectors
+from .pairs import percent
+from .paper import SMALL_PERCENT
 from .profiles import configure
 from .runs import Run, record_of, run, run_attack
-
-SMALL_PERCENT = 3.0  # Section 5.6: the first and the middle item cost 0 to 3 percent
 
 
 def attacked_runs(data: SequenceDataset, asked: dict, wanted: Collection[str],
@@ -63,10 +63,8 @@ def relative_change(attacked: np.ndarray, clean: np.ndarray, versus: tuple | Non
     rng, users = np.random.default_rng(seed), len(gain)
 
     def change(means):  # (..., 2 or 4): attacked and clean of each pair
-        with np.errstate(divide="ignore", invalid="ignore"):
-            percent = 100 * (means[..., ::2] / means[..., 1::2] - 1)
-        percent[~np.isfinite(percent)] = np.nan
-        return percent[..., 0] - (percent[..., 1] if versus is not None else 0)
+        found = percent(means[..., ::2], means[..., 1::2])
+        return found[..., 0] - (found[..., 1] if versus is not None else 0)
 
     drawn = np.stack([gain[rng.integers(0, users, users)].mean(0) for _ in range(resamples)])
     low, high = np.quantile(change(drawn), [0.025, 0.975])  # one NaN makes both NaN

@@ -8,7 +8,7 @@ from matplotlib.patheffects import withStroke
 
 from .checks import number, one_of
 from .moving import moves
-from .paper import PAPER_LAST_DROP_PERCENT
+from .paper import MOST_REPLACED, PAPER_LAST_DROP_PERCENT
 from .results import (
     METRICS,
     MissingRecords,
@@ -34,7 +34,6 @@ from .style import (
 PLACES = ("first", "middle", "last")
 FIGURE5_METHODS = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")
 FIGURE6_METHODS = ("base", "adv_global", "adv_cas")
-MOST_REPLACED = 5
 SAME_USERS = {"linewidth": 0.7, "linestyle": "-."}
 PAPER_MARK = {"color": "0.1", "linewidth": 1.8,
               "path_effects": [withStroke(linewidth=4, foreground="white")]}

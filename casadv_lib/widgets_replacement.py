@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from .attacks import POSITIONS
 from .data import SequenceDataset
 from .moving import Film
-from .replacement import MOST_REPLACED, Replacements
+from .paper import MOST_REPLACED
+from .replacement import Replacements
 from .replacement_pictures import average_figure
 from .widgets import Panel, choice, entry, find_user, picture, table
 from .widgets_runs import RunChoice
