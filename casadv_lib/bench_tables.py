@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import readme
 from .files import read_json
+from .provenance import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "figures" / "bench"
-BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
+PART = "benchmarks"
 HEAD = ("| what | here | compared with | that takes | ratio | target |\n"
         "| --- | ---: | --- | ---: | ---: | --- |\n")
 
@@ -89,19 +90,11 @@ def markdown(stored: Sequence[dict]) -> str:
     return "\n".join(parts)
 
 
-def block(stored: Sequence[dict]) -> str:
-    """What stands in the README between the two markers, markers included."""
+def with_part(text: str, stored: Sequence[dict]) -> str:
+    """The README's text with its part on the benchmarks written again."""
     if stored:
         where = "".join(f"- {sentence}\n" for sentence in machines(stored))
         inside = f"{lines(stored, headline=True)}\n{where}"
     else:
         inside = "Not measured yet: `make bench` fills this in.\n"
-    return f"{BEGIN}\n{inside}{END}"
-
-
-def with_block(text: str, stored: Sequence[dict]) -> str:
-    """A text with its block written again; ValueError where it has not both markers once."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise ValueError(f"text must hold {BEGIN!r} and {END!r} once each, in this order")
-    before, rest = text.split(BEGIN)
-    return before + block(stored) + rest.split(END)[1]
+    return readme.with_part(text, PART, inside)

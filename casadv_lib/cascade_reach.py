@@ -7,7 +7,7 @@ import pandas as pd
 
 from .cascade import cascade_effects
 from .checks import number
-from .data import SequenceDataset, training_sequences
+from .data import SequenceDataset, training_inputs
 
 STEPS, USERS = 8, 5  # how many newest steps, and users, Figure 2 has room for on real data
 LISTED = 12  # occurrences that a table lists
@@ -16,15 +16,13 @@ LISTED = 12  # occurrences that a table lists
 class Reach:
     """The training inputs of a data set, and what each interaction among them reaches.
 
-    The inputs are those that training reads: each training sequence but its last item, the newest
-    max_len of them. m is the number of users who have any.
+    The inputs are those that training reads (`data.training_inputs`); m is the number of users who
+    have any.
     """
 
     def __init__(self, data: SequenceDataset, max_len: int = 50):
         self.data, self.max_len = data, max_len
-        met = training_sequences(data)
-        self.users = np.array([place for place, s in enumerate(met) if len(s) > 1])
-        self.inputs = [met[place][:-1][-max_len:] for place in self.users]
+        self.users, self.inputs = training_inputs(data, max_len)
         self.m = len(self.inputs)
         # the second term is proportional to b: once for all batch sizes
         self.across = [self.m * (cross - 1)

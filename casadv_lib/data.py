@@ -100,6 +100,17 @@ def training_sequences(data: SequenceDataset) -> list[np.ndarray]:
     return [sequence[:-2] for sequence in data.sequences]
 
 
+def training_inputs(data: SequenceDataset, max_len: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Return (users, inputs): who has an input to learn from, and these inputs, in that order.
+
+    A training sequence v_1 ... v_n gives the inputs v_1 ... v_{n-1}, the newest max_len of them;
+    one item alone predicts nothing. users: int64 indices into `data.sequences`, ascending.
+    """
+    met = training_sequences(data)
+    users = np.array([user for user, s in enumerate(met) if len(s) > 1], dtype=np.int64)
+    return users, [met[user][:-1][-max_len:] for user in users]
+
+
 def held_out(data: SequenceDataset, split: str) -> tuple[list[np.ndarray], np.ndarray]:
     """Return (histories, targets) of the leave-one-out split, in the order of `data.sequences`.
 

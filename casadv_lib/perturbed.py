@@ -18,7 +18,7 @@ from .backbones import Backbone, Dropout
 from .batching import pack
 from .cascade import cascade_effects
 from .checks import number
-from .data import SequenceDataset, training_sequences
+from .data import SequenceDataset, training_inputs, training_sequences
 from .evaluation import CUTOFF
 from .replacement import list_table
 from .training import training_table
@@ -37,17 +37,16 @@ class PerturbedUser:
     def __init__(self, model: Backbone, data: SequenceDataset, user: int, batch_size: int = 128,
                  seed: int = 0):
         self.model, self.data, self.user = model, data, user
-        met = training_sequences(data)
-        if len(met[user]) < 2:
+        users, inputs = training_inputs(data, model.max_len)
+        if user not in users:
             raise ValueError(f"user is {data.user_ids[user]!r} with one training item; allowed are "
                              "users with at least two")
-        self.inputs, self.target = met[user][:-1][-model.max_len :], int(met[user][-1])
-        rows_of = [place for place, sequence in enumerate(met) if len(sequence) > 1]
-        own = rows_of.index(user)
+        own = int(np.searchsorted(users, user))
+        self.inputs, self.target = inputs[own], int(training_sequences(data)[user][-1])
         device = next(model.parameters()).device
         s = AdversarialSettings(epsilon=1.0).of(METHODS["adv_global"])
         table, _ = training_table(model, data, device, "both", batch_size, s)
-        order = np.random.default_rng(seed).permutation(len(rows_of))[:batch_size]
+        order = np.random.default_rng(seed).permutation(len(users))[:batch_size]
         order = np.append(own, order[order != own])[:batch_size]
         batch = next(table.batches(order, len(order)))
         rows = model.embed(batch.inputs).detach()
@@ -61,7 +60,6 @@ class PerturbedUser:
         self.rows = rows[mine]
         self.kept: dict[tuple[float, str], Tensor] = {}
         self.w = self.user_vector(0.0, "generic")
-        inputs = [met[place][:-1] for place in rows_of]
         self.effects = cascade_effects(inputs, model.max_len, batch_size)[own]
 
     @torch.no_grad()

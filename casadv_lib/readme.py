@@ -26,6 +26,19 @@ COLAB = "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.
 BINDER = "[![Launch Binder](https://mybinder.org/badge_logo.svg)]"
 
 
+def with_part(text: str, name: str, made: str) -> str:
+    """A text with what stands between the marks <!-- begin NAME --> and <!-- end NAME --> anew.
+
+    made: the new part. Raises ValueError where the text has not both marks once, in this order.
+    """
+    begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->\n"
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise ValueError(f"the text has no part {name!r}; allowed is one, between {begin!r} "
+                         f"and {end!r}")
+    before, rest = text.split(begin)
+    return before + begin + "\n" + made + "\n" + end + rest.split(end)[1]
+
+
 def badges(notebook: str, repository: str) -> str:
     """Two badges for a notebook of the folder notebooks/, such as "00_start_here".
 

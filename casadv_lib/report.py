@@ -6,12 +6,12 @@ README to what `with_parts` gives; `python -m casadv_lib figures --profile paper
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import pandas as pd
 
 from .evidence import Evidence
+from .readme import with_part
 from .results import BACKBONE_NAMES, DATASET_NAMES, METRICS, MissingRecords, load_results
 from .scoreboard import as_markdown, scoreboard
 from .tables import table3
@@ -82,11 +82,5 @@ def with_parts(text: str, results: dict) -> str:
     Raises ValueError where the text has not both marks of a part.
     """
     for name, make in PARTS.items():
-        begin, end = f"<!-- begin {name} -->\n", f"<!-- end {name} -->\n"
-        if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(f"the text has no part {name!r}; allowed is one, between {begin!r} "
-                             f"and {end!r}")
-        made = begin + "\n" + make(results) + "\n" + end
-        text = re.sub(re.escape(begin) + ".*?" + re.escape(end), lambda _, new=made: new, text,
-                      flags=re.DOTALL)
+        text = with_part(text, name, make(results))
     return text

@@ -21,7 +21,7 @@ from .backbones import Backbone, Dropout
 from .batching import TokenTable
 from .cascade import cascade_effects, cascade_weights
 from .checks import file_path, flag, instance, number, one_of, shown
-from .data import SequenceDataset, training_sequences
+from .data import SequenceDataset, training_inputs, training_sequences
 from .evaluation import evaluate
 from .files import make_folder, save_tensors
 from .health import TrainingError as TrainingError
@@ -146,8 +146,8 @@ class Trainer:
         """
         checkpoint, progress = file_path("checkpoint", checkpoint), flag("progress", progress)
         if checkpoint is not None:
-            make_folder(Path(checkpoint).parent)
-            if Path(checkpoint).exists():
+            make_folder(checkpoint.parent)
+            if checkpoint.exists():
                 self.load(checkpoint)
         s, saved = self.settings, time.monotonic()
         label = "phase 1" if self.method is None else "phase 2"
@@ -207,11 +207,11 @@ def training_table(
             f"the model has {model.n_items} items, the data set {data.name!r} {data.n_items}; "
             "allowed is a model made for this data set"
         )
-    # a user with three items has one training item, which predicts nothing
-    met = [s for s in training_sequences(data) if len(s) > 1]
-    if not met:
+    users, inputs = training_inputs(data, model.max_len)
+    if not inputs:
         raise ValueError(f"no user of {data.name!r} has two training items; nothing can be learnt")
-    inputs = [s[:-1][-model.max_len :] for s in met]
+    sequences = training_sequences(data)
+    met = [sequences[user] for user in users]
     targets = [s[1:][-model.max_len :] for s in met]
     weights = None
     if terms is not None:

@@ -227,7 +227,7 @@ def test_what_is_stored_has_its_provenance_and_fills_the_readme(tiny, tmp_path, 
     assert stored["name"] == "attack" and origin["data_hash"] == cas.load_dataset(tiny).fingerprint
     assert origin["wall_seconds"] > 0 and "thread(s)" in origin["hardware"]
     assert 0 <= origin["processor_use_before_percent"] <= 100
-    readme.write_text(f"before\n{bench_tables.BEGIN}\nold\n{bench_tables.END}\nafter\n")
+    readme.write_text("before\n<!-- begin benchmarks -->\nold\n<!-- end benchmarks -->\nafter\n")
     suite.write_summary(tmp_path, readme)
     text = readme.read_text()
     assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
@@ -239,15 +239,16 @@ def test_what_is_stored_has_its_provenance_and_fills_the_readme(tiny, tmp_path, 
 
 
 def test_a_text_without_the_markers_is_refused():
-    for text in ("", bench_tables.BEGIN, f"{bench_tables.END} {bench_tables.BEGIN}"):
-        with pytest.raises(ValueError, match="once each"):
-            bench_tables.with_block(text, [])
+    begin, end = "<!-- begin benchmarks -->\n", "<!-- end benchmarks -->\n"
+    for text in ("", begin, end + begin, begin + end + end):
+        with pytest.raises(ValueError, match="no part 'benchmarks'"):
+            bench_tables.with_part(text, [])
 
 
 def test_the_readme_shows_what_is_stored():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     stored = bench_tables.load()
-    assert bench_tables.with_block(text, stored) == text, "run `make bench-table`"
+    assert bench_tables.with_part(text, stored) == text, "run `make bench-table`"
     if stored:
         assert (bench_tables.FOLDER / "table.md").read_text() == bench_tables.markdown(stored)
     assert {record["name"] for record in stored} <= set(suite.BENCHMARKS)
