@@ -11,7 +11,7 @@ import torch
 
 from . import figures, grid, profiles, repeat, report, results, runs
 from .adversarial import METHODS
-from .attacks import PICKS, POSITIONS
+from .attacks import PICKS, POSITIONS, checked_options
 from .backbones import BACKBONES
 from .checks import number
 from .data import load_dataset
@@ -111,12 +111,14 @@ def _grid_options(command) -> None:
     _set_option(command)
 
 
-def _settings(pairs: list[str]) -> dict:
+def _settings(options) -> dict:
     found = {}
-    for pair in pairs:
+    for pair in options.set:
         name, equals, text = pair.partition("=")
         if not equals:
             raise ValueError(f"--set is {pair!r}; allowed is NAME=VALUE, such as epsilon=3")
+        if name in vars(options):
+            raise ValueError(f"--set is {pair!r}; allowed is the option --{name} instead")
         try:
             found[name] = json.loads(text)
         except json.JSONDecodeError:
@@ -129,7 +131,7 @@ def _config(options) -> dict:
     torch.set_num_threads(number("threads", options.threads, low=1, high=4096, kind=int))
     return profiles.configure(
         options.profile, options.dataset, options.backbone, options.method, options.seed,
-        **_settings(options.set),
+        **_settings(options),
     )  # fmt: skip
 
 
@@ -156,7 +158,9 @@ def _run(options) -> None:
 
 def _attack(options) -> None:
     names = ("positions", "k", "pick", "step", "split")
-    found = runs.run_attack(_made(options), **{name: getattr(options, name) for name in names})
+    # a slip in them must show before a run of minutes, not after it
+    asked = checked_options(**{name: getattr(options, name) for name in names})
+    found = runs.run_attack(_made(options), **asked)
     print(f"{found['users']} users; a substitute lies {found['distance'] / found['unit']:.2f} "
           "median neighbour distances away")  # fmt: skip
     for metric, drop in found["drop"].items():
@@ -176,7 +180,7 @@ def _repeat(options) -> None:
 
 def _grid(options) -> None:
     asked = (options.profile, options.dataset, options.backbone, options.device)
-    settings = _settings(options.set)
+    settings = _settings(options)
     if options.dry_run or options.status:
         board = grid.board_of(*asked, options.stages, options.folder, **settings)
         workers = options.workers or grid.default_workers(options.device)

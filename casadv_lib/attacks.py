@@ -14,7 +14,7 @@ from torch.nn.functional import softplus
 
 from .backbones import Backbone
 from .batching import TokenTable
-from .checks import MOST_SEED, flag, instance, number, one_of
+from .checks import MOST_SEED, flag, instance, number, one_of, whole_numbers
 from .data import SequenceDataset, held_out
 from .evaluation import rank_items, summary, user_vectors
 
@@ -67,6 +67,7 @@ def attack(
     options = checked_options(positions=positions, k=k, pick=pick, step=step, split=split,
                               seed=seed, loss=loss, joint=joint)
     k, step, seed = options["k"], options["step"], options["seed"]
+    unit = None if unit is None else number("unit", unit, low=0)
     histories, targets = held_out(data, split)
     least = 3 if k == 1 else k
     able = np.array(
@@ -134,7 +135,7 @@ def checked_options(**options) -> dict:
 
 def _chosen(users, able: np.ndarray, histories, least: int) -> np.ndarray:
     """The users asked for, in ascending order, each of them one who can be attacked."""
-    users = np.unique(np.asarray(users, dtype=np.int64))
+    users = np.unique(whole_numbers("users", users))
     if len(users) == 0 or users[0] < 0 or users[-1] >= len(histories):
         raise ValueError(f"users is {users.tolist()}; allowed are some of 0 to "
                          f"{len(histories) - 1}")
@@ -227,7 +228,7 @@ class _Chooser:
             raise ValueError("the model has one item; a replacement needs another one")
         self.histories, self.targets, self.pick = histories, targets, pick
         self.at, self.able = at, able
-        self.unit = neighbour_distance(self.table) if unit is None else number("unit", unit, low=0)
+        self.unit = neighbour_distance(self.table) if unit is None else unit
         self.step = step * self.unit
         self.generator = torch.Generator(self.table.device).manual_seed(seed)
         self.squares = self.table.square().sum(1)

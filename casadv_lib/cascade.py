@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from . import checks
-from .checks import flag, number, one_of
+from .checks import flag, number, one_of, whole_numbers
 
 TERMS = ("both", "temporal", "cross")
 BLOCK = 1 << 15  # interactions that are worked on together
@@ -111,14 +111,13 @@ def _blocks(offsets: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
 
 
 def _checked(items, offsets) -> tuple[np.ndarray, np.ndarray]:
-    items, offsets = np.asarray(items), np.asarray(offsets, dtype=np.int64)
-    if len(items) and not np.issubdtype(items.dtype, np.integer):
-        raise ValueError(f"items has dtype {items.dtype}; allowed are whole numbers")
+    items, offsets = whole_numbers("items", items), whole_numbers("offsets", offsets)
     if len(items) and items.min() < 1:
         where = int(np.argmin(items))
         raise ValueError(f"items[{where}] is {items[where]}; allowed are ids of 1 or more (0 pads)")
     if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(items):
-        raise ValueError(f"offsets must start at 0 and end at {len(items)}, the number of items")
+        raise ValueError(f"offsets is {checks.shown(offsets)}; allowed are offsets that start at 0 "
+                         f"and end at {len(items)}, the number of items")
     if (np.diff(offsets) < 0).any():
         raise ValueError("offsets decrease; allowed are offsets in ascending order")
     return items.astype(np.int64, copy=False), offsets

@@ -73,6 +73,17 @@ def instance(name: str, value, kind: type):
     return value
 
 
+def whole_numbers(name: str, values) -> np.ndarray:
+    """Return `values` as a one-dimensional int64 array; raise ValueError for anything else."""
+    try:
+        array = np.asarray(values)
+    except (ValueError, TypeError):
+        array = np.array(None)
+    if array.ndim != 1 or (len(array) and array.dtype.kind not in "iu"):
+        raise ValueError(f"{name} is {shown(values)}; allowed are whole numbers in one row")
+    return array.astype(np.int64, copy=False)
+
+
 def histories(name: str, value) -> list[np.ndarray]:
     """Return `value` as a list of one-dimensional int64 arrays of item numbers of at least 1."""
     rule = "allowed is a list of lists of item numbers, each a whole number of at least 1"

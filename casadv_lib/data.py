@@ -210,6 +210,8 @@ def from_interactions(frame: pd.DataFrame, name: str = "interactions",
     Raises DataError for a missing column, an empty id, a timestamp that is no finite number, and
     when no user is left.
     """
+    if min_count is not None:
+        min_count = number("min_count", min_count, low=1, kind=int)
     frame = readers.checked(instance("frame", frame, pd.DataFrame), name)
     users = pd.factorize(frame["user"], sort=True)[0]
     # lexsort is stable: rows of one user and one time stay as they were in the file

@@ -152,5 +152,5 @@ def load_tensors(path: Path | str, device="cpu") -> dict:
                           "starts anew") from error
     if not isinstance(content, dict):
         raise DamagedFile(f"{path} holds a {type(content).__name__}; allowed is a checkpoint, a "
-                          "dict with 'model' and 'history'")
+                          "dict with 'model' and 'history'; delete it, and training starts anew")
     return content

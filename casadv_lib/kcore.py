@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from .checks import number
+from .checks import instance, number, shown
 
 
 def k_core(frame: pd.DataFrame, k: int) -> pd.DataFrame:
@@ -18,6 +18,11 @@ def k_core(frame: pd.DataFrame, k: int) -> pd.DataFrame:
     the order in which rows are taken out.
     """
     k = number("k", k, low=1, kind=int)
+    instance("frame", frame, pd.DataFrame)
+    for name in ("user", "item"):
+        if (frame.columns == name).sum() != 1:
+            raise ValueError(f"frame has the columns {shown(list(frame.columns))}; allowed is a "
+                             f"table with one column {name!r}")
     while len(frame):
         item_rows = frame.groupby("item")["item"].transform("size")
         user_rows = frame.groupby("user")["user"].transform("size")

@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+from .files import read_json
+
 METRICS = {"ndcg@10": "NDCG@10", "hr@10": "HR@10"}
 BACKBONE_NAMES = {"sasrec": "SASRec", "gru4rec": "GRU4Rec", "causalcnn": "causal CNN"}
 DATASET_NAMES = {
@@ -62,10 +64,7 @@ def load_results(profile_or_path: str | Path) -> dict:
             f"profile_or_path is {str(profile_or_path)!r}, and there is no file {path}; "
             f"`make figures` or `python -m casadv_lib grid --profile {profile}` writes it"
         )
-    try:
-        results = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path} is not whole JSON ({error}); write it anew") from error
+    results = read_json(path)
     if not isinstance(results, dict) or not isinstance(results.get("records"), list):
         raise ValueError(f"{path} has no list 'records'; it is not a file of results")
     return results

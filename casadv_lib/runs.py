@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import io
 import os
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,8 @@ def canonical(config: dict) -> dict:
 def folder_of(config: dict, data: SequenceDataset) -> Path:
     """The run's directory; its name tells the run, its end is a hash of the configuration."""
     digest = hashlib.sha256(identity(config, data.fingerprint).encode()).hexdigest()[:10]
-    dataset = Path(config["dataset"]).stem
+    # a reader's own path may hold anything, and must not lead elsewhere or be too long
+    dataset = re.sub(r"[^\w .+-]", "_", Path(config["dataset"]).stem)[:80]
     name = f"{dataset}-{config['backbone']}-{config['method']}-seed{config['seed']}-{digest}"
     return runs_folder() / name
 

@@ -123,7 +123,8 @@ def key_below(figure: Figure, handles: list, missing: list[str] = (), columns: i
 
 def panel_title(backbone: str, dataset: str) -> str:
     """What stands above a panel: the backbone and the data set, by their full names."""
-    own_file = Path(dataset).stem  # a reader's own data set is named by its path
+    # a reader's own data set is named by its path; a dollar sign would begin a formula
+    own_file = Path(dataset).stem.replace("$", r"\$")
     return f"{BACKBONE_NAMES.get(backbone, backbone)}, {DATASET_NAMES.get(dataset, own_file)}"
 
 

@@ -295,7 +295,9 @@ def fit_adversarial(
     if optimizer_state is not None:
         try:
             trainer.optimizer.load_state_dict(optimizer_state)
-        except (TypeError, KeyError, ValueError, AttributeError) as error:
+        except (
+            TypeError, LookupError, ValueError, AttributeError, RuntimeError
+        ) as error:  # fmt: skip
             raise ValueError(f"optimizer_state is {shown(optimizer_state)}; allowed is that of a "
                              f"History of this model, or None ({error})") from error
     return trainer.run(checkpoint, progress)

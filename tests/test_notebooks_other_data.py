@@ -39,13 +39,20 @@ CASES = {
 
 @pytest.fixture
 def own_file(tmp_path):
-    """40 users, 30 items, named by text."""
+    """40 users, 30 items, named by text that a page must not take for its own."""
     rng = np.random.default_rng(0)
-    rows = [(f"u{user}", f"film {item}", step) for user in range(40)
+    rows = [(f"u{user}", f"film {item} <script>alert(1)</script>", step) for user in range(40)
             for step, item in enumerate(rng.permutation(30)[: rng.integers(4, 9)])]
     path = tmp_path / "own.csv"
     pd.DataFrame(rows, columns=["user", "item", "timestamp"]).to_csv(path, index=False)
     return str(path)
+
+
+def pages(cells):
+    """All outputs that a page shows as they are."""
+    return "\n".join(str(out.get("data", {}).get(kind, "")) for cell in cells
+                     for out in cell.get("outputs", [])
+                     for kind in ("text/html", "text/markdown", "image/svg+xml", "text/latex"))
 
 
 @pytest.mark.parametrize("number", CASES)
@@ -62,6 +69,7 @@ def test_it_runs_on_another_data_set_and_backbone(number, tmp_path, own_file, ru
         texts.append("\n".join(out.get("text", "") for cell in cells for out in
                                cell.get("outputs", [])
                                if "nbval-check-output" in cell.metadata.get("tags", [])))
+        assert "<script>alert" not in pages(cells)
         assert "40 users" in printed(output) and says in printed(output)
     assert texts[0].count("True") >= agreements and "False" not in texts[0], texts[0]
     assert set(texts) == {texts[0]}  # the same from both places

@@ -1,0 +1,240 @@
+"""Files from outside cannot run code, leave their folder, or bring script into a page."""
+
+import contextlib
+import json
+import os
+import pickle
+import re
+import shlex
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import torch
+from _fake_results import fake_results
+from _faults import SMALL, write_data
+from conftest import build
+
+import casadv_lib as cas
+from casadv_lib import figures, files, profiles, results, runs, style
+from casadv_lib.optimisation import TrainingSettings
+from casadv_lib.training import Trainer
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Evil:
+    """Unpickled, it writes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.write_text, (self.path, "written"))
+
+
+def evil_files(folder, victim):
+    """Files that would write `victim` when unpickled without care, by every road."""
+    evil = Evil(victim)
+    made = {"zip": {"model": evil, "history": {}},
+            "deep": {"model": {}, "history": {"best": [evil]}}}
+    paths = []
+    for name, content in made.items():
+        for modern in (True, False):
+            paths.append(folder / f"{name}-{modern}.pt")
+            torch.save(content, paths[-1], _use_new_zipfile_serialization=modern)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        paths.append(folder / f"raw-{protocol}.pt")
+        paths[-1].write_bytes(pickle.dumps(made["zip"], protocol))
+    paths.append(folder / "reduce.pt")  # a pickle made by hand: posix system, a command, call it
+    paths[-1].write_bytes(b"cposix\nsystem\n(S'touch " + str(victim).encode() + b"'\ntR.")
+    return paths
+
+
+def test_the_evil_files_are_evil(tmp_path):
+    for path in evil_files(tmp_path, tmp_path / "victim"):
+        (tmp_path / "victim").unlink(missing_ok=True)
+        with contextlib.suppress(RuntimeError):  # what is left is no checkpoint
+            torch.load(path, weights_only=False)
+        assert (tmp_path / "victim").exists(), path
+
+
+def test_no_checkpoint_can_run_code(toy, tmp_path, runs_folder):
+    victim = tmp_path / "victim"
+    made = runs.run(profiles.configure("quick", str(write_data(tmp_path / "own.txt")), **{
+        name: value for name, value in SMALL.items()}), progress=False)
+    for path in evil_files(tmp_path, victim):
+        with pytest.raises(files.DamagedFile, match=path.name):
+            files.load_tensors(path)
+        with pytest.raises(files.DamagedFile, match=path.name):
+            cas.fit(build("sasrec"), toy, epochs=1, checkpoint=path, progress=False)
+        os.replace(path, made.folder / "checkpoint.pt")
+        with pytest.raises(files.DamagedFile, match="checkpoint.pt"):
+            made.model(device="cpu")
+    assert not victim.exists()
+
+
+def test_no_array_file_can_run_code(tmp_path, runs_folder):
+    made = runs.run(profiles.configure("quick", str(write_data(tmp_path / "own.txt")), **SMALL),
+                    progress=False)
+    evil = np.array([Evil(tmp_path / "victim")], dtype=object)
+    np.savez(made.folder / "ranks.npz", **{"test last": evil})
+    with pytest.raises(ValueError, match="allow_pickle"):
+        made.ranks("test")
+    assert not (tmp_path / "victim").exists()
+
+
+BROKEN = {
+    "empty": b"", "text": b"hello", "cut": None, "a list": [1, 2], "no model": {"history": {}},
+    "no history": {"model": {}}, "odd history": {"model": {}, "history": {"x": 1}},
+    "a number": 3, "model of text": {"model": "x", "history": {}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_checkpoint_is_named_with_what_to_do(name, toy, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    cas.fit(build("sasrec"), toy, epochs=1, checkpoint=path, progress=False)
+    content = BROKEN[name]
+    if content is None:
+        content = path.read_bytes()[:-100]
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(files.DamagedFile, match=r"checkpoint.pt.*delete it"):
+        cas.fit(build("sasrec"), toy, epochs=2, checkpoint=path, progress=False)
+
+
+def test_a_checkpoint_of_another_training_is_refused(toy, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    options = {"checkpoint": path, "progress": False, "batch_size": 20}
+    model = build("sasrec")
+    cas.fit(model, toy, epochs=2, **options)
+    kept = path.read_bytes()
+    for change, words in [
+        (lambda: cas.fit(build("sasrec"), toy, epochs=3, seed=1, **options), "seed 0 instead of 1"),
+        (lambda: cas.fit(build("gru4rec"), toy, epochs=3, **options), "backbone 'SASRec'"),
+        (lambda: cas.fit_adversarial(model, toy, epochs=3, **options), "phase 1 instead of 2"),
+        (lambda: cas.fit(build("sasrec", dim=8), toy, epochs=3, **options), "does not fit"),
+    ]:
+        with pytest.raises(ValueError, match=f"checkpoint.*{words}"):
+            change()
+    assert path.read_bytes() == kept
+    # more epochs are no other training
+    longer = build("sasrec")
+    assert len(cas.fit(longer, toy, epochs=3, **options).losses) == 3
+    whole = Trainer(build("sasrec"), toy, TrainingSettings(epochs=3, batch_size=20))
+    whole.run(progress=False)
+    assert torch.equal(whole.model.items.weight, longer.items.weight)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b"nonsense"])
+def test_a_broken_json_file_is_named(content, tmp_path, runs_folder):
+    made = runs.run(profiles.configure("quick", str(write_data(tmp_path / "own.txt")), **SMALL),
+                    progress=False)
+    (made.folder / "metrics.json").write_bytes(content)
+    with pytest.raises(files.DamagedFile, match="metrics.json is not whole JSON.*delete it"):
+        print(made.metrics)
+    (tmp_path / "results.json").write_bytes(content)
+    with pytest.raises(ValueError, match="results.json"):
+        results.load_results(tmp_path / "results.json")
+
+
+# ------------------------------------------------------------------ paths
+
+
+NAMES = ["../../escaped", "/tmp/casadv-escaped", "..", ".", "a/../../b", "x\\..\\y", "~", "a\nb",
+         "<script>", "$(touch x)", "`touch x`", "%2e%2e%2f", "con", "ünïcode", "a" * 200]
+
+
+def test_no_data_set_name_leads_out_of_the_runs_folder(toy, tmp_path, runs_folder):
+    for name in NAMES:
+        config = runs.canonical(profiles.configure("quick", name))
+        folder = runs.folder_of(config, toy)
+        assert folder.resolve().parent == runs_folder.resolve(), name
+        assert folder.name not in ("", ".", "..")
+
+
+def test_no_name_in_results_leads_out_of_the_figures_folder(tmp_path):
+    folder = tmp_path / "a" / "b" / "figures"
+    for name in NAMES:
+        text = json.dumps(fake_results())
+        hostile = json.loads(text.replace('"synthetic"', json.dumps(name)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            written = figures.write_all(hostile, folder, lambda _: None)
+        assert written and all(path.resolve().parent == folder.resolve() for path in written)
+    assert all(folder in path.parents for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_attack_options_lead_nowhere(tmp_path, runs_folder):
+    made = runs.run(profiles.configure("quick", str(write_data(tmp_path / "own.txt")), **SMALL),
+                    progress=False)
+    for bad in ({"positions": "../../x"}, {"split": "../x"}, {"pick": "/tmp/x"}, {"k": "../1"},
+                {"step": "../.."}, {"seed": "/"}, {"other": 1}):
+        with pytest.raises(ValueError, match="allowed"):
+            runs.run_attack(made, **bad)
+    assert not (made.folder / "attacks").exists()
+
+
+# ------------------------------------------------------------------ names in pages and pictures
+
+TITLE = '<script>alert("x")</script><img src=x onerror=alert(1)>&amp; $\\bad{$ *_`'
+
+
+def test_tables_and_words_of_the_sliders_show_a_title_as_text():
+    from casadv_lib import widgets
+
+    frame = pd.DataFrame({"item": [TITLE], TITLE: [1.0]}, index=pd.Index([TITLE], name=TITLE))
+    for page in (widgets.table(frame, TITLE), frame._repr_html_()):
+        assert "<script" not in page and "<img" not in page
+        assert page.count("&lt;script&gt;") >= 3
+
+
+def test_a_file_name_with_a_dollar_sign_can_be_drawn(tmp_path):
+    figure, axes = style.panels(1, 1)
+    axes[0, 0].set_title(style.panel_title("sasrec", f"{TITLE}.csv".replace("/", "")))
+    for kind in ("png", "svg"):
+        figure.savefig(tmp_path / f"x.{kind}")
+    assert "<script" not in (tmp_path / "x.svg").read_text()
+
+
+# ------------------------------------------------------------------ JupyterLab
+
+
+def test_make_lab_listens_on_the_loopback_address_and_wants_a_token(tmp_path):
+    said = subprocess.run(["make", "-n", "lab"], cwd=ROOT, capture_output=True, text=True).stdout
+    (command,) = [line for line in said.splitlines() if "jupyter lab" in line]
+    words = [*shlex.split(command), "--no-browser", "--ServerApp.port=0"]
+    words += ["--allow-root"] if os.geteuid() == 0 else []
+    own = {name: str(tmp_path) for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "HOME",
+                                            "JUPYTER_DATA_DIR", "IPYTHONDIR")}
+    environment = {k: v for k, v in os.environ.items() if k != "JUPYTER_TOKEN"} | own
+    process = subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 120
+        while not list(tmp_path.glob("jpserver-*.json")) and time.monotonic() < end:
+            assert process.poll() is None
+            time.sleep(0.1)
+        (info,) = [json.loads(path.read_text()) for path in tmp_path.glob("jpserver-*.json")]
+        places = {c.laddr.ip for c in psutil.Process(process.pid).net_connections("inet")
+                  if c.status == psutil.CONN_LISTEN}
+        assert places == {"127.0.0.1"} == {info["hostname"]}
+        assert re.fullmatch("[0-9a-f]{40,}", info["token"])
+        address = f"http://127.0.0.1:{info['port']}/api/contents"
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(address, timeout=30)
+        with urllib.request.urlopen(f"{address}?token={info['token']}", timeout=30) as answer:
+            assert answer.status == 200
+    finally:
+        process.terminate()
+        process.wait(60)
