@@ -3,6 +3,7 @@
 #                and started again (`python -m casadv_lib grid --help`), then tables and figures
 # make test      everything that CI checks
 # make soak      the long checks, for once before a release: all notebooks in every way (half an hour)
+# make verify    one stored run made again from nothing, compared to the last digit (a minute)
 # make bench     all benchmarks, or those whose name begins with ONLY=...; nothing else should run
 # make bench-table  the README's block, the table and the figure once more, from what is stored
 # make bench-env the environments of the public implementations that `make bench` compares with
@@ -29,7 +30,7 @@ WHAT  = --profile $(PROFILE) --device $(DEVICE) \
         $(if $(DATASET),--dataset $(DATASET)) $(if $(BACKBONE),--backbone $(BACKBONE))
 
 .DELETE_ON_ERROR:
-.PHONY: figures paper test soak bench bench-env bench-table lint notebooks lab clean help
+.PHONY: figures paper test soak verify bench bench-env bench-table lint notebooks lab clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -75,6 +76,10 @@ $(VENV)/%/installed: tests/benchmarks/workers/requirements-%.txt $(VENV)/install
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --disable-pip-version-check --quiet -r $<
 	@touch $@
+
+verify: $(VENV)/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m casadv_lib verify --profile $(PROFILE) \
+		$(if $(BACKBONE),--backbone $(BACKBONE))
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

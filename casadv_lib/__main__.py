@@ -16,7 +16,8 @@ from .backbones import BACKBONES
 from .checks import number
 from .data import load_dataset
 from .files import write_bytes, write_json
-from .provenance import code_version
+from .optimisation import choose_device
+from .provenance import code_version, provenance
 from .training import TrainingError
 
 
@@ -68,6 +69,11 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--split", default="test", help="test or validation")
     one = add("repeat", _repeat, "make a stored run again from its base, compare to the last digit")
     _run_options(one)
+    one = add("verify", _verify, "make a run of figures/<profile>/results.json again from nothing, "
+              "compare to the last digit")
+    one.add_argument("--profile", default="quick", help="a profile with stored results")
+    one.add_argument("--backbone", default="sasrec", help=f"one of {', '.join(BACKBONES)}")
+    one.add_argument("--method", default="adv_cas", help=f"base, {', '.join(METHODS)}")
     one = add("grid", _grid, "make all runs and attacks that a profile's figures need")
     _grid_options(one)
     one.add_argument("--stored", action="store_true", help="collect what is stored, run nothing")
@@ -176,6 +182,26 @@ def _repeat(options) -> None:
     if found:
         raise repeat.Unequal("the numbers differ in: " + "; ".join(found))
     print("the same numbers to the last digit")
+
+
+def _verify(options) -> None:
+    wanted = {name: getattr(options, name) for name in ("backbone", "method")}
+    config = profiles.configure(options.profile, **wanted)
+    records = results.load_results(options.profile)["records"]
+    match = [record for record in records if runs.canonical(record["config"])
+             == runs.canonical(config)]
+    if not match:
+        raise ValueError(f"no record of {options.profile} has {wanted}; allowed is a method that "
+                         "its results.json holds")
+    stored = match[0]["provenance"]
+    here = provenance(stored["data_hash"], choose_device(config["device"]), 0.0)
+    for name in ("hardware", "packages"):
+        print(f"{name}: stored {stored[name]}, here {here[name]}")
+    found = repeat.against_record(match[0])
+    if found:
+        raise repeat.Unequal("the numbers differ in: " + "; ".join(found) + ". Another processor, "
+                             "number of threads or version of a package rounds differently")
+    print(f"{match[0]['run']}: the same numbers to the last digit")
 
 
 def _grid(options) -> None:

@@ -146,22 +146,22 @@ def run_notebook(path: Path, output: Path, parameters: dict, cwd: Path | None = 
     """
     growing = output.with_name(f".{output.stem}.partial.ipynb")
     try:
-        with _quiet_kernel():
-            papermill.execute_notebook(
-                str(path), str(growing), parameters, kernel_name=KERNEL["name"],
-                cwd=str(cwd or path.parent), progress_bar=False,
-            )  # fmt: skip
-        os.replace(growing, output)
+        try:
+            with _quiet_kernel():
+                papermill.execute_notebook(
+                    str(path), str(growing), parameters, kernel_name=KERNEL["name"],
+                    cwd=str(cwd or path.parent), progress_bar=False,
+                )  # fmt: skip
+        finally:
+            if growing.exists():
+                os.replace(growing, output)
     except PapermillExecutionError as error:
-        os.replace(growing, output)
         raise NotebookError(
             f"{path.name}: cell {error.cell_index} (In [{error.exec_count}]) failed with "
             f"{error.ename}: {error.evalue}\nThe cell starts with: "
             f"{error.source.strip().splitlines()[0]}"
         ) from error
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        if growing.exists():
-            os.replace(growing, output)
         last = _last_run(output)
         raise NotebookError(f"{path.name}: the kernel stopped {last}: {error}") from error
     return output
@@ -181,6 +181,8 @@ def _quiet_kernel() -> Iterator[None]:
     """The environment a kernel inherits: no progress bars, and pictures inside the notebook."""
     before = dict(os.environ)
     os.environ["CI"] = "1"
+    # as the grid's processes: the same last bits, and no slower for batches this small
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.pop("MPLBACKEND", None)  # Agg from the caller's shell would drop inline pictures
     try:
         yield

@@ -1,10 +1,16 @@
-"""Making a stored run once more, from its stored base, to see whether its numbers come again."""
+"""Making a run once more, to see whether its numbers come again to the last digit.
+
+`differences` compares with a run in the runs folder and starts from its stored base;
+`against_record` compares with a record of figures/<profile>/results.json and needs no stored run.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +18,9 @@ import numpy as np
 from .data import SequenceDataset, load_dataset
 from .files import read_json
 from .profiles import base_of
-from .runs import SPLITS, canonical, folder_of, run
+from .runs import SPLITS, canonical, folder_of, record_of, run
 
+RECORDED = ("metrics", "curve", "versus_base")
 NUMBERS = ("last", "best", "curve", "losses", "versus_base")  # all of metrics.json but the times
 
 
@@ -32,18 +39,43 @@ def differences(config: dict, data: SequenceDataset | None = None) -> list[str]:
     stored, base = folder_of(config, data), folder_of(base_of(config), data)
     if not (stored / "metrics.json").exists():
         raise FileNotFoundError(f"no run is stored in {stored}; `run` with the same words makes it")
+    with _another_folder() as folder:
+        if base != stored:
+            shutil.copytree(base, folder / base.name)
+        return compared(stored, run(config, data, progress=False).folder)
+
+
+def against_record(record: dict, data: SequenceDataset | None = None,
+                   progress: bool = True) -> list[str]:
+    """Make the run of a stored record, and its base, from nothing; [] where all is equal.
+
+    Compared to the last digit: the metrics of both splits, the curve, and the intervals of the
+    difference to the base. One string for each part that differs, with both numbers of the last
+    epoch's NDCG@10. Raises ValueError where the data are not those of the record.
+    """
+    data = data or load_dataset(record["config"]["dataset"])
+    if data.fingerprint != record["provenance"]["data_hash"]:
+        raise ValueError(f"the data set {data.name!r} has the hash {data.fingerprint}; allowed is "
+                         f"{record['provenance']['data_hash']}, that of the record")
+    with _another_folder():
+        again = record_of(run(record["config"], data, progress))
+    first, second = (found["metrics"]["last"]["test"]["ndcg@10"] for found in (record, again))
+    return [f"{name} (test NDCG@10 of the last epoch: stored {first!r}, now {second!r})"
+            for name in RECORDED if record[name] != again[name]]
+
+
+@contextlib.contextmanager
+def _another_folder() -> Iterator[Path]:
+    """An empty folder of runs for a while."""
     before = os.environ.get("CASADV_RUNS")
     with tempfile.TemporaryDirectory() as folder:
-        if base != stored:
-            shutil.copytree(base, Path(folder) / base.name)
         os.environ["CASADV_RUNS"] = folder
         try:
-            again = run(config, data, progress=False).folder
+            yield Path(folder)
         finally:
             os.environ.pop("CASADV_RUNS")
             if before is not None:
                 os.environ["CASADV_RUNS"] = before
-        return compared(stored, again)
 
 
 def compared(first: Path, second: Path) -> list[str]:
