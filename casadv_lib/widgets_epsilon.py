@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from .data import SequenceDataset
+from .figures import figure4
 from .moving import Film
 from .perturbation_pictures import epsilon_figure
 from .perturbed import PerturbedUser
+from .results import BACKBONE_NAMES, MissingRecords, epsilon_sweep, load_results
 from .widgets import Panel, entry, find_user, picture, table
 from .widgets_runs import RunChoice
 from .widgets_slider import Slider
@@ -21,12 +24,14 @@ CURVE = 25  # points of the curve of distances
 class EpsilonViews:
     """What the controls show: the perturbed history, its tables, and a stored sweep.
 
-    marked: a function that draws a figure of stored runs whose moving part takes an epsilon.
+    marked: a function that draws a figure of stored runs whose moving part takes one of the
+    epsilons `swept`.
     """
 
     def __init__(self, runs: RunChoice, most: float, seed: int,
-                 marked: Callable[[], Figure] | None):
+                 marked: Callable[[], Figure] | None, swept: Sequence[float] = ()):
         self.runs, self.most, self.seed = runs, most, seed
+        self.swept = np.array(swept, dtype=float)
         self.stored = Film(marked()) if marked is not None else None
         self.models: dict = {}
         self.users: dict = {}
@@ -57,7 +62,11 @@ class EpsilonViews:
                 + table(found.sizes(epsilon), "How far each item moves"))
 
     def marked(self, epsilon: float, **_others) -> str:
-        return picture(self.stored.png(epsilon), f"The stored sweep, epsilon {epsilon:g} marked")
+        nearest = float(self.swept[np.abs(self.swept - epsilon).argmin()])
+        words = f"The stored sweep, epsilon {nearest:g} marked"
+        if nearest != epsilon:
+            words += f", the nearest to {epsilon:g} that was run"
+        return picture(self.stored.png(nearest), words)
 
     def said(self, epsilon: float, **chosen) -> str:
         found, _ = self.state(**chosen)
@@ -66,14 +75,15 @@ class EpsilonViews:
 
 def epsilon_panel(config: dict, data: SequenceDataset, user: int, epsilons: Sequence[float],
                   epsilon: float, marked: Callable[[], Figure] | None = None,
-                  seed: int = 0) -> Panel:
+                  swept: Sequence[float] | None = None, seed: int = 0) -> Panel:
     """Epsilon for one user; over a stored sweep besides, where `marked` draws one.
 
     config: of a stored run, of `data`. user: an index into data.sequences. epsilons: what the
-    slider offers; epsilon: where it begins.
+    slider offers; epsilon: where it begins. swept: the values that `marked` can mark, if they are
+    others; the nearest is marked.
     """
     runs = RunChoice(config, data)
-    views = EpsilonViews(runs, max(epsilons), seed, marked)
+    views = EpsilonViews(runs, max(epsilons), seed, marked, epsilons if swept is None else swept)
     controls = {"epsilon": Slider("epsilon", [float(e) for e in epsilons], float(epsilon)),
                 "user": entry("user", str(data.user_ids[user])), **runs.controls}
     shown = {"user": views.user, "tables": views.tables}
@@ -81,3 +91,20 @@ def epsilon_panel(config: dict, data: SequenceDataset, user: int, epsilons: Sequ
         shown["stored"] = views.marked
     runs.controls["dataset"].observe(lambda _: controls["user"].set_trait("value", ""), "value")
     return Panel(controls, shown, views.said)
+
+
+def stored_sweep(profile: str, dataset: str) -> dict:
+    """Figure 4 of a profile's stored results, as `marked` and `swept` of `epsilon_panel`.
+
+    Empty where no sweep of that data set is stored.
+    """
+    values: set[float] = set()
+    try:
+        found = load_results(profile)
+    except MissingRecords:
+        return {}
+    for backbone in BACKBONE_NAMES:
+        with contextlib.suppress(MissingRecords):
+            values |= set(epsilon_sweep(found, dataset, backbone))
+    swept = sorted(values)
+    return {"marked": lambda: figure4(found, swept[0], dataset), "swept": swept} if swept else {}

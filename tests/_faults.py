@@ -75,19 +75,19 @@ def fork_server():
 
 
 def start(words: list[str], runs: Path, kill: Kill | None = None,
-          entry: str = "casadv_lib.__main__") -> multiprocessing.Process:
-    """Start `main(words)` in a process of its own, with its runs in a folder.
+          entry: str = "casadv_lib.__main__", prepare=None) -> multiprocessing.Process:
+    """Start `main(words)` in a process of its own, with its runs in a folder, after `prepare()`.
 
     What it prints goes to a file beside that folder, whose path is the process's `log`.
     """
     log = runs.with_name(f"{runs.name}.log")
-    process = fork_server().Process(target=_work, args=(words, runs, kill, entry, log))
+    process = fork_server().Process(target=_work, args=(words, runs, kill, entry, log, prepare))
     process.start()
     process.log = log
     return process
 
 
-def _work(words, runs, kill, entry, log):
+def _work(words, runs, kill, entry, log, prepare):
     os.environ |= {"CASADV_RUNS": str(runs), "CI": "1"}
     torch.set_num_threads(1)
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -99,6 +99,8 @@ def _work(words, runs, kill, entry, log):
     training.SECONDS_BETWEEN_CHECKPOINTS = 0  # a checkpoint an epoch: more to interrupt
     if kill is not None and kill.write:
         _light_fuse(kill)
+    if prepare is not None:
+        prepare()
     sys.exit(sys.modules[entry].main(words))
 
 

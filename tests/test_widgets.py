@@ -5,10 +5,11 @@ import re
 
 import numpy as np
 import pytest
+from _fake_results import EPSILONS, fake_results
 from _stored_runs import own_file, stored_runs  # noqa: F401 - fixtures
 
 import casadv_lib as cas
-from casadv_lib import widgets
+from casadv_lib import widgets, widgets_epsilon
 from casadv_lib.data import training_sequences
 from casadv_lib.replacement import history_table, list_table, top_lists
 from casadv_lib.widgets_cascade import cascade_panel
@@ -172,6 +173,23 @@ def test_the_epsilon_panel_follows(stored):
     assert set(table_cells(shown.shown["tables"].value)) >= {"same place", "0.0%"}
     shown.controls["method"].value = "adv_cas"
     assert "u" in words(shown) and "Not possible" not in words(shown)
+
+
+def test_a_stored_sweep_marks_the_nearest_value_that_was_run(stored, monkeypatch):
+    monkeypatch.setattr(widgets_epsilon, "load_results", lambda profile: fake_results())
+    sweep = widgets_epsilon.stored_sweep("quick", "synthetic")
+    assert sweep["swept"] == list(EPSILONS)
+    made = stored["base"]
+    shown = epsilon_panel(made.config, made.data, 3, [0.0, 1.0, 19.0], 1.0, **sweep)
+    picture = shown.shown["stored"].value
+    assert "epsilon 1 marked" in picture and "nearest" not in picture
+    shown.controls["epsilon"].value = 19.0
+    other = shown.shown["stored"].value
+    assert "epsilon 20 marked, the nearest to 19 that was run" in other
+    assert re.search('src="[^"]+"', other)[0] != re.search('src="[^"]+"', picture)[0]
+    assert widgets_epsilon.stored_sweep("quick", "beauty") == {}
+    monkeypatch.undo()
+    assert widgets_epsilon.stored_sweep("nothing-is-stored", "synthetic") == {}
 
 
 def test_the_cascade_panel_follows(stored):
