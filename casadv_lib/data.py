@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +22,11 @@ from .checks import instance, number, one_of, shown
 from .downloads import CORE, SOURCES, Source, describe, download
 from .kcore import k_core
 from .official import read_titles
+from .progress import long_work
 from .readers import DataError
 
 NAMES = ("synthetic", *SOURCES)
+LARGE, ROW_BYTES = 10**6, 20  # interactions from which a bar is shown at once; about, in a CSV
 SHORTEST = 3  # one item to train on, one to validate, one to test
 
 
@@ -152,7 +155,8 @@ def load_dataset(name: str | Path, min_count: int | None = None, seed: int = 0) 
         return _published(SOURCES[name], min_count)
     path = _own_file(name)
     if readers.looks_like_csv(path):
-        return from_interactions(readers.read_csv(path), path.stem, min_count)
+        large = path.is_file() and path.stat().st_size >= LARGE * ROW_BYTES
+        return _prepared(lambda: readers.read_csv(path), path.stem, large, min_count)
     return _from_lines(path, path.stem, min_count)
 
 
@@ -212,11 +216,27 @@ def from_interactions(frame: pd.DataFrame, name: str = "interactions",
     """
     if min_count is not None:
         min_count = number("min_count", min_count, low=1, kind=int)
-    frame = readers.checked(instance("frame", frame, pd.DataFrame), name)
-    users = pd.factorize(frame["user"], sort=True)[0]
-    # lexsort is stable: rows of one user and one time stay as they were in the file
-    order = np.lexsort((frame["timestamp"].to_numpy(), users))
-    return _build(name, frame[["user", "item"]].iloc[order], None, min_count, titles)
+    instance("frame", frame, pd.DataFrame)
+    large = len(frame) >= LARGE
+    return _prepared(lambda: readers.checked(frame, name), name, large, min_count, titles)
+
+
+def _prepared(read: Callable[[], pd.DataFrame], name: str, large: bool, min_count: int | None,
+              titles: dict | None = None) -> SequenceDataset:
+    """Do the work of `from_interactions`; `read` gives what `readers.checked` gives."""
+    with long_work(desc=f"preparing {name}", unit=" steps", total=3, now=large) as bar:
+        frame = read()
+        bar.update()
+        # from here on ids are their places in sorted order: text is slow to compare
+        (users, user_ids), (items, item_ids) = (pd.factorize(frame[column], sort=True)
+                                                for column in ("user", "item"))
+        # lexsort is stable: rows of one user and one time stay as they were in the file
+        order = np.lexsort((frame["timestamp"].to_numpy(), users))
+        numbers = pd.DataFrame({"user": users[order], "item": items[order]})
+        bar.update()
+        data = _build(name, numbers, None, min_count, titles, user_ids, item_ids)
+        bar.update()
+    return data
 
 
 def _from_lines(path: Path, name: str, min_count: int | None, titles: dict | None = None,
@@ -228,11 +248,13 @@ def _from_lines(path: Path, name: str, min_count: int | None, titles: dict | Non
 
 
 def _build(name: str, frame: pd.DataFrame, n_users: int | None, min_count: int | None,
-           titles: dict | None) -> SequenceDataset:
+           titles: dict | None, users: pd.Index | None = None, items: pd.Index | None = None,
+           ) -> SequenceDataset:
     """Filter, renumber and cut into sequences.
 
     frame: columns user and item; the rows of a user are neighbours and oldest first.
     n_users: users of the source where that counts users without any row; None: those of `frame`.
+    users, items: the ids, where `frame` holds their places; items in sorted order.
     """
     notes = []
     n_users = frame["user"].nunique() if n_users is None else n_users
@@ -251,6 +273,8 @@ def _build(name: str, frame: pd.DataFrame, n_users: int | None, min_count: int |
         notes.append(f"{name}: {repeats:,} interactions repeat an item of the same user; kept.")
     codes, catalogue = pd.factorize(frame["item"], sort=True)
     user_codes, user_ids = pd.factorize(frame["user"])
+    catalogue = catalogue if items is None else items[catalogue]
+    user_ids = user_ids if users is None else users[user_ids]
     pieces = np.split(codes.astype(np.int64) + 1, np.flatnonzero(np.diff(user_codes)) + 1)
     kept = [place for place, piece in enumerate(pieces) if len(piece) >= SHORTEST]
     if not kept:

@@ -13,6 +13,7 @@ from .backbones import Backbone
 from .batching import TokenTable
 from .checks import MOST_SEED, instance, number, one_of
 from .data import SequenceDataset, held_out
+from .progress import long_work
 
 CUTOFF = 10
 METRICS = ("ndcg@10", "hr@10")
@@ -58,7 +59,9 @@ def user_vectors(model: Backbone, histories: Sequence[np.ndarray], batch_size: i
     order = np.argsort(table.lengths, kind="stable")
     was_training = model.training
     model.eval()
-    found = [model(batch)[batch.last] for batch in table.batches(order, batch_size)]
+    batches = long_work(table.batches(order, batch_size), desc="reading histories", unit=" batches",
+                        total=-(-len(order) // batch_size))
+    found = [model(batch)[batch.last] for batch in batches]
     model.train(was_training)
     back = np.empty_like(order)
     # batches() sorts stably by length inside each batch, and `order` is sorted already
@@ -98,7 +101,8 @@ def rank_items(
     owner = on_device(np.repeat(np.arange(len(w)), sizes) % chunk)
     target = on_device(np.asarray(targets, dtype=np.int64) - 1).unsqueeze(1)
     ranks, ties = [], []
-    for a in range(0, len(w), chunk):
+    chunks = range(0, len(w), chunk)
+    for a in long_work(chunks, desc=f"ranking, {chunk} users a time", unit=" times"):
         b = min(a + chunk, len(w))
         scores = w[a:b] @ table.T
         # sign of (score - target's): +1 better, 0 equal, -1 worse; sums of these are exact

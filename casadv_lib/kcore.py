@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from .checks import instance, number, shown
@@ -23,11 +24,12 @@ def k_core(frame: pd.DataFrame, k: int) -> pd.DataFrame:
         if (frame.columns == name).sum() != 1:
             raise ValueError(f"frame has the columns {shown(list(frame.columns))}; allowed is a "
                              f"table with one column {name!r}")
-    while len(frame):
-        item_rows = frame.groupby("item")["item"].transform("size")
-        user_rows = frame.groupby("user")["user"].transform("size")
-        keep = (item_rows >= k) & (user_rows >= k)
+    codes = np.stack([pd.factorize(frame[name])[0] for name in ("user", "item")])
+    kept = np.flatnonzero((codes >= 0).all(axis=0))  # a missing id belongs to nobody
+    while len(kept):
+        users, items = codes[:, kept]
+        keep = (np.bincount(users)[users] >= k) & (np.bincount(items)[items] >= k)
         if keep.all():
             break
-        frame = frame[keep]
-    return frame
+        kept = kept[keep]
+    return frame if len(kept) == len(frame) else frame.iloc[kept]

@@ -86,6 +86,23 @@ class Rules:
 
 def draw_rules(settings: WorldSettings, rng) -> Rules:
     """Draw groups, popularity, the graph of tastes and the sequels."""
+    n_items = settings.n_items
+    group_of, rank, popularity, moves, near = draw_groups(settings, rng)
+    # Adding Gumbel noise to log weights and keeping the largest draws without replacement.
+    tickets = np.log(near[group_of[1:, None], group_of[None, 1:]])
+    tickets += rng.gumbel(size=(n_items, n_items))
+    np.fill_diagonal(tickets, -np.inf)
+    sequels = np.zeros((n_items + 1, settings.n_sequels), dtype=np.int64)
+    sequels[1:] = np.argsort(-tickets, axis=1)[:, : settings.n_sequels] + 1
+    return rules_of(settings, group_of, rank, popularity, moves, sequels)
+
+
+def draw_groups(settings: WorldSettings, rng) -> tuple[np.ndarray, ...]:
+    """Draw `group_of`, `rank`, `popularity`, `moves` of `Rules`, and `near`.
+
+    near: (n_groups, n_groups) float64 above 0; an item of the row's group takes as a sequel each
+    item of the column's group with a chance in proportion to it.
+    """
     n_items, n_groups = settings.n_items, settings.n_groups
     shuffled = rng.permutation(n_items)
     group_of = np.concatenate([[-1], shuffled % n_groups])
@@ -95,16 +112,15 @@ def draw_rules(settings: WorldSettings, rng) -> Rules:
     away = _taste_graph(n_groups, min(settings.n_moves, n_groups - 1), rng)
     own = np.eye(n_groups)
     moves = settings.stay * own + (1 - settings.stay) * away if n_groups > 1 else own
-    # Adding Gumbel noise to log weights and keeping the largest draws without replacement.
-    near = settings.sequel_home * own + (1 - settings.sequel_home) * away
-    tickets = np.log(near[group_of[1:, None], group_of[None, 1:]] + 1e-12)
-    tickets += rng.gumbel(size=(n_items, n_items))
-    np.fill_diagonal(tickets, -np.inf)
-    sequels = np.zeros((n_items + 1, settings.n_sequels), dtype=np.int64)
-    sequels[1:] = np.argsort(-tickets, axis=1)[:, : settings.n_sequels] + 1
+    near = settings.sequel_home * own + (1 - settings.sequel_home) * away + 1e-12
+    return group_of, rank, popularity, moves, near
+
+
+def rules_of(settings: WorldSettings, group_of, rank, popularity, moves, sequels) -> Rules:
+    """The rules with what follows from the settings alone: weights and the first taste."""
     sequel_weights = 1 / np.arange(1, settings.n_sequels + 1)
     sequel_weights /= sequel_weights.sum()
-    first_taste = np.full(n_groups, 1 / n_groups)
+    first_taste = np.full(settings.n_groups, 1 / settings.n_groups)
     return Rules(settings, group_of, rank, popularity, first_taste, moves, sequels, sequel_weights)
 
 
@@ -195,8 +211,8 @@ class Watch:
         return chance * unseen[rows, items][:, None]
 
 
-def draw_lengths(settings: WorldSettings, rng) -> np.ndarray:
-    """Sequence lengths, longest first, from p(n) ~ (n - min_length + shift) ** -(tail + 1).
+def length_law(settings: WorldSettings) -> tuple[np.ndarray, np.ndarray]:
+    """Lengths and their weights, p(n) ~ (n - min_length + shift) ** -(tail + 1).
 
     The shift that gives the wanted mean is found by bisection; the mean rises with the shift.
     """
@@ -211,7 +227,13 @@ def draw_lengths(settings: WorldSettings, rng) -> np.ndarray:
         middle = np.sqrt(low * high)
         mean = (weights(middle) @ values) / weights(middle).sum()
         low, high = (middle, high) if mean < settings.mean_length else (low, middle)
-    drawn = draw(rng, np.tile(weights(high), (settings.n_users, 1)))
+    return values, weights(high)
+
+
+def draw_lengths(settings: WorldSettings, rng) -> np.ndarray:
+    """Sequence lengths from `length_law`, longest first."""
+    values, weights = length_law(settings)
+    drawn = draw(rng, np.tile(weights, (settings.n_users, 1)))
     return -np.sort(-values[drawn])
 
 

@@ -31,7 +31,9 @@ def test_kills_in_the_grid(tmp_path):
     run_once(grid_words(data, tmp_path / "whole"), tmp_path / "whole-runs")
     seconds, rng, hits = time.perf_counter() - started, np.random.default_rng(2), 0
     words = grid_words(data, tmp_path / "cut")
-    for _ in range(6):
+    for _ in range(24):
+        if hits == 6:
+            break
         kill = Kill(share=rng.uniform(0.05, 0.4))
         hits += run_once(words, tmp_path / "cut-runs", kill, seconds)
         whole_files(tmp_path / "cut-runs")
@@ -40,8 +42,8 @@ def test_kills_in_the_grid(tmp_path):
     found = [without_times(json.loads((tmp_path / name / "results.json").read_text()))
              for name in ("whole", "cut")]
     assert found[0] == found[1]
-    assert hits >= 4
+    assert hits == 6
 
 
 def test_kills_in_the_middle_of_papermill(tmp_path):
-    assert cut_notebooks(tmp_path, 6, seed=3) >= 4
+    assert cut_notebooks(tmp_path, 6, seed=3) == 6
