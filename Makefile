@@ -2,14 +2,16 @@
 # make paper     the same at the paper's scale on real data: a queue of many hours that can be stopped
 #                and started again (`python -m casadv_lib grid --help`), then tables and figures
 # make test      everything that CI checks
-# make soak      the long checks, for once before a release: all notebooks in every way (half an hour)
+# make soak      the long checks, for once before a release: kills, fuzzing, a million users, all
+#                notebooks in every way (about an hour)
 # make verify    one stored run made again from nothing, compared to the last digit (a minute)
 # make bench     all benchmarks, or those whose name begins with ONLY=...; nothing else should run
 # make bench-table  the README's block, the table and the figure once more, from what is stored
 # make bench-env the environments of the public implementations that `make bench` compares with
 # make lab       JupyterLab at the first notebook
 # make notebooks run the committed notebooks again and store their outputs
-# Variables: PROFILE (quick, laptop, paper), DATASET, BACKBONE, DEVICE, WORKERS, STAGES, PYTHON.
+# Variables: PROFILE (quick, laptop, paper), DATASET, BACKBONE, DEVICE, WORKERS, STAGES, PYTHON,
+# JOBS (test processes).
 
 PYTHON   ?= python3
 PROFILE  ?= quick
@@ -18,6 +20,7 @@ BACKBONE ?=
 DEVICE   ?= auto
 WORKERS  ?=
 STAGES   ?=
+JOBS     ?= 2
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -57,7 +60,7 @@ paper: $(VENV)/installed
 test: $(VENV)/installed lint
 	OMP_NUM_THREADS=1 CI=1 $(BIN)/python -m pytest --nbval --nbval-cell-timeout=300 $(STRICT)
 	OMP_NUM_THREADS=1 CI=1 $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 $(LAX)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 soak: $(VENV)/installed
 	OMP_NUM_THREADS=1 CI=1 $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 \

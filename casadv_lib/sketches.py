@@ -6,6 +6,7 @@ Figure 1 shows what cascade-guided perturbations look like, Figure 2 what a casc
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.collections import PatchCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -169,7 +170,7 @@ def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, names=Non
             C = float(cascade_effects(histories, max_len, batch_size)[user][column])
             others = len(histories), (C - 1 - later) * len(histories) / batch_size
         m, across = others
-        found = []
+        found, boxes = [], {look: [] for look in _LOOKS}
         for row, history in enumerate(recent):
             first = column if row == user else next(
                 (place for place, other in enumerate(history) if other == item), len(history))
@@ -177,8 +178,13 @@ def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, names=Non
                 label = "own" if row == user else "other"
                 label = label if place >= first else "plain"
                 label = "mark" if (row, place) == (user, column) else label
-                found += _box(axis, steps - len(history) + place, row, label,
-                              str((names or {}).get(int(other), int(other))))
+                x = steps - len(history) + place
+                boxes[label].append(Rectangle((x - 0.4, row - 0.33), 0.8, 0.66))
+                found.append(axis.text(x, row, str((names or {}).get(int(other), int(other))),
+                                       ha="center", va="center"))
+        # first, as the numbers stand on them; the gid is for whoever reads the figure back
+        found[:0] = [axis.add_collection(PatchCollection(some, gid=label, **_LOOKS[label]),
+                                         autolim=False) for label, some in boxes.items() if some]
         for row, name in enumerate(users or ()):
             found.append(axis.text(-0.7, row, name, ha="right", va="center"))
         found.append(axis.set_title(
@@ -196,9 +202,3 @@ _LOOKS = {
     "other": {"facecolor": "white", "edgecolor": REACHED_OTHER, "linewidth": 2.2,
               "linestyle": (0, (3, 1))},
 }
-
-
-def _box(axis, x: int, row: int, look: str, text: str) -> list:
-    """One interaction; the rectangle's gid says what it is, for whoever reads the figure back."""
-    box = Rectangle((x - 0.4, row - 0.33), 0.8, 0.66, gid=look, **_LOOKS[look])
-    return [axis.add_artist(box), axis.text(x, row, text, ha="center", va="center")]

@@ -21,7 +21,7 @@ from .data import SequenceDataset
 
 TABLE_LOOK = ("<style>.casadv-table th, .casadv-table td {padding: 1px 12px 1px 0; "
               "line-height: 1.35; text-align: left}</style>")
-PAUSE = 0.004  # seconds in which the kernel may take in newer moves
+PAUSE = 0.002  # seconds in which the kernel may take in newer moves
 
 
 class Panel(ipywidgets.VBox):

@@ -22,6 +22,7 @@ from benchmarks import (
     recbole,
     rectools,
     rows,
+    shares,
     suite,
     timing,
     worlds,
@@ -75,11 +76,12 @@ def run(name, tiny, tmp_path):
         "cascade": lambda: cascade.main(sizes=(500, 1000), repeats=2),
         "growth": lambda: growth.main((20, 40), (30, 60), (5, 10), small, **TINY),
         "memory": lambda: memory.main(tiny, backbones=("gru4rec",), settings=["dim=8"]),
+        "shares": lambda: shares.main(tiny, batches=1, dim=TINY["dim"]),
     }[name]()
 
 
 @pytest.mark.parametrize("name", ["padded", "recbole", "rectools", "adversarial", "ranking",
-                                  "attack", "cascade", "growth", "memory"])
+                                  "attack", "cascade", "growth", "memory", "shares"])
 def test_a_benchmark_runs_and_says_what_it_should(name, tiny, tmp_path, monkeypatch):
     for other in ("RECBOLE", "RECTOOLS"):
         monkeypatch.setenv(f"CASADV_{other}_PYTHON", sys.executable)
@@ -94,8 +96,10 @@ def test_a_benchmark_runs_and_says_what_it_should(name, tiny, tmp_path, monkeypa
         assert (row["target"] is None) == (row["met"] is None)
         assert (row["ratio"] is None) == (row["other"] is None) == (row["against"] is None)
     expected = {"padded": 2, "recbole": 4, "rectools": 2, "attack": 2, "ranking": 3, "memory": 1,
-                "adversarial": 2, "growth": 12, "cascade": 22}
+                "adversarial": 2, "growth": 12, "cascade": 22, "shares": 48}
     assert len(found["rows"]) == expected[name]
+    if name == "shares":  # six steps, each of them whole
+        assert sum(row["here"]["median"] for row in found["rows"]) == pytest.approx(600)
     if name in ("recbole", "rectools"):  # 60 steps of half a second
         assert found["others"] == {"fake": "1.0"}
         assert all(row["other"]["median"] == 30.0 for row in found["rows"])

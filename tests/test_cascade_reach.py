@@ -1,7 +1,6 @@
 """What one interaction reaches, against the cascade effects; Figure 2 and the bars on it."""
 
 import pytest
-from matplotlib.patches import Rectangle
 
 import casadv_lib as cas
 from casadv_lib.cascade_pictures import user_terms
@@ -32,8 +31,7 @@ def test_figure2_on_data_shows_the_user_and_some_others(toy):
     mark = len(reach.items_of(user)) - 2
     moving = reach.sketch(user, mark, 12)
     figure = figure2(max_len=8, size=(USERS, STEPS), **moving)
-    boxes = [p for p in figure.axes[0].patches if isinstance(p, Rectangle)]
-    kinds = [box.get_gid() for box in boxes]
+    kinds = [boxes.get_gid() for boxes in figure.axes[0].collections for _ in boxes.get_paths()]
     assert kinds.count("mark") == 1 and kinds.count("own") == 1
     assert len(moving["histories"]) > 1 and kinds.count("other") >= len(moving["histories"]) - 1
     own, cross = reach.terms(user, 12)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from _fake_results import fake_results
-from matplotlib.patches import Circle, Rectangle
+from matplotlib.patches import Circle
 
 from casadv_lib import figures
 
@@ -55,10 +55,10 @@ def test_figure1_refuses_arrays_that_do_not_fit(results, name, value):
 def boxes(figure):
     """{(user, distance from the newest): what the box is}"""
     (axis,) = figure.axes
-    found = [patch for patch in axis.patches if isinstance(patch, Rectangle)]
-    newest = max(box.get_x() for box in found)
-    return {(round(box.get_y() + 0.33), round(newest - box.get_x())): box.get_gid()
-            for box in found}
+    found = [(path.get_extents(), kind.get_gid()) for kind in axis.collections
+             for path in kind.get_paths()]
+    newest = max(box.x0 for box, _ in found)
+    return {(round(box.y0 + 0.33), round(newest - box.x0)): gid for box, gid in found}
 
 
 def test_figure2_toy_has_the_papers_value_and_reach():

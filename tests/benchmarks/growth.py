@@ -22,7 +22,7 @@ FIXED = {"users": 1000, "items": 2000, "users_of_length": 128}
 
 def actions(data, max_len: int, dim: int, device: str) -> dict:
     """The four curves: an epoch of each backbone, one of adv_cas, the ranking of all users."""
-    settings = TrainingSettings(epochs=1, device=device)
+    settings = TrainingSettings(epochs=1, device=device, health="note")
     models = {}
     for name in ("SASRec", "GRU4Rec"):
         torch.manual_seed(0)

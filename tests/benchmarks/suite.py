@@ -39,6 +39,7 @@ BENCHMARKS = {
     "adversarial": ("adversarial", {"dataset": "beauty"}),
     "ranking": ("ranking", {"dataset": "beauty"}),
     "attack": ("attack", {"dataset": "beauty"}),
+    "shares": ("shares", {"dataset": "beauty"}),
     "cascade": ("cascade", {}),
     "growth": ("growth", {}),
     "memory": ("memory", {"dataset": "beauty"}),
