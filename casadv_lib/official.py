@@ -46,13 +46,15 @@ def read_movielens_1m(path: Path) -> tuple[pd.DataFrame, dict[int, str]]:
     """
     raw, titles = _ratings_and_titles(path, "ml-1m/ratings.dat", "ml-1m/movies.dat")
     # one character between fields lets the fast reader do it; the count finds lines too long
-    lines = sum(1 for line in raw.splitlines() if line.strip())
-    whole = raw.count(b"::") == 3 * lines and not raw.translate(None, b"0123456789:\r\n")
-    try:
-        frame = pd.read_csv(io.BytesIO(raw.replace(b"::", b",")), header=None, dtype=np.int64,
-                            names=["user", "item", "rating", "timestamp"], index_col=False)
-    except (ValueError, OverflowError):
-        whole = False
+    lines = [line.rstrip() for line in raw.splitlines() if line.strip()]
+    clean = b"\n".join(lines)
+    whole = clean.count(b"::") == 3 * len(lines) and not clean.translate(None, b"0123456789:\n")
+    if whole:
+        try:
+            frame = pd.read_csv(io.BytesIO(clean.replace(b"::", b",")), header=None, dtype=np.int64,
+                                names=["user", "item", "rating", "timestamp"], index_col=False)
+        except (ValueError, OverflowError):
+            whole = False
     if not whole:
         bad = next((number for number, line in enumerate(raw.splitlines(), start=1)
                     if line.strip() and not _RATING.fullmatch(line)), None)

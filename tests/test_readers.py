@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from casadv_lib.data import DataError, load_dataset
+from casadv_lib.official import read_movielens_1m
 
 histories = st.dictionaries(st.integers(-5, 10**12),
                             st.lists(st.integers(1, 30), min_size=3, max_size=8),
@@ -198,3 +199,19 @@ def test_a_bad_csv_row_is_named_with_its_line(file, content, line, words):
 def test_a_csv_without_rows_is_an_error(file):
     with pytest.raises(DataError, match="no interactions"):
         load_dataset(file("user,item,timestamp\n", "own.csv"))
+
+
+@pytest.mark.parametrize(("content", "line"), [
+    ("1E100", 1), ("1::2::3::4\n1::2::3::1e400", 2), ("1::2::3::99999999999999999999", None),
+    ("1::2::3::4\n1::2::3", 2), ("1::2::3::4\n1::2::3::4::5\n", 2)])
+def test_a_bad_line_of_movielens_is_named(file, content, line):
+    path = file(content, "ratings.dat")
+    with pytest.raises(DataError) as error:
+        read_movielens_1m(path)
+    assert str(path) in str(error.value)
+    assert line is None or f"line {line}" in str(error.value)
+
+
+def test_lines_of_spaces_in_movielens_are_skipped(file):
+    frame, _ = read_movielens_1m(file("1::2::3::4\n \n1::5::3::6  \r\n\t\n", "ratings.dat"))
+    assert frame.to_numpy().tolist() == [[1, 2, 4], [1, 5, 6]]
