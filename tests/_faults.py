@@ -8,6 +8,7 @@ with all of them in a temporary file, or just before or after the renaming.
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import itertools
 import json
 import multiprocessing
@@ -90,6 +91,8 @@ def start(words: list[str], runs: Path, kill: Kill | None = None,
 def _work(words, runs, kill, entry, log, prepare):
     os.environ |= {"CASADV_RUNS": str(runs), "CI": "1"}
     torch.set_num_threads(1)
+    # whoever starts the tests in the background may have told them to ignore Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
@@ -101,7 +104,7 @@ def _work(words, runs, kill, entry, log, prepare):
         _light_fuse(kill)
     if prepare is not None:
         prepare()
-    sys.exit(sys.modules[entry].main(words))
+    sys.exit(importlib.import_module(entry).main(words))
 
 
 def main(words: list[str]) -> int:

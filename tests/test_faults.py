@@ -133,12 +133,18 @@ def environment(runs):
     return {**os.environ, "CASADV_RUNS": str(runs), "CI": "", "OMP_NUM_THREADS": "1"}
 
 
+def hear_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_leaves_a_checkpoint_and_one_line_that_says_how_to_go_on(tmp_path):
     words = arguments(write_data(tmp_path / "own.txt"), epochs=4000, adv_epochs=2, eval_every=0)
     command = [sys.executable, "-m", "casadv_lib", *words]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     runs = tmp_path / "runs"
-    process = subprocess.Popen(command, cwd=ROOT, env=environment(runs), **pipes)
+    # whoever starts the tests in the background may have told them to ignore it
+    process = subprocess.Popen(command, cwd=ROOT, env=environment(runs), preexec_fn=hear_ctrl_c,
+                               **pipes)
     said = ""
     while not re.search(r"\b[1-9]\d*/4000", said):
         said += process.stderr.read(1)
