@@ -56,7 +56,7 @@ paper: $(VENV)/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m casadv_lib grid --profile paper --device $(DEVICE) \
 		$(if $(DATASET),--dataset $(DATASET)) $(if $(BACKBONE),--backbone $(BACKBONE)) \
 		$(if $(WORKERS),--workers $(WORKERS)) $(if $(STAGES),--stages $(STAGES)); \
-	made=$$?; $(BIN)/python -m casadv_lib figures --profile paper && exit $$made
+	made=$$?; OMP_NUM_THREADS=1 $(BIN)/python -m casadv_lib figures --profile paper && exit $$made
 
 test: $(VENV)/installed lint
 	OMP_NUM_THREADS=1 CI=1 $(BIN)/python -m pytest --nbval --nbval-cell-timeout=300 $(STRICT)
