@@ -45,18 +45,17 @@ $(VENV)/installed: requirements.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
 	@touch $@
 
-# one thread: with more, sums come in another order, and the last digits of an interval change
 figures: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m casadv_lib grid $(WHAT) $(if $(WORKERS),--workers $(WORKERS))
-	OMP_NUM_THREADS=1 $(BIN)/python -m casadv_lib figures --profile $(PROFILE)
+	$(BIN)/python -m casadv_lib grid $(WHAT) $(if $(WORKERS),--workers $(WORKERS))
+	$(BIN)/python -m casadv_lib figures --profile $(PROFILE)
 	$(BIN)/python -m casadv_lib.batch $(WHAT)
 
 # what was made is collected and drawn even if a job failed
 paper: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m casadv_lib grid --profile paper --device $(DEVICE) \
+	$(BIN)/python -m casadv_lib grid --profile paper --device $(DEVICE) \
 		$(if $(DATASET),--dataset $(DATASET)) $(if $(BACKBONE),--backbone $(BACKBONE)) \
 		$(if $(WORKERS),--workers $(WORKERS)) $(if $(STAGES),--stages $(STAGES)); \
-	made=$$?; OMP_NUM_THREADS=1 $(BIN)/python -m casadv_lib figures --profile paper && exit $$made
+	made=$$?; $(BIN)/python -m casadv_lib figures --profile paper && exit $$made
 
 test: $(VENV)/installed lint
 	OMP_NUM_THREADS=1 CI=1 $(BIN)/python -m pytest --nbval --nbval-cell-timeout=300 $(STRICT)
@@ -82,7 +81,7 @@ $(VENV)/%/installed: tests/benchmarks/workers/requirements-%.txt $(VENV)/install
 	@touch $@
 
 verify: $(VENV)/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m casadv_lib verify --profile $(PROFILE) \
+	$(BIN)/python -m casadv_lib verify --profile $(PROFILE) \
 		$(if $(BACKBONE),--backbone $(BACKBONE))
 
 lint: $(VENV)/installed

@@ -7,8 +7,6 @@ import json
 import sys
 import warnings
 
-import torch
-
 from . import figures, grid, profiles, repeat, report, results, runs
 from .adversarial import METHODS
 from .attacks import PICKS, POSITIONS, checked_options
@@ -16,7 +14,7 @@ from .backbones import BACKBONES
 from .checks import number
 from .data import load_dataset
 from .files import write_bytes, write_json
-from .optimisation import choose_device
+from .optimisation import choose_device, use_threads
 from .provenance import code_version, provenance
 from .training import TrainingError
 
@@ -134,7 +132,7 @@ def _settings(options) -> dict:
 
 
 def _config(options) -> dict:
-    torch.set_num_threads(number("threads", options.threads, low=1, high=4096, kind=int))
+    use_threads(number("threads", options.threads, low=1, high=4096, kind=int))
     return profiles.configure(
         options.profile, options.dataset, options.backbone, options.method, options.seed,
         **_settings(options),
@@ -185,6 +183,7 @@ def _repeat(options) -> None:
 
 
 def _verify(options) -> None:
+    use_threads(1)
     wanted = {name: getattr(options, name) for name in ("backbone", "method")}
     config = profiles.configure(options.profile, **wanted)
     records = results.load_results(options.profile)["records"]
@@ -205,6 +204,7 @@ def _verify(options) -> None:
 
 
 def _grid(options) -> None:
+    use_threads(1)
     asked = (options.profile, options.dataset, options.backbone, options.device)
     settings = _settings(options)
     if options.dry_run or options.status:
@@ -219,6 +219,7 @@ def _grid(options) -> None:
 
 
 def _figures(options) -> None:
+    use_threads(1)
     stored = results.load_results(options.profile)
     root = results.repository_root()
     for path in figures.write_all(stored, root / "figures" / options.profile):

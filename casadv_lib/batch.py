@@ -144,17 +144,12 @@ def run_notebook(path: Path, output: Path, parameters: dict, cwd: Path | None = 
 
     Papermill writes its copy cell by cell; it gets its name when it is whole, or has failed.
     """
-    growing = output.with_name(f".{output.stem}.partial.ipynb")
     try:
-        try:
-            with _quiet_kernel():
-                papermill.execute_notebook(
-                    str(path), str(growing), parameters, kernel_name=KERNEL["name"],
-                    cwd=str(cwd or path.parent), progress_bar=False,
-                )  # fmt: skip
-        finally:
-            if growing.exists():
-                os.replace(growing, output)
+        with _named_at_the_end(output) as growing, _quiet_kernel():
+            papermill.execute_notebook(
+                str(path), str(growing), parameters, kernel_name=KERNEL["name"],
+                cwd=str(cwd or path.parent), progress_bar=False,
+            )  # fmt: skip
     except PapermillExecutionError as error:
         raise NotebookError(
             f"{path.name}: cell {error.cell_index} (In [{error.exec_count}]) failed with "
@@ -165,6 +160,17 @@ def run_notebook(path: Path, output: Path, parameters: dict, cwd: Path | None = 
         last = _last_run(output)
         raise NotebookError(f"{path.name}: the kernel stopped {last}: {error}") from error
     return output
+
+
+@contextlib.contextmanager
+def _named_at_the_end(output: Path) -> Iterator[Path]:
+    """A path to write to; what lies there afterwards, whole or not, is renamed to `output`."""
+    growing = output.with_name(f".{output.stem}.partial.ipynb")
+    try:
+        yield growing
+    finally:
+        if growing.exists():
+            os.replace(growing, output)
 
 
 def _last_run(output: Path) -> str:

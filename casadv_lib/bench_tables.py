@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import readme
 from .files import read_json
 from .provenance import ROOT
+from .readme import with_part
 
 FOLDER = ROOT / "figures" / "bench"
 PART = "benchmarks"
@@ -90,11 +90,11 @@ def markdown(stored: Sequence[dict]) -> str:
     return "\n".join(parts)
 
 
-def with_part(text: str, stored: Sequence[dict]) -> str:
+def with_benchmarks(text: str, stored: Sequence[dict]) -> str:
     """The README's text with its part on the benchmarks written again."""
     if stored:
         where = "".join(f"- {sentence}\n" for sentence in machines(stored))
         inside = f"{lines(stored, headline=True)}\n{where}"
     else:
         inside = "Not measured yet: `make bench` fills this in.\n"
-    return readme.with_part(text, PART, inside)
+    return with_part(text, PART, inside)

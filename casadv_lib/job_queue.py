@@ -21,7 +21,7 @@ import torch
 
 from .board import Board, failure_note, log_of
 from .files import write_json
-from .optimisation import choose_device
+from .optimisation import choose_device, use_threads
 from .plan import Job
 from .provenance import ROOT, code_version
 from .runs import one_at_a_time, run, run_attack
@@ -43,7 +43,7 @@ def work(config: dict, attacks: tuple[dict, ...], log: Path, environment: dict, 
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     print(f"{_now()} started, {config}", flush=True)
-    torch.set_num_threads(1)
+    use_threads(1)
     made = run(config, progress=False)
     if attacks:
         with one_at_a_time(made.folder / "attacks"):

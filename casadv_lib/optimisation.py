@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from .backbones import Backbone, Dropout
 from .batching import PackedBatch
@@ -60,6 +61,15 @@ def choose_device(name: str = "auto") -> torch.device:
         raise ValueError(f"device is {shown(name)}, which is not there; allowed are 'auto', 'cpu' "
                          "and the names of this machine's devices in PyTorch") from error
     return device
+
+
+def use_threads(count: int = 1) -> None:
+    """Let this process compute with that many CPU threads, in PyTorch and in numpy's products.
+
+    The order of a sum, and so its last digits, depends on the number.
+    """
+    torch.set_num_threads(count)
+    threadpool_limits(count)
 
 
 def make_optimizer(model: Backbone, s: TrainingSettings) -> torch.optim.Optimizer:

@@ -246,13 +246,13 @@ def test_a_text_without_the_markers_is_refused():
     begin, end = "<!-- begin benchmarks -->\n", "<!-- end benchmarks -->\n"
     for text in ("", begin, end + begin, begin + end + end):
         with pytest.raises(ValueError, match="no part 'benchmarks'"):
-            bench_tables.with_part(text, [])
+            bench_tables.with_benchmarks(text, [])
 
 
 def test_the_readme_shows_what_is_stored():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     stored = bench_tables.load()
-    assert bench_tables.with_part(text, stored) == text, "run `make bench-table`"
+    assert bench_tables.with_benchmarks(text, stored) == text, "run `make bench-table`"
     if stored:
         assert (bench_tables.FOLDER / "table.md").read_text() == bench_tables.markdown(stored)
     assert {record["name"] for record in stored} <= set(suite.BENCHMARKS)

@@ -1,6 +1,10 @@
 """A run made again gives its numbers to the last digit, and a difference is found."""
 
+import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,3 +105,24 @@ def test_two_threads_change_the_last_bits_alone():
     assert one[:2] == again[:2] and torch.equal(one[2], again[2])
     assert one[0] == pytest.approx(two[0], rel=1e-6) and one[1] == pytest.approx(two[1], rel=1e-4)
     assert (one[2] - two[2]).abs().max() < 1e-6
+
+
+THREADS = """
+import sys, torch
+from threadpoolctl import threadpool_info
+from casadv_lib.__main__ import main
+status = main(sys.argv[1:])
+print("threads", torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info()))
+"""
+
+
+@pytest.mark.parametrize("command", (["grid", "--profile", "quick", "--status"],
+                                     ["verify", "--profile", "none of these"]))
+def test_a_command_computes_with_one_thread_whatever_the_machine_offers(command, tmp_path):
+    """Intervals come from numpy's products: with more threads, another order and other digits."""
+    environment = {**os.environ, "CASADV_RUNS": str(tmp_path)} | {
+        name: "2" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    ran = subprocess.run([sys.executable, "-c", THREADS, *command], env=environment, text=True,
+                         capture_output=True, cwd=Path(__file__).parents[1])
+    found = [line.split()[1:] for line in ran.stdout.splitlines() if line.startswith("threads")]
+    assert found and len(found[0]) > 1 and set(found[0]) == {"1"}, ran.stdout + ran.stderr

@@ -114,7 +114,7 @@ def write_summary(folder: Path, readme: Path | None) -> None:
         growth.write(stored, folder)
     if readme is not None and folder.resolve() == bench_tables.FOLDER.resolve():
         text = readme.read_text(encoding="utf-8")
-        write_bytes(readme, bench_tables.with_part(text, stored).encode())
+        write_bytes(readme, bench_tables.with_benchmarks(text, stored).encode())
 
 
 def _parser() -> argparse.ArgumentParser:
