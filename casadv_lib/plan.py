@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .adversarial import PRESETS
 from .checks import one_of
 from .paper import MOST_REPLACED, PAPER_BACKBONES
 from .profiles import FAMILY, PROFILES, configure
-from .readings import SWITCHES, TEN
+from .readings import COMPARED, SWITCHES
 from .results import METHOD_ORDER
 from .runs import canonical
 from .selection import CANDIDATES, TRIAL_EPOCHS
@@ -137,14 +138,14 @@ def stages_of(profile: str, dataset: str | None = None, backbone: str | None = N
 def _own_stages(profile: str, dataset: str | None, backbone: str | None) -> list[Stage]:
     """The stages of one data set: all methods, then the sweep, then the switches."""
     names = PAPER_BACKBONES if backbone is None else (backbone,)
-    select = profile == "paper"
-    switches = TEN if profile == "quick" else ()  # what notebook 11 compares
+    switches = COMPARED if profile == "quick" else ()  # of notebook 11
     return [
         *(Stage(f"methods-{name}", dataset, name, methods=METHOD_ORDER, attacked=ATTACKED,
-                select=select) for name in names),
-        *(Stage(f"sweep-{name}", dataset, name, epsilons=EPSILONS, select=select)
+                select=True) for name in names),
+        *(Stage(f"sweep-{name}", dataset, name, epsilons=EPSILONS, select=True)
           for name in names),
-        *(Stage(f"switches-{name}", dataset, name, switches=switches) for name in names[:1]),
+        *(Stage(f"switches-{name}", dataset, name, switches=switches, select=True)
+          for name in names[:1]),
     ]  # fmt: skip
 
 
@@ -198,7 +199,10 @@ def _add_stage(found: Plan, profile: str, stage: Stage, options: dict) -> None:
     for epsilon in stage.epsilons:
         add(f"adv_cas epsilon {epsilon:g}", "sweep", "adv_cas", epsilon=epsilon)
     for name in stage.switches:
-        add(f"adv_cas {name}", "switch", "adv_cas", chosen=False, **SWITCHES[name][1])
+        # a preset as the values that it stands for: they must overrule what was chosen
+        settings = dict(SWITCHES[name][1])
+        settings |= PRESETS.get(settings.pop("preset", None), {})
+        add(f"adv_cas {name}", "switch", "adv_cas", **settings)
     if stage.paper_values:
         for name, values in PAPER_VALUES.items():
             for method in ("adv_global", "adv_cas"):

@@ -18,7 +18,7 @@ from .files import read_json
 from .optimisation import TrainingSettings, settings_of
 from .provenance import ROOT
 
-# What was chosen on the validation split, see the README's "How the settings were chosen".
+# Where `stored_choice` has nothing; from short trials on Beauty, on its validation split.
 CHOSEN = {"epsilon": 3.0, "lambda1": 0.1}
 
 PROFILES = {
@@ -32,7 +32,7 @@ PROFILES = {
         "dataset": "beauty", "epochs": 200, "adv_epochs": 40, "eval_every": 20, "dim": 100,
         **CHOSEN,
     },
-    # the paper's sizes and epochs (Section 5.3); epsilon and lambda1 as `stored_choice` has them
+    # the paper's sizes and epochs (Section 5.3)
     "paper": {
         "dataset": "beauty", "epochs": 500, "adv_epochs": 100, "eval_every": 20, "dim": 100,
         **CHOSEN,
@@ -87,22 +87,24 @@ def configure(
     one_of("preset", preset, (None, *PRESETS))
     for name in overrides:
         one_of("setting", name, sorted(config))
-    # what the caller names stands above the preset, that above the choice and the profile
-    config |= stored_choice(profile, dataset, backbone, method)
-    config |= PRESETS.get(preset, {}) | overrides
     config |= {"profile": profile, "dataset": str(dataset), "backbone": backbone, "method": method}
+    # what the caller names stands above the preset, that above the choice and the profile
+    named = PRESETS.get(preset, {}) | overrides
+    config |= stored_choice(config | named) | named
     if config["max_len"] is None:
         config["max_len"] = MAX_LEN.get(config["dataset"], 50)
     return _checked(config)
 
 
-def stored_choice(profile: str, dataset: str, backbone: str, method: str) -> dict[str, float]:
+def stored_choice(config: dict) -> dict[str, float]:
     """Epsilon and lambda1 as chosen on validation for the method's family; {} where they were not.
 
-    The choices stand in `figures/<profile>/selection.json`, which the grid writes.
+    The choices stand in `figures/<profile>/selection.json`, which the grid writes. One counts only
+    for the same data set, backbone, epochs of the base and dimension.
     """
-    path = ROOT / "figures" / profile / "selection.json"
-    wanted = {"dataset": str(dataset), "backbone": backbone, "family": FAMILY.get(method)}
+    path = ROOT / "figures" / config["profile"] / "selection.json"
+    wanted = {name: config[name] for name in ("dataset", "backbone", "dim")}
+    wanted |= {"family": FAMILY.get(config["method"]), "base_epochs": config["epochs"]}
     entries = _entries(path, path.stat().st_mtime_ns) if path.exists() else []
     return next((dict(e["chosen"]) for e in entries if wanted.items() <= e.items()), {})
 

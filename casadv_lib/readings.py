@@ -76,6 +76,7 @@ SWITCHES = {
     "other_masks": (7, {"dropout_masks": "independent"}),
     "not_detached": (8, {"detach_clean": False}),
     "lambda1_1": (8, {"lambda1": 1.0}),
+    "lambda1_tenth": (8, {"lambda1": 0.1}),
     "level1_bce": (8, {"level1_loss": "bce"}),
     "after_scaling": (9, {"inject": "after"}),
     "last_position": (10, {"level1_positions": "last"}),
@@ -84,9 +85,9 @@ SWITCHES = {
     "sign": (21, {"direction": "sign"}),
 }
 
-# the ten that matter most: what notebook 11 runs by default, and the quick grid beforehand
-TEN = ("literal", "lambda1_1", "minmax", "mean_of_C", "other_masks", "not_detached", "level1_bce",
-       "after_scaling", "sign", "kept_state")  # fmt: skip
+# those that matter most: what notebook 11 runs by default, and the quick grid beforehand
+COMPARED = ("literal", "lambda1_1", "lambda1_tenth", "minmax", "mean_of_C", "other_masks",
+            "not_detached", "level1_bce", "after_scaling", "sign", "kept_state")
 
 
 def readings_table() -> pd.DataFrame:
@@ -98,14 +99,15 @@ def switch_runs(data: SequenceDataset, asked: dict, switches: Collection[str]) -
     """{"default": Run, name: Run, ...} of adv_cas, each from the same base; made or reused.
 
     asked: arguments of `profiles.configure` without the method. A setting that `asked` names
-    is overruled by a switch of that setting.
+    is overruled by a switch of that setting. A switch to what is the default here is left out.
     """
     for name in switches:
         one_of("switches", name, SWITCHES)
     made = {"default": run(configure(method="adv_cas", **asked), data)}
     for name in switches:
         made[name] = run(configure(method="adv_cas", **{**asked, **SWITCHES[name][1]}), data)
-    return made
+    return {name: one for name, one in made.items()
+            if name == "default" or one.folder != made["default"].folder}
 
 
 def switch_effects(made: dict[str, Run], metric: str = "ndcg@10") -> pd.DataFrame:

@@ -1,8 +1,9 @@
-"""Tables 2 to 4 and the cost of training (Section 5.7): stored results beside the paper's numbers.
+"""Tables 2 to 4, the cost of training (Section 5.7), and how settings were chosen.
 
-Each function returns a pandas DataFrame of plain numbers, NaN where there is none (the paper has
-no synthetic world), with a column "note" for the paper's slips about that row and
-`DataFrame.attrs["notes"]` for sentences about the table. `readable` and `markdown` round them.
+Each function returns a pandas DataFrame of plain numbers, the paper's beside ours, NaN where
+there is none (the paper has no synthetic world), with a column "note" for the paper's slips about
+that row and `DataFrame.attrs["notes"]` for sentences about the table. `readable` and `markdown`
+round them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from .results import (
 )
 
 __all__ = ["efficiency", "load_results", "markdown", "paper_numbers", "paper_slips", "readable",
-           "table2", "table3", "table4"]
+           "selection", "table2", "table3", "table4"]
 
 NONE = float("nan")
 TABLE4_METHODS = ("base", "adv_cas_1", "adv_cas_2", "adv_cas")
@@ -197,6 +198,36 @@ def efficiency(results: dict, dataset: str | None = None) -> pd.DataFrame:
     return _with_notes(pd.DataFrame(rows), notes)
 
 
+def selection(results: dict, dataset: str | None = None) -> pd.DataFrame:
+    """What was tried to choose epsilon and lambda1, one row a trial; the chosen ones are marked.
+
+    Columns: data set, backbone, family, epsilon, lambda1, NDCG@10 and HR@10 on *validation* after
+    the trial's last epoch, the change of the first against the base in percent, and chosen.
+    All data sets for dataset None. Needs results["selection"], the entries of `selection.json`.
+    """
+    entries = [entry for entry in results.get("selection", ())
+               if dataset in (None, entry["dataset"])]
+    if not entries:
+        raise MissingRecords("results hold no 'selection', what was tried on validation, of "
+                             + (dataset or "any data set"))
+    rows = []
+    for entry in entries:
+        for trial in entry["tried"]:
+            scores = trial["validation"]
+            rows.append({
+                **{name: entry[name] for name in ("dataset", "backbone", "family")},
+                "epsilon": trial["epsilon"], "lambda1": trial["lambda1"],
+                **{f"{label} validation": scores[m] for m, label in METRICS.items()},
+                "vs base %": change_percent(scores["ndcg@10"], entry["base"]["ndcg@10"]),
+                "chosen": "yes" if entry["chosen"].items() <= trial.items() else "",
+            })
+    epochs = ", ".join(sorted({str(entry["trial_epochs"]) for entry in entries}))
+    notes = [f"Each trial goes on from the same base for {epochs} epochs; the rule: "
+             f"{entries[0]['rule']}. The test split is not read.",
+             "adv_random, adv_cas_1, adv_cas_2 and adv_cas take the choice of adv_global."]
+    return _with_notes(pd.DataFrame(rows), notes)
+
+
 def _machine(record: dict) -> str:
     """Where a run was made, in a few words."""
     provenance = record.get("provenance") or {}
@@ -236,6 +267,8 @@ def _text(column: str, value) -> str:
         return f"{value:+.1f}"
     if "difference" in column:
         return f"{value:+.4f}"
+    if column in ("epsilon", "lambda1"):
+        return f"{value:g}"
     if column in ("epoch", "best epoch"):
         return f"{value:.0f}"
     if column.split(" ")[0] in METRICS.values():

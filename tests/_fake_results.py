@@ -106,9 +106,19 @@ def fake_results(dataset_names=("synthetic",)):
         "dataset": [rows[name] for name in dataset_names],
         "optimum": {"synthetic": {"ndcg@10": 0.27, "hr@10": 0.47}},
         "records": records,
+        "selection": [fake_choice(name) for name in dataset_names],
         "figure1": {"points": points.tolist(), "generic": generic.tolist(),
                     "guided": (weights[:, None] * generic).tolist(), "effects": effects.tolist()},
     }
+
+
+def fake_choice(dataset):
+    """An entry of selection.json: two trials, the second one chosen."""
+    tried = [{"epsilon": epsilon, "lambda1": 0.1, "validation": {"ndcg@10": value, "hr@10": 0.3}}
+             for epsilon, value in ((1.0, 0.19), (3.0, 0.22))]
+    return {"dataset": dataset, "backbone": "sasrec", "family": "adv_global", "tried": tried,
+            "base": {"ndcg@10": 0.2, "hr@10": 0.3}, "trial_epochs": 10,
+            "rule": "best validation ndcg@10", "chosen": {"epsilon": 3.0, "lambda1": 0.1}}
 
 
 def without(results, **fields):

@@ -5,25 +5,46 @@ import json
 import pytest
 
 from casadv_lib import plan as planning
+from casadv_lib.adversarial import PRESETS
 from casadv_lib.plan import CORE, EPSILONS, PAPER_STAGES, plan, stages_of
-from casadv_lib.readings import TEN
+from casadv_lib.profiles import PROFILES
+from casadv_lib.readings import COMPARED
 from casadv_lib.results import METHOD_ORDER
+from casadv_lib.selection import CANDIDATES
 
 
 def configs(found, chosen=None):
-    return [job.config(chosen) for job in found.jobs.values() if not job.attacks]
+    """Of all runs but the trials; chosen: epsilon and lambda1 where they are to be chosen."""
+    return [job.config(chosen) for job in found.jobs.values()
+            if not job.attacks and job.role != "trial"]
 
 
 def test_the_quick_plan():
     found = plan("quick", stages_of("quick"))
     for backbone in ("sasrec", "gru4rec"):
-        own = {json.dumps(c, sort_keys=True): c for c in configs(found)
+        chosen = {"epsilon": 3.0, "lambda1": 0.1}
+        own = {json.dumps(c, sort_keys=True): c for c in configs(found, chosen)
                if c["backbone"] == backbone}.values()
         assert {c["method"] for c in own} == set(METHOD_ORDER)
         guided = [c for c in own if c["method"] == "adv_cas"]
         assert {c["epsilon"] for c in guided} == set(EPSILONS)
-        assert len(guided) == len(EPSILONS) + (len(TEN) if backbone == "sasrec" else 0)
-    assert not found.of_role("trial")
+        # one of the two switches of lambda1 is what was chosen
+        assert len(guided) == len(EPSILONS) + (len(COMPARED) - 1 if backbone == "sasrec" else 0)
+
+
+def test_every_profile_gives_each_family_the_same_chance():
+    for profile in PROFILES:
+        for stage in stages_of(profile):
+            if stage.methods == METHOD_ORDER:
+                tried = [job.name for job in plan(profile, [stage]).of_role("trial")]
+                assert len(tried) == sum(map(len, CANDIDATES.values()))
+
+
+def test_a_preset_overrules_what_was_chosen():
+    found = plan("quick", stages_of("quick", backbone="sasrec"))
+    [job] = [job for job in found.of_role("switch") if job.name.endswith(" literal")]
+    config = job.config({"epsilon": 3.0, "lambda1": 0.1})
+    assert config.items() >= PRESETS["literal"].items()
 
 
 def test_a_job_comes_after_all_that_it_needs():

@@ -15,9 +15,9 @@ def test_readings_are_numbered_and_whole():
 
 
 def test_each_switch_is_a_setting_of_its_reading_and_changes_the_run():
-    default = configure(method="adv_cas")
+    default = configure(method="adv_cas", lambda1=0.5)
     for name, (number, settings) in readings.SWITCHES.items():
-        changed = configure(method="adv_cas", **settings)
+        changed = configure(method="adv_cas", **{"lambda1": 0.5, **settings})
         assert changed != default, name
         words = readings.READINGS[number - 1].setting
         setting = next(iter(settings))
@@ -32,6 +32,8 @@ def test_a_switch_overrules_what_was_asked_and_all_start_from_one_base(own, runs
     assert made["default"].config["lambda1"] == 0.5 and made["lambda1_1"].config["lambda1"] == 1
     assert made["literal"].config["scope"] == "literal"
     assert len(list(runs_folder.glob("own-gru4rec-base-*"))) == 1
+    # what is the default here is no switch
+    assert list(readings.switch_runs(data, asked | {"lambda1": 1.0}, ["lambda1_1"])) == ["default"]
     with pytest.raises(ValueError, match="'lamda'"):
         readings.switch_runs(data, asked, ["lamda"])
     table = readings.switch_effects(made)

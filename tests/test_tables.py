@@ -133,6 +133,15 @@ def test_efficiency(results):
     assert math.isnan(base["added time %"]) and math.isnan(base["over base epoch paper (ml-1m)"])
 
 
+def test_what_was_tried_and_chosen(results):
+    table = tables.selection(results, "synthetic")
+    assert list(table.chosen) == ["", "yes"] and list(table.epsilon) == [1.0, 3.0]
+    assert list(table["vs base %"]) == pytest.approx([-5, 10])
+    text = tables.markdown(table)
+    assert "| synthetic | sasrec | adv_global | 3 | 0.1 | 0.2200 | 0.3000 | +10.0 | yes |" in text
+    assert "The test split is not read." in text
+
+
 def test_efficiency_says_where_two_machines_are_compared(results):
     other = json.loads(json.dumps(results))
     main_record(other, "synthetic", "sasrec", "adv_cas")["provenance"]["device"] = "cuda"
@@ -146,6 +155,7 @@ MISSING = [
     ("table3", lambda r: without(r, method="base"), "'sasrec'.*'base' and another"),
     ("table4", lambda r: without(r, method="adv_cas_1"), "'adv_cas_1', backbone 'sasrec'"),
     ("efficiency", lambda r: without(r, method="base"), "'base' and another"),
+    ("selection", lambda r: r | {"selection": []}, "no 'selection'"),
     ("table3", lambda r: r | {"records": []}, "no records"),
 ]
 

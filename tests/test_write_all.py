@@ -28,8 +28,8 @@ def written(tmp_path_factory, results):
 def test_write_all_writes_every_figure_and_table_whole(written):
     paths, said, folder = written
     names = [f"figure{n}.{kind}" for n in range(1, 7) for kind in ("png", "svg")]
-    names += [f"{table}.{kind}" for table in ("table2", "table3", "table4", "efficiency")
-              for kind in ("csv", "md")]
+    tables = ("table2", "table3", "table4", "efficiency", "selection")
+    names += [f"{table}.{kind}" for table in tables for kind in ("csv", "md")]
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
     assert said == []
@@ -44,12 +44,14 @@ def test_write_all_gives_the_same_bytes_again(written, results, tmp_path):
 
 
 def test_write_all_skips_and_reports(results, tmp_path, capsys):
-    slim = without(results, method="adv_cas") | {"figure1": None, "dataset": []}
+    slim = without(results, method="adv_cas") | {"figure1": None, "dataset": [],
+                                                 "selection": []}
     (tmp_path / "figure3.png").write_bytes(b"old")
     paths = figures.write_all(slim, tmp_path)
     assert {path.stem for path in paths} == {"figure2", "table3", "efficiency"}
     printed = capsys.readouterr().out
-    for name in ("figure1", "figure3", "figure4", "figure5", "figure6", "table2", "table4"):
+    for name in ("figure1", "figure3", "figure4", "figure5", "figure6", "table2", "table4",
+                 "selection"):
         assert f"{name} is not written: " in printed
     assert (tmp_path / "figure3.png").read_bytes() == b"old"
 
