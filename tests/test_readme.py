@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from casadv_lib import batch, readme
+from casadv_lib.evidence import Evidence
 from casadv_lib.files import read_json
+from casadv_lib.results import load_results
 from casadv_lib.series import series
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +35,20 @@ def test_the_code_runs(capsys):
 def test_links_lead_somewhere(target):
     if not target.startswith("http"):
         assert (ROOT / target).exists(), f"README.md links to {target}, which does not exist"
+
+
+def test_what_it_says_of_the_embedded_world_is_what_is_stored():
+    evidence, place = Evidence(load_results("quick")), ("synthetic", "sasrec")
+    gain, longer = (evidence.pair(place, method, "base")["percent"]["value"]
+                    for method in ("adv_cas", "base+100"))
+    base, guided = (evidence.drop(place, method, "change")["value"]
+                    for method in ("base", "adv_cas"))
+    said = " ".join(TEXT.split())
+    assert f"adv_cas gains {gain:.0f}% of NDCG@10 over the base" in said
+    assert f"longer training alone loses {-longer:.0f}%" in said
+    assert f"replacing the last item costs the base {-base:.0f}% and adv_cas {-guided:.0f}%" in said
+    equal = evidence.pair(place, "adv_cas", "adv_global")["difference"]
+    assert equal["low"] < 0 < equal["high"], "it says that this is not settled"
 
 
 def test_pictures_are_described():
