@@ -28,7 +28,7 @@ from .checks import one_of
 from .files import read_json, write_bytes, write_json
 from .memory import PeakMemory
 from .optimisation import choose_device
-from .profiles import PROFILES
+from .profiles import NOTEBOOK_PARAMETERS, PROFILES
 from .provenance import provenance
 from .results import repository_root
 from .runs import runs_folder
@@ -74,9 +74,10 @@ def execute(
     """Run notebooks into figures/<profile>/notebooks/; returns the paths written.
 
     A value is handed to a notebook where its parameters cell has that name; None leaves the
-    notebook's own. After a failure the others still run, then NotebookError names all that
-    failed; the copy of a failed notebook shows how far it came. `measured.json` beside the
-    copies keeps what each run took (see `measured`). folder: None takes that of the profile.
+    notebook's own, or what `profiles.NOTEBOOK_PARAMETERS` has for it. After a failure the others
+    still run, then NotebookError names all that failed; the copy of a failed notebook shows how
+    far it came. `measured.json` beside the copies keeps what each run took (see `measured`).
+    folder: None takes that of the profile.
     """
     one_of("profile", profile, PROFILES)
     one_of("backbone", backbone, (None, *BACKBONES))
@@ -88,7 +89,8 @@ def execute(
     written, failed = [], []
     for path in chosen:
         known = papermill.inspect_notebook(str(path))
-        parameters = {name: value for name, value in given.items() if name in known}
+        own = NOTEBOOK_PARAMETERS.get(profile, {}).get(path.stem, {})
+        parameters = {name: value for name, value in (own | given).items() if name in known}
         try:
             record = measured(path, folder / path.name, parameters)
         except NotebookError as error:

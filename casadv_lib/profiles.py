@@ -39,6 +39,13 @@ PROFILES = {
     },
 }  # fmt: skip
 
+# What the batch hands to a notebook besides the profile: the runs that the grid has made for it.
+# On real data the sweep is Video's, as in Figure 4, and a switch would be hours of training each.
+NOTEBOOK_PARAMETERS = {
+    "paper": {"07_epsilon_sweep": {"dataset": "video"},
+              "11_ambiguities": {"switches": ["literal", "paper_values"]}},
+}
+
 # Whose choice a method runs with (see `selection`): the cascade variants and the control must
 # differ from adv_global in nothing but the weights and the direction.
 FAMILY = {

@@ -72,6 +72,7 @@ SWITCHES = {
     "mean_of_C": (2, {"weight_mean": "cascade"}),
     "count_self": (3, {"count_self": True}),
     "literal": (5, {"preset": "literal"}),
+    "paper_values": (5, {"epsilon": 10.0, "lambda1": 1.0}),
     "bce_start": (6, {"start": "bce"}),
     "other_masks": (7, {"dropout_masks": "independent"}),
     "not_detached": (8, {"detach_clean": False}),

@@ -1,10 +1,13 @@
 """Running notebooks in batch: what is handed over, what comes back, what a failure says."""
 
 import nbformat
+import papermill
 import pytest
 
-from casadv_lib import batch
+from casadv_lib import batch, plan, runs
 from casadv_lib.files import read_json
+from casadv_lib.profiles import NOTEBOOK_PARAMETERS, configure
+from casadv_lib.readings import SWITCHES
 from casadv_lib.stamps import code_hash, library_hash
 
 
@@ -45,6 +48,31 @@ def test_execute_hands_over_what_a_notebook_knows(repository, monkeypatch):
     assert texts(written[0]).split("\n")[:2] == ["laptop gru4rec None 1", "False notebooks"]
     assert texts(written[1]).strip() == "3 False"
     assert [path.read_bytes() for path in batch.committed()] == before
+
+
+def test_a_profile_has_parameters_of_its_own_for_a_notebook(repository):
+    code = "dataset = None\nswitches = []", "print(dataset, switches)"
+    for name in ("07_epsilon_sweep.ipynb", "11_ambiguities.ipynb"):
+        write(repository / "notebooks", name, *code)
+    seven, eleven = batch.execute("paper", None, None, "cpu")
+    assert texts(seven).strip() == "video []"
+    assert texts(eleven).strip() == "None ['literal', 'paper_values']"
+    seven, _ = batch.execute("paper", "own.csv", None, "cpu")
+    assert texts(seven).strip() == "own.csv []"
+
+
+def test_what_the_paper_s_notebooks_are_handed_is_what_its_grid_makes():
+    """Else a notebook would train for hours on what nobody has asked for."""
+    made = plan.plan("paper", plan.stages_of("paper"))
+    stored = [job.config() for job in made.of_role("values")]
+    for name, parameters in NOTEBOOK_PARAMETERS["paper"].items():
+        [path] = [path for path in batch.committed() if path.stem == name]
+        assert parameters.keys() <= papermill.inspect_notebook(str(path)).keys()
+        for switch in parameters.get("switches", ()):
+            config = configure("paper", method="adv_cas", **SWITCHES[switch][1])
+            assert runs.canonical(config) in stored, switch
+    [swept] = {job.asked["dataset"] for job in made.of_role("sweep")}
+    assert NOTEBOOK_PARAMETERS["paper"]["07_epsilon_sweep"] == {"dataset": swept}
 
 
 def test_execute_keeps_what_each_notebook_took(repository, runs_folder):

@@ -21,7 +21,7 @@ def test_each_switch_is_a_setting_of_its_reading_and_changes_the_run():
         assert changed != default, name
         words = readings.READINGS[number - 1].setting
         setting = next(iter(settings))
-        assert setting in words or setting in ("lambda1", "level1_loss"), name
+        assert setting in words or setting in ("epsilon", "lambda1", "level1_loss"), name
 
 
 def test_a_switch_overrules_what_was_asked_and_all_start_from_one_base(own, runs_folder):  # noqa: F811
