@@ -1,6 +1,7 @@
 # make figures   all runs of a profile, then all notebooks in batch, figures and tables written
 # make paper     the same at the paper's scale on real data: a queue of many hours that can be stopped
-#                and started again (`python -m casadv_lib grid --help`), then tables and figures
+#                and started again, and goes on from the records in figures/paper/ on any machine
+#                of the same kind (`python -m casadv_lib grid --help`), then tables and figures
 # make test      everything that CI checks
 # make soak      the long checks, for once before a release: kills, fuzzing, a million users, all
 #                notebooks in every way (about an hour)
@@ -82,7 +83,7 @@ $(VENV)/%/installed: tests/benchmarks/workers/requirements-%.txt $(VENV)/install
 
 verify: $(VENV)/installed
 	$(BIN)/python -m casadv_lib verify --profile $(PROFILE) \
-		$(if $(BACKBONE),--backbone $(BACKBONE))
+		$(if $(DATASET),--dataset $(DATASET)) $(if $(BACKBONE),--backbone $(BACKBONE))
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -70,11 +70,15 @@ def _parser() -> argparse.ArgumentParser:
     one = add("verify", _verify, "make a run of figures/<profile>/results.json again from nothing, "
               "compare to the last digit")
     one.add_argument("--profile", default="quick", help="a profile with stored results")
+    one.add_argument("--dataset", default=None, help="a name or a path; by default the profile's")
     one.add_argument("--backbone", default="sasrec", help=f"one of {', '.join(BACKBONES)}")
     one.add_argument("--method", default="adv_cas", help=f"base, {', '.join(METHODS)}")
     one = add("grid", _grid, "make all runs and attacks that a profile's figures need")
     _grid_options(one)
     one.add_argument("--stored", action="store_true", help="collect what is stored, run nothing")
+    one.add_argument("--keep", action=argparse.BooleanOptionalAction, default=None,
+                     help="count runs as made whose records results.json has, and leave these in "
+                     f"it (by default for profile {', '.join(profiles.KEEPS_RECORDS)})")
     one.add_argument("--workers", type=int, default=None, help="processes (one a core or GPU)")
     one.add_argument("--stages", nargs="+", default=None, metavar="STAGE",
                      help="parts of the plan, or all; by default the profile's usual ones")
@@ -184,7 +188,7 @@ def _repeat(options) -> None:
 
 def _verify(options) -> None:
     use_threads(1)
-    wanted = {name: getattr(options, name) for name in ("backbone", "method")}
+    wanted = {name: getattr(options, name) for name in ("dataset", "backbone", "method")}
     config = profiles.configure(options.profile, **wanted)
     records = results.load_results(options.profile)["records"]
     match = [record for record in records if runs.canonical(record["config"])
@@ -208,13 +212,13 @@ def _grid(options) -> None:
     asked = (options.profile, options.dataset, options.backbone, options.device)
     settings = _settings(options)
     if options.dry_run or options.status:
-        board = grid.board_of(*asked, options.stages, options.folder, **settings)
+        board = grid.board_of(*asked, options.stages, options.folder, options.keep, **settings)
         workers = options.workers or grid.default_workers(options.device)
         show = grid.status if options.status else grid.dry_run
         print(*show(board, workers), sep="\n")
         return
     path = grid.run_grid(*asked, options.workers, options.folder, options.stored, options.stages,
-                         **settings)
+                         options.keep, **settings)
     print(f"results in {path}")
 
 

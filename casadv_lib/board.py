@@ -1,7 +1,8 @@
 """Where the jobs of a plan stand, read from what is stored: nothing else is remembered.
 
-A run is done when its metrics are stored, and it is running while some process holds its lock,
-whichever started it. A failure leaves a note beside the log, until the job is tried again.
+A run is done when its metrics are stored here, or when its record is among those that are kept
+(see `kept`). It is running while some process holds its lock, whichever started it. A failure
+leaves a note beside the log, until the job is tried again.
 """
 
 from __future__ import annotations
@@ -14,9 +15,18 @@ from filelock import FileLock, Timeout
 
 from .data import SequenceDataset, load_dataset
 from .files import load_tensors, read_json
+from .kept import Kept, differences
 from .plan import Job, Plan
 from .profiles import configure
-from .runs import attack_path, canonical, folder_of, has_attack, runs_folder
+from .runs import (
+    Run,
+    attack_path,
+    canonical,
+    folder_of,
+    has_attack,
+    record_of,
+    runs_folder,
+)
 from .selection import Choices, validation_scores
 
 
@@ -36,10 +46,11 @@ class Board:
     """The jobs of a plan with their configurations and states."""
 
     def __init__(self, plan: Plan, choices: Choices, data: Mapping[str, SequenceDataset] | None
-                 = None):
-        self.plan, self.choices = plan, choices
+                 = None, kept: Kept | None = None):
+        self.plan, self.choices, self.kept = plan, choices, kept
         self._data: dict[str, SequenceDataset] = dict(data or {})
         self._done: set[str] = set()
+        self._here: set[str] = set()
         self._folders: dict[str, Path] = {}
         self._rough: dict[str, dict] = {}
         self.new_choices: list[dict] = []
@@ -56,6 +67,14 @@ class Board:
         if name not in self._data:
             self._data[name] = load_dataset(name)
         return self._data[name]
+
+    def loaded(self) -> list[SequenceDataset]:
+        """The data sets of the plan, in its order."""
+        return list({id(data): data for data in map(self.data, self.plan.jobs.values())}.values())
+
+    def kept_records(self) -> list[dict]:
+        """The records that count although their runs need not be stored here."""
+        return self.kept.records() if self.kept else []
 
     def chosen(self, job: Job) -> dict[str, float] | None:
         """The values of the job's family; chosen now where its trials are all stored."""
@@ -85,21 +104,51 @@ class Board:
             self._folders[job.name] = folder_of(config, self.data(job))
         return self._folders[job.name]
 
-    def is_done(self, job: Job) -> bool:
-        """Whether what the job makes is stored; a trial of a choice that stands counts as done."""
-        if job.name in self._done:
+    def is_here(self, job: Job) -> bool:
+        """Whether what the job makes is stored in the folder of runs, and is what was kept."""
+        if job.name in self._here:
             return True
         folder = self.folder(job)
         if folder is None:
             return False
         attacks = [has_attack(attack_path(folder, **options)) for options in job.attacks]
-        done = all(attacks) if attacks else (folder / "metrics.json").exists()
-        if not done and job.role == "trial":
-            rough = self.rough(job)
-            done = self.choices.get(rough["method"], rough, self.data(job).fingerprint) is not None
-        if done:
+        here = all(attacks) if attacks else (folder / "metrics.json").exists()
+        if here and not self.differences(job):
+            self._here.add(job.name)
+        return job.name in self._here
+
+    def is_done(self, job: Job) -> bool:
+        """Whether what the job makes is stored here or kept; a trial of a choice that stands
+        counts as done."""
+        if job.name not in self._done and (
+                self._is_kept(job) or self.is_here(job) or self._is_chosen(job)):
             self._done.add(job.name)
-        return done
+        return job.name in self._done
+
+    def _is_kept(self, job: Job) -> bool:
+        folder = self.folder(job)
+        stems = [attack_path(Path(), **options).stem for options in job.attacks]
+        return bool(self.kept and folder and self.kept.has_attacks(folder.name, stems))
+
+    def _is_chosen(self, job: Job) -> bool:
+        rough = self.rough(job)
+        return job.role == "trial" and self.choices.get(
+            rough["method"], rough, self.data(job).fingerprint) is not None
+
+    def differences(self, job: Job) -> list[str]:
+        """In what a run stored here differs from the kept record of the same run."""
+        folder = self.folder(job)
+        record = self.kept.record(folder.name) if self.kept and folder else None
+        if record is None or job.attacks or not (folder / "metrics.json").exists():
+            return []
+        return differences(record, record_of(Run(record["config"], folder, self.data(job))))
+
+    def left(self) -> list[Job]:
+        """The jobs to do, in order: those not done, and those kept whose run they need here."""
+        wanted = {name for name, job in self.plan.jobs.items() if not self.is_done(job)}
+        for name, job in reversed(self.plan.jobs.items()):  # what is needed stands before
+            wanted |= set(self.waits_for(job)) if name in wanted else set()
+        return [job for name, job in self.plan.jobs.items() if name in wanted]
 
     def lock(self, job: Job) -> Path | None:
         """The lock that a process holds while it does the job."""
@@ -126,7 +175,7 @@ class Board:
             paths = [attack_path(folder, **options) for options in job.attacks if folder]
             return sum(map(has_attack, paths)), len(job.attacks)
         epochs = epochs_of(self.rough(job))
-        if self.is_done(job):
+        if self.is_here(job):
             return epochs, epochs
         return len(self.epoch_seconds(job)), epochs
 
@@ -142,7 +191,7 @@ class Board:
 
     def state(self, job: Job) -> str:
         """"done", "running", "failed", "ready" or "waiting"."""
-        if self.is_done(job):
+        if job.name not in {left.name for left in self.left()}:
             return "done"
         if self.is_running(job):
             return "running"
@@ -151,8 +200,10 @@ class Board:
         return "ready" if not self.waits_for(job) else "waiting"
 
     def waits_for(self, job: Job) -> list[str]:
-        """The jobs not done yet that this one needs."""
-        return [name for name in job.needs if not self.is_done(self.plan.jobs[name])]
+        """The jobs that this one needs first: trials not done, runs not stored here."""
+        needs = [self.plan.jobs[name] for name in job.needs]
+        return [need.name for need in needs
+                if not (self.is_done(need) if need.role == "trial" else self.is_here(need))]
 
 
 def epochs_of(config: dict) -> int:

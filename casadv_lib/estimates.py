@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
@@ -31,28 +32,28 @@ class Estimate:
 
 
 class Times:
-    """The times of all stored runs and attacks, by data set, method and size."""
+    """The times of all stored runs and attacks, by data set, method and size; of kept ones, too."""
 
-    def __init__(self):
+    def __init__(self, records: Iterable[dict] = ()):
+        """records: of runs that are kept and need not be stored here (see `kept`)."""
         self.epoch: dict[tuple, list[float]] = {}
         self.evaluation: dict[tuple, list[float]] = {}
         self.attack: dict[tuple, list[float]] = {}
+        for record in records:
+            self._learn(record["config"], record, record["attacks"])
         for path in sorted(runs_folder().glob("*/metrics.json")):
-            self._learn(path.parent)
+            attacks = [read_json(found) for found in (path.parent / "attacks").glob("*.json")]
+            self._learn(read_json(path.parent / "config.json"), read_json(path), attacks)
 
-    def _learn(self, folder) -> None:
-        metrics, config = read_json(folder / "metrics.json"), read_json(folder / "config.json")
+    def _learn(self, config: dict, made: dict, attacks: list[dict]) -> None:
         place = self._place(config)
-        self.epoch.setdefault((*place, config["method"]), []).append(
-            metrics["seconds"]["per_epoch"])
+        self.epoch.setdefault((*place, config["method"]), []).append(made["seconds"]["per_epoch"])
         # a run that was cut off counts its wall time from the last start only
-        beside = metrics["provenance"]["wall_seconds"] - metrics["seconds"]["train"]
+        beside = made["provenance"]["wall_seconds"] - made["seconds"]["train"]
         if beside > 0:
-            count = len(metrics["curve"]) + 2
-            self.evaluation.setdefault(place, []).append(beside / count)
-        for path in (folder / "attacks").glob("*.json"):
-            seconds = read_json(path)["provenance"]["wall_seconds"]
-            self.attack.setdefault(place, []).append(seconds)
+            self.evaluation.setdefault(place, []).append(beside / (len(made["curve"]) + 2))
+        for found in attacks:
+            self.attack.setdefault(place, []).append(found["provenance"]["wall_seconds"])
 
     @staticmethod
     def _place(config: dict) -> tuple:

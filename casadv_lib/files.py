@@ -15,6 +15,7 @@ import pickle
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import torch
 
 _UMASK = os.umask(0)
@@ -105,6 +106,13 @@ def remove_partial(folder: Path) -> None:
     for path in Path(folder).rglob(f".*{PARTIAL}"):
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def write_arrays(path: Path | str, arrays: dict[str, np.ndarray], parents: bool = True) -> Path:
+    """Store arrays compressed, readable with `numpy.load(path, allow_pickle=False)`."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return write_bytes(path, buffer.getvalue(), parents)
 
 
 def write_json(path: Path | str, content, parents: bool = True) -> Path:

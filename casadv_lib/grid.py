@@ -6,14 +6,18 @@ from collections import Counter
 from pathlib import Path
 
 from .board import Board, log_of
-from .checks import number
+from .checks import flag, number
 from .estimates import Times, in_words, time_left
 from .files import read_json, write_json
+from .hits import Outcome, outcome_of, write_hits
 from .illustration import perturbed_history
 from .job_queue import Queue, default_workers
+from .kept import Kept
 from .pairs import of_runs
-from .plan import plan, stages_of
-from .results import repository_root
+from .paper import PAPER_BACKBONES, PAPER_DATASETS
+from .plan import Job, plan, stages_of
+from .profiles import KEEPS_RECORDS
+from .results import known_first, repository_root
 from .runs import Run, record_of
 from .selection import Choices
 
@@ -24,15 +28,22 @@ class JobsFailed(RuntimeError):
 
 def board_of(profile: str = "quick", dataset: str | None = None, backbone: str | None = None,
              device: str = "auto", stages: list[str] | None = None,
-             folder: Path | str | None = None, **overrides) -> Board:
+             folder: Path | str | None = None, keep: bool | None = None, **overrides) -> Board:
     """The jobs of a profile, with where they stand.
 
     stages: names of `plan.stages_of`, None for the usual ones. folder: where the results are;
-    None takes `figures/<profile>/`. overrides: settings, as in `profiles.configure`.
+    None takes `figures/<profile>/`. keep: whether a run counts as made where results.json there
+    has its record (see `kept`); None takes the profile's `KEEPS_RECORDS`. overrides: settings, as
+    in `profiles.configure`.
     """
-    wanted = stages_of(profile, dataset, backbone, stages)
-    choices = Choices(results_folder(profile, folder))
-    return Board(plan(profile, wanted, device, **overrides), choices)
+    wanted, place = stages_of(profile, dataset, backbone, stages), results_folder(profile, folder)
+    keep = profile in KEEPS_RECORDS if keep is None else flag("keep", keep)
+    if keep and overrides and folder is None:
+        raise ValueError(f"settings are {overrides}, and {place} keeps the records of the "
+                         "profile's own; allowed is another folder (--folder), or keep=False "
+                         "(--no-keep), which writes its results anew")
+    return Board(plan(profile, wanted, device, **overrides), Choices(place),
+                 kept=Kept(place) if keep else None)
 
 
 def results_folder(profile: str, folder: Path | str | None = None) -> Path:
@@ -49,19 +60,21 @@ def run_grid(
     folder: Path | str | None = None,
     stored: bool = False,
     stages: list[str] | None = None,
+    keep: bool | None = None,
     **overrides,
 ) -> Path:
     """Make what is missing (with `stored`: nothing), then write `results.json`; returns its path.
 
-    Stored runs are reused, so an interrupted grid goes on where it was.
+    Stored runs are reused, so an interrupted grid goes on where it was. With `keep` it goes on
+    from the records of results.json as well, and leaves those of other stages in it.
     workers: processes; None takes one a core, or one a GPU. Other arguments: as `board_of`.
     Raises JobsFailed at the end if a job failed; what could be made is then made and stored.
     """
-    board = board_of(profile, dataset, backbone, device, stages, folder, **overrides)
+    board = board_of(profile, dataset, backbone, device, stages, folder, keep, **overrides)
     workers = default_workers(device) if workers is None else workers
     number("workers", workers, low=1, kind=int)
     failed = {} if stored else Queue(board, workers, device).work()
-    path = write_json(results_folder(profile, folder) / "results.json", collect(profile, board))
+    path = store(profile, board, results_folder(profile, folder))
     if failed:
         lines = [f"{name}: {log}" for name, log in failed.items()]
         raise JobsFailed(f"{len(failed)} job(s) failed, see\n" + "\n".join(lines))
@@ -70,10 +83,8 @@ def run_grid(
 
 def dry_run(board: Board, workers: int) -> list[str]:
     """What is left, a line a job with the time it will take, and the sum."""
-    times, lines, total, guessed = Times(), [], 0.0, False
-    for job in board.plan.jobs.values():
-        if board.is_done(job):
-            continue
+    times, lines, total, guessed = Times(board.kept_records()), [], 0.0, False
+    for job in board.left():
         left = time_left(board, job, times)
         total, guessed = total + left.seconds, guessed or left.is_guess
         state = board.state(job)
@@ -112,24 +123,73 @@ def dataset_rows(*named) -> list[dict]:
     return rows + [row for row in known if row["dataset"] not in {row["dataset"] for row in rows}]
 
 
-def collect(profile: str, board: Board) -> dict:
+def store(profile: str, board: Board, folder: Path) -> Path:
+    """Write results.json and, where records are kept, the hits beside it; returns the first."""
+    results, outcomes = collect(profile, board)
+    for outcome in outcomes if board.kept else ():
+        write_hits(folder, outcome)
+    return write_json(folder / "results.json", results)
+
+
+def collect(profile: str, board: Board) -> tuple[dict, list[Outcome]]:
     """The stored results of a profile: records of complete runs, what pairs of them differ by
-    (see `pairs`), what was chosen and tried, the data, the optimum."""
-    made: dict[Path, tuple[Run, list[str]]] = {}
+    (see `pairs`), what was chosen and tried, the data, the optimum; and the runs' outcomes."""
+    kept = {record["run"]: (record, board.kept.outcome(record["run"]))
+            for record in board.kept_records()}
+    made: dict[str, tuple[dict, Outcome]] = {}
+    roles: dict[str, list[str]] = {name: list(record["roles"]) for name, (record, _)
+                                   in kept.items()}
     for job in board.plan.of_role("main", "sweep", "switch", "values", "seed"):
         if board.is_done(job):
-            one = Run(board.config(job), board.folder(job), board.data(job))
-            made.setdefault(one.folder, (one, []))[1].append(job.role)
+            name = board.folder(job).name
+            made[name] = _fuller(board, job, kept.get(name))
+            roles[name] = known_first([*roles.get(name, ()), job.role], ())
+    made |= {name: found for name, found in kept.items() if name not in made}
     if not made:
         raise ValueError(f"no run of profile {profile!r} is stored yet")
-    runs = [one for one, _ in made.values()]
-    data = list({one.data.name: one.data for one in runs}.values())
-    return of_runs(list(made.values())) | {
+    made = {name: made[name] for name in sorted(made, key=lambda name: _place(made[name][1]))}
+    outcomes = [outcome for _, outcome in made.values()]
+    data = {one.name: one for one in board.loaded()}
+    there = dict.fromkeys(outcome.dataset for outcome in outcomes)
+    before = board.kept.results if board.kept else {}
+    results = of_runs([(one, roles[one.run]) for one in outcomes]) | {
         "profile": profile,
-        "dataset": dataset_rows(*data),
-        "optimum": {one.name: one.world.optimum("test") for one in data if one.world is not None},
-        "figure1": perturbed_history(runs[0].model(device="cpu"), runs[0].data),
+        "dataset": dataset_rows(*(data[name] for name in there if name in data)),
+        "optimum": {name: data[name].world.optimum("test") for name in there
+                    if name in data and data[name].world is not None},
+        "figure1": before.get("figure1") or _figure1(board),
         "selection": board.choices.entries,
-        "records": [record_of(one) | {"roles": roles, "run": folder.name}
-                    for folder, (one, roles) in made.items()],
+        "records": [record | {"roles": roles[name], "run": name}
+                    for name, (record, _) in made.items()],
     }
+    return results, outcomes
+
+
+def _place(outcome: Outcome) -> tuple[int, int]:
+    """The order of records, however many sittings they took: data sets and backbones as in the
+    paper, others behind; the plan's order within."""
+    def among(name, order):
+        return order.index(name) if name in order else len(order)
+
+    return (among(outcome.dataset, PAPER_DATASETS),
+            among(outcome.config["backbone"], PAPER_BACKBONES))
+
+
+def _fuller(board: Board, job: Job, kept: tuple[dict, Outcome] | None) -> tuple[dict, Outcome]:
+    """The record and the outcome of a run that is done: the kept ones, or those of the run stored
+    here where nothing is kept or more attacks are here."""
+    if board.is_here(job):
+        one = Run(board.config(job), board.folder(job), board.data(job))
+        record = record_of(one)
+        if kept is None or len(record["attacks"]) > len(kept[0]["attacks"]):
+            return record, outcome_of(one)
+    return kept
+
+
+def _figure1(board: Board) -> dict | None:
+    """Figure 1's arrays from the first run that is stored here; None where none is."""
+    for job in board.plan.of_role("main"):
+        if board.is_here(job):
+            one = Run(board.config(job), board.folder(job), board.data(job))
+            return perturbed_history(one.model(device="cpu"), one.data)
+    return None

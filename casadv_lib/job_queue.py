@@ -107,8 +107,7 @@ class Queue:
 
     def _step(self) -> bool:
         """Start what can start, wait for something to end; False when nothing is left to do."""
-        jobs = self.board.plan.jobs.values()
-        left = [job for job in jobs if not self.board.is_done(job)]
+        left = self.board.left()
         self._announce_choices()
         free = [job for job in left if job.name not in self.running]
         elsewhere = sum(self.board.is_running(job) for job in free)
@@ -163,19 +162,22 @@ class Queue:
             process.join()
             del self.running[name]
             job, minutes = self.board.plan.jobs[name], (time.monotonic() - started) / 60
-            if process.exitcode == 0 and self.board.is_done(job):
+            if process.exitcode == 0 and self.board.is_here(job):
                 self.report(f"{_now()} done {name}, {minutes:.1f} min")
                 continue
             self.failed[name] = log_of(job)
             how = (f"exit status {process.exitcode}" if process.exitcode >= 0
                    else f"killed by signal {-process.exitcode}")
+            if others := self.board.differences(job):
+                how = ("other numbers than its record: " + "; ".join(others) + ". Another kind of "
+                       "processor or version of a package? Name another --folder to make all anew")
             note = {"how": how, "log": str(log_of(job)), "date": _now()}
             write_json(failure_note(job), note)
             self.report(f"{_now()} FAILED {name} ({how}), see {log_of(job)}")
 
     def _report_waiting(self) -> None:
-        for job in self.board.plan.jobs.values():
-            if not self.board.is_done(job) and job.name not in self.failed:
+        for job in self.board.left():
+            if job.name not in self.failed:
                 self.report(f"not done: {job.name}, waiting for "
                             + ", ".join(self.board.waits_for(job)))
 

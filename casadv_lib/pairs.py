@@ -1,4 +1,4 @@
-"""What two runs differ by, with intervals: the part of results.json that needs every user's rank.
+"""What two runs differ by, with intervals: the part of results.json that needs every user's hit.
 
 All intervals come from the same resamples of a data set's users (see `resampled_gains`), so runs
 are always compared on the same users. `of_runs` gives plain values, which figures, tables and the
@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 
 from .evaluation import METRICS, gains
+from .hits import EPOCHS, Outcome
 from .paper import PAPER_BASELINES, PAPER_SPARSE
 from .results import METHOD_ORDER
-from .runs import Run, attack_path
+from .runs import attack_path
 
 RESAMPLES = 2000
 CHUNK = 100  # resamples whose counts are in memory at once
@@ -67,29 +69,22 @@ def compare(better: np.ndarray, worse: np.ndarray) -> dict[str, dict[str, float]
 class Resampled:
     """Resampled means of runs and attacks on one data set, one pass over the users."""
 
-    def __init__(self, runs: Iterable[Run]):
+    def __init__(self, runs: Iterable[Outcome]):
         self.means: dict[tuple, np.ndarray] = {}
         by_users: dict[tuple, list[tuple[tuple, np.ndarray]]] = {}
         for one in runs:
-            seed = seed_of(one.data.fingerprint)
-            for which in ("last", "best"):
-                ranks = one.ranks("test", which)
-                self._take(by_users, (len(ranks), seed), (one.folder.name, which), ranks)
-            for path in sorted((one.folder / "attacks").glob("test-*.npz")):
-                with np.load(path, allow_pickle=False) as stored:
-                    users = (stored["users"].tobytes(), seed)
-                    for which in ("attacked", "clean"):
-                        key = (one.folder.name, path.stem, which)
-                        self._take(by_users, users, key, stored[which])
+            names = {which: (which,) for which in EPOCHS}
+            names |= {f"{stem} {which}": (stem, which) for stem in one.attacks
+                      for which in ("attacked", "clean")}
+            for column, key in names.items():
+                users = (one.users(column).tobytes(), seed_of(one.data_hash))
+                by_users.setdefault(users, []).extend(
+                    ((one.run, *key, metric), gains(one.ranks(column), metric))
+                    for metric in METRICS)
         for (_, seed), columns in by_users.items():
             table = np.stack([column for _, column in columns], axis=1)
             for (key, _), mean in zip(columns, resampled_gains(table, seed).T, strict=True):
                 self.means[key] = mean
-
-    @staticmethod
-    def _take(by_users: dict, users: tuple, key: tuple, ranks: np.ndarray) -> None:
-        found = by_users.setdefault(users, [])
-        found += [((*key, metric), gains(ranks, metric)) for metric in METRICS]
 
     def run(self, run: str, metric: str, which: str = "last") -> np.ndarray:
         """(1 + resamples,) means of a run, by the name of its folder."""
@@ -104,15 +99,15 @@ class Resampled:
         return percent(self.attack(run, stem, metric), self.attack(run, stem, metric, "clean"))
 
 
-def of_runs(runs: list[tuple[Run, list[str]]]) -> dict:
+def of_runs(runs: list[tuple[Outcome, list[str]]]) -> dict:
     """Everything that results.json keeps of pairs: "pairs", "drops" and "averages".
 
     runs: with their roles (see `plan.Job`).
     """
     found: dict[str, list] = {"pairs": [], "drops": [], "averages": []}
     resampled = {}
-    for name in dict.fromkeys(one.data.name for one, _ in runs):
-        own = [(one, roles) for one, roles in runs if one.data.name == name]
+    for name in dict.fromkeys(one.dataset for one, _ in runs):
+        own = [(one, roles) for one, roles in runs if one.dataset == name]
         resampled[name] = Resampled([one for one, _ in own])
         for kind, group in _comparable(own):
             found["pairs"] += _pairs(group, resampled[name])
@@ -121,10 +116,10 @@ def of_runs(runs: list[tuple[Run, list[str]]]) -> dict:
     return found
 
 
-def _comparable(runs: list[tuple[Run, list[str]]]) -> list[tuple[str, list[Run]]]:
+def _comparable(runs: list[tuple[Outcome, list[str]]]) -> list[tuple[str, list[Outcome]]]:
     """Groups of runs to compare: the methods with one backbone and seed; a sweep, or the paper's
     values, with their base."""
-    groups: dict[tuple, list[Run]] = {}
+    groups: dict[tuple, list[Outcome]] = {}
     for one, roles in runs:
         for role in roles:
             kind = "main" if role == "seed" else role
@@ -138,11 +133,11 @@ def _comparable(runs: list[tuple[Run, list[str]]]) -> list[tuple[str, list[Run]]
             for (kind, *_), group in groups.items() if kind in ("main", "sweep", "values")]
 
 
-def _pairs(group: list[Run], resampled: Resampled) -> list[dict]:
+def _pairs(group: list[Outcome], resampled: Resampled) -> list[dict]:
     """All pairs of last epochs, and of all last epochs with the base's best on validation."""
-    named = [(one.folder.name, "last") for one in group]
+    named = [(one.run, "last") for one in group]
     pairs = [(better, worse) for worse, better in combinations(named, 2)]
-    bases = [one.folder.name for one in group if one.config["method"] == "base"]
+    bases = [one.run for one in group if one.config["method"] == "base"]
     pairs += [(better, (base, "best")) for base in bases for better in named]
     return [{"better": list(better), "worse": list(worse)} | {
         metric: compare(resampled.run(better[0], metric, better[1]),
@@ -150,7 +145,7 @@ def _pairs(group: list[Run], resampled: Resampled) -> list[dict]:
         for metric in METRICS} for better, worse in pairs]
 
 
-def _drops(group: list[Run], resampled: Resampled) -> list[dict]:
+def _drops(group: list[Outcome], resampled: Resampled) -> list[dict]:
     """Every attack's change in percent, alone and against the same attack on the base and others.
 
     "spared": how many points less adv_cas loses; "above": its attacked score minus the other's,
@@ -159,34 +154,33 @@ def _drops(group: list[Run], resampled: Resampled) -> list[dict]:
     found = []
     guided = next((one for one in group if one.config["method"] == "adv_cas"), None)
     for one in group:
-        for path in sorted((one.folder / "attacks").glob("test-*.npz")):
-            run, stem = one.folder.name, path.stem
-            row = {"run": run, "attack": stem}
+        for stem in one.attacks:
+            row = {"run": one.run, "attack": stem}
             for metric in METRICS:
-                change = resampled.change(run, stem, metric)
+                change = resampled.change(one.run, stem, metric)
                 row[metric] = {"change": interval(change)}
-                own = guided and (guided.folder.name, stem, "attacked", metric)
+                own = guided and (guided.run, stem, "attacked", metric)
                 if own in resampled.means and guided is not one:
                     attacked = resampled.means[own]
-                    spared = resampled.change(guided.folder.name, stem, metric) - change
-                    clean = resampled.attack(run, stem, metric, "clean")
+                    spared = resampled.change(guided.run, stem, metric) - change
+                    clean = resampled.attack(one.run, stem, metric, "clean")
                     row[metric] |= {
-                        "guided": guided.folder.name, "spared": interval(spared),
-                        "above": interval(attacked - resampled.attack(run, stem, metric)),
+                        "guided": guided.run, "spared": interval(spared),
+                        "above": interval(attacked - resampled.attack(one.run, stem, metric)),
                         "above clean": interval(attacked - clean),
                     }
             found.append(row)
     return found
 
 
-def _averages(runs: list[tuple[Run, list[str]]], resampled: dict[str, Resampled]) -> list[dict]:
+def _averages(runs: list[tuple[Outcome, list[str]]], resampled: dict[str, Resampled]) -> list[dict]:
     """Numbers over several data sets or backbones: mean gains, gains against the second best, the
     gain on sparse data against MovieLens-1M, and what the last item costs the bases."""
     main: dict[tuple, dict[str, str]] = {}
     for one, roles in runs:
         if "main" in roles:
-            place = main.setdefault((one.data.name, one.config["backbone"]), {})
-            place[one.config["method"]] = one.folder.name
+            place = main.setdefault((one.dataset, one.config["backbone"]), {})
+            place[one.config["method"]] = one.run
 
     def gain(place, method, metric):
         own, names = resampled[place[0]], main[place]
@@ -215,7 +209,7 @@ def _averages(runs: list[tuple[Run, list[str]]], resampled: dict[str, Resampled]
                      for metric in METRICS]
             found.append({"what": "sparse"} | where | {"sparse": place[0]}
                          | interval(np.mean(apart, axis=0)))
-    stem = attack_path(runs[0][0].folder, positions="last", k=1).stem
+    stem = attack_path(Path(), positions="last", k=1).stem
     for name in dict.fromkeys(name for name, _ in main):
         bases = {backbone: names["base"] for (dataset, backbone), names in main.items()
                  if dataset == name and "base" in names}

@@ -39,6 +39,10 @@ PROFILES = {
     },
 }  # fmt: skip
 
+# Profiles whose grid takes days, and so goes on from the records in figures/<profile>/ (see
+# `kept`); the others make every run on the machine at hand.
+KEEPS_RECORDS = ("paper",)
+
 # What the batch hands to a notebook besides the profile: the runs that the grid has made for it.
 # On real data the sweep is Video's, as in Figure 4, and a switch would be hours of training each.
 NOTEBOOK_PARAMETERS = {

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from . import kept
 from .data import SequenceDataset, load_dataset
 from .files import read_json
 from .profiles import base_of
 from .runs import SPLITS, canonical, folder_of, record_of, run
 
-RECORDED = ("metrics", "curve", "versus_base")
 NUMBERS = ("last", "best", "curve", "losses", "versus_base")  # all of metrics.json but the times
 
 
@@ -49,9 +49,7 @@ def against_record(record: dict, data: SequenceDataset | None = None,
                    progress: bool = True) -> list[str]:
     """Make the run of a stored record, and its base, from nothing; [] where all is equal.
 
-    Compared to the last digit: the metrics of both splits, the curve, and the intervals of the
-    difference to the base. One string for each part that differs, with both numbers of the last
-    epoch's NDCG@10. Raises ValueError where the data are not those of the record.
+    Compared as in `kept.differences`. Raises ValueError where the data are not those of the record.
     """
     data = data or load_dataset(record["config"]["dataset"])
     if data.fingerprint != record["provenance"]["data_hash"]:
@@ -59,9 +57,7 @@ def against_record(record: dict, data: SequenceDataset | None = None,
                          f"{record['provenance']['data_hash']}, that of the record")
     with _another_folder():
         again = record_of(run(record["config"], data, progress))
-    first, second = (found["metrics"]["last"]["test"]["ndcg@10"] for found in (record, again))
-    return [f"{name} (test NDCG@10 of the last epoch: stored {first!r}, now {second!r})"
-            for name in RECORDED if record[name] != again[name]]
+    return kept.differences(record, again)
 
 
 @contextlib.contextmanager

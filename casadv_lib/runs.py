@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import os
 import re
 import time
@@ -31,7 +30,7 @@ from .files import (
     read_json,
     refused,
     remove_partial,
-    write_bytes,
+    write_arrays,
     write_json,
 )
 from .optimisation import TrainingSettings, choose_device
@@ -172,14 +171,8 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
         "train": train_seconds, "per_epoch": float(np.median(history.epoch_seconds))
     }  # fmt: skip
     metrics["provenance"] = provenance(data.fingerprint, device, time.perf_counter() - started)
-    _write_arrays(folder / "ranks.npz", ranks, parents=False)
+    write_arrays(folder / "ranks.npz", ranks, parents=False)
     write_json(folder / "metrics.json", metrics, parents=False)
-
-
-def _write_arrays(path: Path, arrays: dict[str, np.ndarray], parents: bool = True) -> None:
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    write_bytes(path, buffer.getvalue(), parents)
 
 
 def _measure(trainer: Trainer) -> tuple[dict, dict[str, np.ndarray]]:
@@ -233,7 +226,7 @@ def run_attack(made: Run, split: str = "test", **options) -> dict:
             if not has_attack(path):
                 remove_partial(made.folder)
                 record, ranks = _attack(made, split, options)
-                _write_arrays(path.with_suffix(".npz"), ranks)
+                write_arrays(path.with_suffix(".npz"), ranks)
                 write_json(path, record)
     return read_json(path)
 

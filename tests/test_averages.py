@@ -1,43 +1,23 @@
 """Numbers over several data sets: mean gains and the second best, by hand on made-up ranks."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from casadv_lib import pairs
 from casadv_lib.evaluation import summary
+from casadv_lib.hits import Outcome, encode
 
 METHODS = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")
 
 
-@dataclass
-class MadeUp:
-    """As much of a Run as `pairs` looks at; ranks that improve from method to method."""
-
-    config: dict
-    data: object
-    folder: Path
-    ranks_of: np.ndarray = field(repr=False, default=None)
-
-    def ranks(self, split="test", which="last"):
-        return self.ranks_of
-
-
-@dataclass
-class Data:
-    name: str
-    fingerprint: str
-
-
 def world(dataset, digest, shifts, seed):
+    """Outcomes with ranks that improve from method to method."""
     rng = np.random.default_rng(seed)
     base = rng.integers(1, 40, 3000).astype(float)
-    data = Data(dataset, digest)
-    return [(MadeUp({"method": m, "backbone": "sasrec", "seed": 0}, data,
-                    Path(f"{dataset}-{m}"), np.maximum(1, base - shift)), ["main"])
-            for m, shift in zip(METHODS, shifts, strict=True)]
+    codes = [encode(np.maximum(1, base - shift)) for shift in shifts]
+    return [(Outcome(f"{dataset}-{m}", {"method": m, "backbone": "sasrec", "seed": 0}, dataset,
+                     digest, {"last": code, "best": code}), ["main"])
+            for m, code in zip(METHODS, codes, strict=True)]
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +28,8 @@ def found():
 
 
 def gain(made, dataset, method, metric):
-    of = {one.config["method"]: summary(one.ranks_of)[metric] for one, _ in made
-          if one.data.name == dataset}
+    of = {one.config["method"]: summary(one.ranks())[metric] for one, _ in made
+          if one.dataset == dataset}
     return 100 * (of[method] / of["base"] - 1)
 
 

@@ -6,6 +6,7 @@ from oracles import dataset, random_sequences
 
 from casadv_lib import pairs, runs
 from casadv_lib.evaluation import METRICS, gains, paired_bootstrap
+from casadv_lib.hits import outcome_of
 from casadv_lib.profiles import configure
 from casadv_lib.robustness import relative_change
 
@@ -31,6 +32,10 @@ def made(tmp_path_factory):
         yield found
 
 
+def outcomes(made):
+    return [(outcome_of(one), roles) for one, roles in made]
+
+
 def test_resampled_gains_are_the_draws_of_the_paired_bootstrap():
     rng = np.random.default_rng(1)
     first, second = rng.integers(1, 30, (2, 500)).astype(float)
@@ -54,7 +59,7 @@ def test_a_number_without_meaning_is_none():
 
 
 def test_pairs_of_runs_and_the_best_epoch_of_the_base(made):
-    found = pairs.of_runs(made)
+    found = pairs.of_runs(outcomes(made))
     names = {one.config["method"] + f" {one.config['epsilon']:g}": one for one, _ in made}
     base, guided = names["base 10"], names["adv_cas 3"]
     seed = pairs.seed_of(base.data.fingerprint)
@@ -74,7 +79,7 @@ def test_pairs_of_runs_and_the_best_epoch_of_the_base(made):
 
 
 def test_drops_compare_the_same_users_under_the_same_attack(made):
-    found = pairs.of_runs(made)["drops"]
+    found = pairs.of_runs(outcomes(made))["drops"]
     base, guided = made[0][0], made[2][0]
     [row] = {d["run"]: d for d in found if d["run"] == base.folder.name}.values()
     stored = {}

@@ -1,0 +1,137 @@
+"""Going on from published results: two sittings give what one gives, and nothing is mixed up."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from test_queue import few, own  # noqa: F401  (fixtures)
+
+from casadv_lib import grid, hits, kept, runs
+from casadv_lib.evaluation import METRICS, gains
+from casadv_lib.files import DamagedFile, read_json, write_json
+from casadv_lib.hits import decode, encode, hits_path, read_hits, write_hits
+
+
+@given(st.lists(st.integers(2, 60), min_size=1))
+def test_the_code_keeps_all_that_the_metrics_see(halves):
+    ranks = np.array(halves) / 2
+    for metric in METRICS:
+        assert np.array_equal(gains(decode(encode(ranks)), metric), gains(ranks, metric))
+
+
+def test_users_who_were_left_out_stay_out(tmp_path):
+    whole = np.array([2, 0, hits.LEFT_OUT], np.uint8)
+    outcome = hits.Outcome("a run", {}, "toy", "00", {
+        "last": whole, "best": whole, "test-x attacked": whole[::-1], "test-x clean": whole})
+    write_hits(tmp_path, outcome)
+    again = hits.Outcome("a run", {}, "toy", "00", read_hits(tmp_path, "a run"))
+    assert again.attacks == ["test-x"]
+    assert again.users("last").tolist() == [True, True, False]
+    assert again.ranks("last").tolist() == [1, 11]
+    assert again.ranks("test-x attacked").tolist() == [11, 1]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK nothing", None])
+def test_damaged_hits_are_named(tmp_path, content):
+    path = hits_path(tmp_path, "a run")
+    path.parent.mkdir()
+    if content is None:
+        np.savez(path, columns=np.array(["last"]), codes=np.zeros((1, 3), np.uint8))
+    else:
+        path.write_bytes(content)
+    with pytest.raises(DamagedFile, match=r"a run.npz does not hold the hits of a run"):
+        read_hits(tmp_path, "a run")
+
+
+def without_times(results):
+    """Results but for what differs between two machines: times, dates and where it was."""
+    def plain(record):
+        attacks = [{k: v for k, v in a.items() if k != "provenance"} for a in record["attacks"]]
+        return {k: v for k, v in record.items() if k not in ("seconds", "provenance")} | {
+            "attacks": attacks}
+    return results | {"records": [plain(record) for record in results["records"]]}
+
+
+@pytest.fixture
+def sittings(own, few, monkeypatch, tmp_path):  # noqa: F811
+    """Arguments of a grid whose first sitting made all but adv_cas; its runs are gone."""
+    whole = grid.run_grid(workers=1, **own)
+    results = json.loads(whole.read_text())
+    [last] = [r["run"] for r in results["records"] if r["config"]["method"] == "adv_cas"]
+    shutil.rmtree(runs.runs_folder() / last)
+    first = own | {"folder": tmp_path / "kept"}
+    shutil.copy(own["folder"] / "selection.json", _made(first["folder"]) / "selection.json")
+    grid.run_grid(stored=True, **first)
+    monkeypatch.setenv("CASADV_RUNS", str(tmp_path / "another machine"))
+    return first, results
+
+
+def _made(folder):
+    folder.mkdir()
+    return folder
+
+
+def test_two_sittings_give_what_one_gives(sittings):
+    asked, whole = sittings
+    board = grid.board_of(**asked)
+    left = [job.name.removeprefix("own sasrec ") for job in board.left()]
+    assert left == ["base", "adv_cas", "adv_cas attacks"]  # the base is needed, its attacks not
+    assert board.state(board.plan.jobs["own sasrec base"]) == "ready"
+    assert grid.dry_run(board, 1)[-1].startswith(f"3 of {len(board.plan.jobs)} jobs left")
+    assert "guess" not in grid.dry_run(board, 1)[0]  # the records say how long the base takes
+    again = json.loads(grid.run_grid(workers=1, **asked).read_text())
+    assert without_times(again) == without_times(whole)
+    board = grid.board_of(**asked)
+    assert board.left() == [] and grid.status(board, 1)[0].startswith(f"{len(board.plan.jobs)} d")
+    before = (asked["folder"] / "results.json").read_bytes()
+    grid.run_grid(stored=True, **asked)
+    assert (asked["folder"] / "results.json").read_bytes() == before
+
+
+def test_a_base_with_other_numbers_is_not_mixed_in(sittings):
+    asked, _ = sittings
+    path = asked["folder"] / "results.json"
+    results = read_json(path)
+    base = next(r for r in results["records"] if r["config"]["method"] == "base")
+    value = base["metrics"]["last"]["test"]["ndcg@10"]
+    base["metrics"]["last"]["test"]["ndcg@10"] = float(np.nextafter(value, 2))
+    write_json(path, results)
+    for _ in range(2):  # also where it is stored already
+        with pytest.raises(grid.JobsFailed, match="own sasrec base"):
+            grid.run_grid(workers=1, **asked)
+    board = grid.board_of(**asked)
+    note = board.failure(board.plan.jobs["own sasrec base"])
+    assert note["how"].startswith("other numbers than its record: metrics") and "--folder" in (
+        note["how"])
+    assert board.state(board.plan.jobs["own sasrec adv_cas"]) == "waiting"
+    methods = [r["config"]["method"] for r in read_json(path)["records"]]
+    assert methods == ["base", "base+100", "adv_linear"]
+
+
+def test_records_of_other_stages_stay(sittings):
+    asked, _ = sittings
+    before = read_json(asked["folder"] / "results.json")["records"]
+    with pytest.raises(grid.JobsFailed):  # another seed of nothing: an epsilon out of range
+        grid.run_grid(workers=1, **asked | {"learning_rate": 1e30})
+    after = read_json(asked["folder"] / "results.json")["records"]
+    assert after == before
+
+
+def test_records_without_hits_or_without_keeping_do_not_count(sittings):
+    asked, _ = sittings
+    board = grid.board_of(keep=False, **asked)
+    assert not any(board.is_done(job) for job in board.plan.of_role("main"))
+    found = kept.Kept(asked["folder"])
+    base = found.records()[0]["run"]
+    assert found.record(base) and found.has_attacks(base, found.outcome(base).attacks)
+    assert not found.has_attacks(base, ["test-another"])
+    hits_path(asked["folder"], base).unlink()
+    assert kept.Kept(asked["folder"]).record(base) is None
+
+
+def test_other_settings_are_not_mixed_into_the_records_of_the_profile():
+    with pytest.raises(ValueError, match=r"settings are \{'epochs': 3\}.*--folder"):
+        grid.board_of("paper", epochs=3)
