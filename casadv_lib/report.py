@@ -7,12 +7,22 @@ README to what `with_parts` gives; `python -m casadv_lib figures --profile paper
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import pandas as pd
 
 from .evidence import Evidence
+from .plan import plan, stages_of
 from .readme import with_part
-from .results import BACKBONE_NAMES, DATASET_NAMES, METRICS, MissingRecords, load_results
+from .results import (
+    BACKBONE_NAMES,
+    DATASET_NAMES,
+    METRICS,
+    MissingRecords,
+    backbones,
+    datasets,
+    load_results,
+)
 from .scoreboard import as_markdown, scoreboard
 from .tables import table3
 
@@ -63,14 +73,85 @@ def _change(evidence: Evidence, row: pd.Series, metric: str) -> str:
                               metric=metric)["percent"]
     except MissingRecords:
         return _filled(row[f"{METRICS[metric]} vs base %"], "+.1f", "%")
-    return f"{found['value']:+.1f}% [{found['low']:+.1f}, {found['high']:+.1f}]"
+    return _interval(found)
 
 
 def _filled(value: float, layout: str, unit: str = "") -> str:
     return "" if pd.isna(value) else f"{value:{layout}}{unit}"
 
 
+VERSUS = {"base": "the base", "base+100": "100 more epochs of the base",
+          "best": "the base's best epoch on validation", "adv_linear": "adv_linear",
+          "adv_global": "adv_global"}
+
+
+def short_part(results: dict) -> str:
+    """One paragraph a data set and backbone: adv_cas against its rivals, the last item, and the
+    paper's values of epsilon and lambda; then how much of the plan is stored."""
+    evidence, lines = Evidence(results), []
+    for dataset in datasets(results) if results["records"] else ():
+        for backbone in backbones(results, dataset):
+            place = dataset, backbone
+            found = [*_rivals(evidence, place), *_last_item(evidence, place),
+                     *_paper_values(evidence, place)]
+            if found:
+                name = f"{BACKBONE_NAMES.get(backbone, backbone)} on " + (
+                    DATASET_NAMES.get(dataset, dataset))
+                lines.append(f"- **{name}.** " + " ".join(found))
+    return "\n".join([*lines, *([""] if lines else []), _stored_so_far(results)]) + "\n"
+
+
+def _rivals(evidence: Evidence, place: tuple[str, str]) -> list[str]:
+    said = []
+    for rival, words in VERSUS.items():
+        with suppress(MissingRecords):
+            found = (evidence.pair(place, "adv_cas", "base", "best") if rival == "best" else
+                     evidence.pair(place, "adv_cas", rival))
+            said.append(f"{_interval(found['percent'])} against {words}")
+    return [f"NDCG@10 of adv_cas: {'; '.join(said)}."] if said else []
+
+
+def _last_item(evidence: Evidence, place: tuple[str, str]) -> list[str]:
+    with suppress(MissingRecords):
+        costs = {m: evidence.drop(place, m, "change") for m in ("base", "adv_cas")}
+        spared = evidence.drop(place, "base", "spared")
+        return [f"Replacing the last item changes the base by {_interval(costs['base'])}, adv_cas "
+                f"by {_interval(costs['adv_cas'])}, {_interval(spared, ' points')} apart."]
+    return []
+
+
+def _paper_values(evidence: Evidence, place: tuple[str, str]) -> list[str]:
+    said = []
+    for scope, words in (("batch", "over the batch"), ("literal", "as Eq. 7 and 9 are printed")):
+        with suppress(MissingRecords):
+            base, each = evidence.run(place, "base"), []
+            for method in ("adv_global", "adv_cas"):
+                [run] = evidence.with_role(place, method, "values", scope=scope).values()
+                each.append(f"{method} {_interval(evidence.of_runs(run, base)['percent'])}")
+            said.append(f"{words}: {', '.join(each)}")
+    return [f"With the paper's epsilon 10 and lambda 1 against the base, norms {'; '.join(said)}."
+            ] if said else []
+
+
+def _interval(bound: dict, unit: str = "%") -> str:
+    return f"{bound['value']:+.1f}{unit} [{bound['low']:+.1f}, {bound['high']:+.1f}]"
+
+
+def _stored_so_far(results: dict) -> str:
+    """Such as "beauty-sasrec 9 of 9" for each stage of the plan."""
+    said = []
+    for stage in stages_of(PROFILE):
+        jobs = plan(PROFILE, [stage])
+        role = next(role for role in ("sweep", "values", "seed", "main") if jobs.of_role(role))
+        there = [record for record in results["records"] if role in record.get("roles", ())
+                 and (record["config"]["dataset"], record["config"]["backbone"])
+                 == (stage.dataset, stage.backbone)]
+        said.append(f"{stage.name} {len(there)} of {len(jobs.of_role(role))}")
+    return f"Runs stored so far, by the stages of `make paper`: {', '.join(said)}."
+
+
 PARTS: dict[str, Callable[[dict], str]] = {
+    "in short": short_part,
     "table 3": table3_part,
     "scoreboard": scoreboard_part,
 }

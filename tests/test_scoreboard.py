@@ -5,6 +5,7 @@ import math
 
 import pytest
 from _fake_scores import LEVELS, PLACES, bad, main_part, perfect, results_of
+from _fake_scores import drop as drop_row
 
 from casadv_lib import report, scoreboard
 from casadv_lib.results import repository_root
@@ -185,8 +186,23 @@ def test_parts_of_the_readme_are_those_of_the_stored_records():
 
 
 def test_parts_need_their_marks():
-    with pytest.raises(ValueError, match="no part 'table 3'"):
+    with pytest.raises(ValueError, match="no part 'in short'"):
         report.with_parts("no marks at all", EMPTY)
+
+
+def test_the_short_part_says_what_is_stored_and_no_more():
+    results = perfect()
+    results["drops"].append(drop_row(("beauty", "sasrec"), "adv_cas", -18.0, 0.0))
+    text = report.short_part(results)
+    [beauty] = [line for line in text.splitlines() if line.startswith("- **SASRec on Amazon Beaut")]
+    assert "NDCG@10 of adv_cas: +30.0% [+29.0, +31.0] against the base; " in beauty
+    assert ("changes the base by -23.0% [-24.0, -22.0], adv_cas by -18.0% [-19.0, -17.0], "
+            "+5.0 points [+4.0, +6.0] apart") in beauty
+    assert "norms over the batch: adv_global +20.0%" in beauty
+    assert "the last item" not in text.split("GRU4Rec on Amazon Beauty")[1].splitlines()[0]
+    assert "beauty-sasrec 9 of 9" in text and "sweep-gru4rec 8 of 8" in text
+    empty = report.short_part(EMPTY)
+    assert empty.startswith("Runs stored so far") and "values-video 0 of 4" in empty
 
 
 def test_table3_part_shows_intervals_and_the_paper():
