@@ -124,8 +124,13 @@ def dataset_rows(*named) -> list[dict]:
 
 
 def store(profile: str, board: Board, folder: Path) -> Path:
-    """Write results.json and, where records are kept, the hits beside it; returns the first."""
+    """Write results.json and, where records are kept, the hits beside it; returns the first.
+
+    A choice that only stored trials made is written, too: the runs that took it name its values.
+    """
     results, outcomes = collect(profile, board)
+    if board.new_choices:
+        board.choices.store()
     for outcome in outcomes if board.kept else ():
         write_hits(folder, outcome)
     return write_json(folder / "results.json", results)
