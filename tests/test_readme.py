@@ -9,7 +9,8 @@ import pytest
 from casadv_lib import batch, readme
 from casadv_lib.evidence import Evidence
 from casadv_lib.files import read_json
-from casadv_lib.results import load_results
+from casadv_lib.paper import PAPER_LAST_DROP_PERCENT, SMALL_PERCENT
+from casadv_lib.results import load_results, methods
 from casadv_lib.series import series
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,6 +50,35 @@ def test_what_it_says_of_the_embedded_world_is_what_is_stored():
     assert f"replacing the last item costs the base {-base:.0f}% and adv_cas {-guided:.0f}%" in said
     equal = evidence.pair(place, "adv_cas", "adv_global")["difference"]
     assert equal["low"] < 0 < equal["high"], "it says that this is not settled"
+
+
+def above_zero(bound):
+    return bound["low"] > 0
+
+
+def test_what_it_says_of_real_data_is_what_is_stored():
+    results, place = load_results("paper"), ("beauty", "sasrec")
+    evidence, said = Evidence(results), " ".join(TEXT.split())
+    gain = evidence.pair(place, "adv_cas", "base")["percent"]["value"]
+    assert f"adv_cas gains {gain:.0f}% of NDCG@10 over the base, 100 more epochs" in said
+    assert not above_zero(evidence.pair(place, "base+100", "base")["difference"])
+    ran = [method for method in methods(results, *place) if method.startswith("adv_")]
+    assert {"adv_linear", "adv_global", "adv_cas"} <= set(ran)
+    for method in ran:  # "every adversarial method that was run"
+        for rival, epoch in (("base", "last"), ("base+100", "last"), ("base", "best")):
+            assert above_zero(evidence.pair(place, method, rival, epoch)["difference"]), method
+    for rival in ("adv_global", "adv_linear"):  # "cannot be told apart"
+        found = evidence.pair(place, "adv_cas", rival)["difference"]
+        assert found["low"] < 0 < found["high"]
+    change = {position: evidence.drop(place, "base", "change", positions=position)
+              for position in ("first", "middle", "last")}
+    assert change["last"]["high"] < -2 * PAPER_LAST_DROP_PERCENT["ndcg@10"]
+    assert max(change[position]["high"] for position in ("first", "middle")) < -SMALL_PERCENT
+    for rival in ("base", "adv_global"):  # it loses about as much
+        spared = evidence.drop(place, rival, "spared")
+        assert spared["low"] < 0 < spared["high"]
+    assert above_zero(evidence.drop(place, "base", "above"))  # and ends higher
+    assert evidence.drop(place, "base", "above clean", k=5)["high"] < 0
 
 
 def test_pictures_are_described():
