@@ -77,6 +77,7 @@ def test_what_it_says_of_real_data_is_what_is_stored():
     for rival in ("base", "adv_global"):  # it loses about as much
         spared = evidence.drop(place, rival, "spared")
         assert spared["low"] < 0 < spared["high"]
+    assert evidence.drop(place, "adv_linear", "spared")["high"] < 0
     assert above_zero(evidence.drop(place, "base", "above"))  # and ends higher
     assert evidence.drop(place, "base", "above clean", k=5)["high"] < 0
 
