@@ -65,8 +65,11 @@ def test_what_it_says_of_real_data_is_what_is_stored():
     for method in ("adv_linear", "adv_global", "adv_cas"):  # "are each above"
         for rival, epoch in (("base", "last"), ("base+100", "last"), ("base", "best")):
             assert above_zero(evidence.pair(place, method, rival, epoch)["difference"]), method
-    alone = evidence.pair(place, "adv_seq", "base")["difference"]
-    assert alone["low"] < 0 < alone["high"]
+    for method in ("adv_seq", "adv_random"):
+        alone = evidence.pair(place, method, "base")["difference"]
+        assert alone["low"] < 0 < alone["high"], method
+    for term in ("adv_cas_1", "adv_cas_2"):  # "at least as well as both"
+        assert not above_zero(evidence.pair(place, "adv_cas", term)["difference"])
     for rival in ("adv_global", "adv_linear"):  # "cannot be told apart"
         found = evidence.pair(place, "adv_cas", rival)["difference"]
         assert found["low"] < 0 < found["high"]
