@@ -104,6 +104,10 @@ class Board:
             self._folders[job.name] = folder_of(config, self.data(job))
         return self._folders[job.name]
 
+    def run(self, job: Job) -> Run:
+        """The job's run; what is stored of it can be read from it."""
+        return Run(self.config(job), self.folder(job), self.data(job))
+
     def is_here(self, job: Job) -> bool:
         """Whether what the job makes is stored in the folder of runs, and is what was kept."""
         if job.name in self._here:
@@ -141,7 +145,7 @@ class Board:
         record = self.kept.record(folder.name) if self.kept and folder else None
         if record is None or job.attacks or not (folder / "metrics.json").exists():
             return []
-        return differences(record, record_of(Run(record["config"], folder, self.data(job))))
+        return differences(record, record_of(self.run(job)))
 
     def left(self) -> list[Job]:
         """The jobs to do, in order: those not done, and those kept whose run they need here."""
@@ -189,10 +193,13 @@ class Board:
         path = failure_note(job)
         return read_json(path) if path.exists() else None
 
-    def state(self, job: Job) -> str:
-        """"done", "running", "failed", "ready" or "waiting"."""
-        if job.name not in {left.name for left in self.left()}:
-            return "done"
+    def states(self) -> dict[str, str]:
+        """{job: "done", "running", "failed", "ready" or "waiting"}, in the order of the plan."""
+        left = {job.name for job in self.left()}
+        return {name: self._state_of_left(job) if name in left else "done"
+                for name, job in self.plan.jobs.items()}
+
+    def _state_of_left(self, job: Job) -> str:
         if self.is_running(job):
             return "running"
         if self.failure(job):

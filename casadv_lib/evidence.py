@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from .results import MissingRecords, epsilon_sweep, main_record, records_of
+from .results import METRICS, MissingRecords, epsilon_sweep, main_record, records_of
 from .runs import attack_path
 
 _NOWHERE = Path()  # the name of an attack's file is the same in every folder
@@ -86,6 +86,18 @@ class Evidence:
         if not found:
             raise MissingRecords(f"no run of {method} for {role!r} on {' and '.join(place)}")
         return {record["config"]["seed"]: _run_of(record) for record in found}
+
+
+def in_words(bound: dict, unit: str = "%") -> str:
+    """Such as "+15.9% [+10.2, +21.3]"; the value alone where there are no bounds.
+
+    unit: "%", or a word with a blank before it; metrics get four digits.
+    """
+    digits = 4 if unit.strip() in METRICS.values() else 1
+    text = f"{bound['value']:+.{digits}f}{unit}"
+    if bound["low"] is None:
+        return text
+    return f"{text} [{bound['low']:+.{digits}f}, {bound['high']:+.{digits}f}]"
 
 
 def above_zero(bounds: Iterable[dict]) -> list[bool]:

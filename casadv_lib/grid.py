@@ -18,7 +18,7 @@ from .paper import PAPER_BACKBONES, PAPER_DATASETS
 from .plan import Job, plan, stages_of
 from .profiles import KEEPS_RECORDS
 from .results import known_first, repository_root
-from .runs import Run, record_of
+from .runs import record_of, stored_attacks
 from .selection import Choices
 
 
@@ -84,12 +84,13 @@ def run_grid(
 def dry_run(board: Board, workers: int) -> list[str]:
     """What is left, a line a job with the time it will take, and the sum."""
     times, lines, total, guessed = Times(board.kept_records()), [], 0.0, False
-    for job in board.left():
-        left = time_left(board, job, times)
+    for name, state in board.states().items():
+        if state == "done":
+            continue
+        left = time_left(board, board.plan.jobs[name], times)
         total, guessed = total + left.seconds, guessed or left.is_guess
-        state = board.state(job)
         lines.append(f"{in_words(left.seconds):>12}{' (guess)' if left.is_guess else '':8} "
-                     f"{job.name}{'' if state in ('ready', 'waiting') else f', {state}'}")
+                     f"{name}{'' if state in ('ready', 'waiting') else f', {state}'}")
     words = f"{len(lines)} of {len(board.plan.jobs)} jobs left, about {in_words(total)} of one "
     words += f"process, {in_words(total / workers)} with {workers}"
     return [*lines, words + (" (partly a guess)" if guessed else "")]
@@ -97,7 +98,7 @@ def dry_run(board: Board, workers: int) -> list[str]:
 
 def status(board: Board, workers: int) -> list[str]:
     """Where the jobs stand: counts, what runs and how far, what failed and holds up, time left."""
-    states = {job.name: board.state(job) for job in board.plan.jobs.values()}
+    states = board.states()
     count = Counter(states.values())
     lines = [", ".join(f"{count[name]} {name}" for name in
                        ("done", "running", "failed", "ready", "waiting"))]
@@ -128,17 +129,18 @@ def store(profile: str, board: Board, folder: Path) -> Path:
 
     A choice that only stored trials made is written, too: the runs that took it name its values.
     """
-    results, outcomes = collect(profile, board)
+    results, new = collect(profile, board)
     if board.new_choices:
         board.choices.store()
-    for outcome in outcomes if board.kept else ():
+    for outcome in new if board.kept else ():
         write_hits(folder, outcome)
     return write_json(folder / "results.json", results)
 
 
 def collect(profile: str, board: Board) -> tuple[dict, list[Outcome]]:
     """The stored results of a profile: records of complete runs, what pairs of them differ by
-    (see `pairs`), what was chosen and tried, the data, the optimum; and the runs' outcomes."""
+    (see `pairs`), what was chosen and tried, the data, the optimum; and the outcomes of those
+    runs that were not kept, or with fewer attacks."""
     kept = {record["run"]: (record, board.kept.outcome(record["run"]))
             for record in board.kept_records()}
     made: dict[str, tuple[dict, Outcome]] = {}
@@ -167,7 +169,8 @@ def collect(profile: str, board: Board) -> tuple[dict, list[Outcome]]:
         "records": [record | {"roles": roles[name], "run": name}
                     for name, (record, _) in made.items()],
     }
-    return results, outcomes
+    return results, [outcome for name, (_, outcome) in made.items()
+                     if name not in kept or outcome is not kept[name][1]]
 
 
 def _place(outcome: Outcome) -> tuple[int, int]:
@@ -184,10 +187,9 @@ def _fuller(board: Board, job: Job, kept: tuple[dict, Outcome] | None) -> tuple[
     """The record and the outcome of a run that is done: the kept ones, or those of the run stored
     here where nothing is kept or more attacks are here."""
     if board.is_here(job):
-        one = Run(board.config(job), board.folder(job), board.data(job))
-        record = record_of(one)
-        if kept is None or len(record["attacks"]) > len(kept[0]["attacks"]):
-            return record, outcome_of(one)
+        one = board.run(job)
+        if kept is None or len(stored_attacks(one)) > len(kept[0]["attacks"]):
+            return record_of(one), outcome_of(one)
     return kept
 
 
@@ -195,6 +197,6 @@ def _figure1(board: Board) -> dict | None:
     """Figure 1's arrays from the first run that is stored here; None where none is."""
     for job in board.plan.of_role("main"):
         if board.is_here(job):
-            one = Run(board.config(job), board.folder(job), board.data(job))
+            one = board.run(job)
             return perturbed_history(one.model(device="cpu"), one.data)
     return None

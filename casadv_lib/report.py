@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pandas as pd
 
-from .evidence import Evidence
+from .evidence import Evidence, in_words
 from .plan import plan, stages_of
 from .readme import with_part
 from .results import (
@@ -73,16 +73,17 @@ def _change(evidence: Evidence, row: pd.Series, metric: str) -> str:
                               metric=metric)["percent"]
     except MissingRecords:
         return _filled(row[f"{METRICS[metric]} vs base %"], "+.1f", "%")
-    return _interval(found)
+    return in_words(found)
 
 
 def _filled(value: float, layout: str, unit: str = "") -> str:
     return "" if pd.isna(value) else f"{value:{layout}}{unit}"
 
 
-VERSUS = {"base": "the base", "base+100": "100 more epochs of the base",
-          "best": "the base's best epoch on validation", "adv_linear": "adv_linear",
-          "adv_global": "adv_global"}
+# what adv_cas is compared with: (method, its epoch), and how it is called
+VERSUS = {("base", "last"): "the base", ("base+100", "last"): "100 more epochs of the base",
+          ("base", "best"): "the base's best epoch on validation",
+          ("adv_linear", "last"): "adv_linear", ("adv_global", "last"): "adv_global"}
 
 
 def short_part(results: dict) -> str:
@@ -105,9 +106,8 @@ def _rivals(evidence: Evidence, place: tuple[str, str]) -> list[str]:
     said = []
     for rival, words in VERSUS.items():
         with suppress(MissingRecords):
-            found = (evidence.pair(place, "adv_cas", "base", "best") if rival == "best" else
-                     evidence.pair(place, "adv_cas", rival))
-            said.append(f"{_interval(found['percent'])} against {words}")
+            change = evidence.pair(place, "adv_cas", *rival)["percent"]
+            said.append(f"{in_words(change)} against {words}")
     return [f"NDCG@10 of adv_cas: {'; '.join(said)}."] if said else []
 
 
@@ -115,8 +115,8 @@ def _last_item(evidence: Evidence, place: tuple[str, str]) -> list[str]:
     with suppress(MissingRecords):
         costs = {m: evidence.drop(place, m, "change") for m in ("base", "adv_cas")}
         spared = evidence.drop(place, "base", "spared")
-        return [f"Replacing the last item changes the base by {_interval(costs['base'])}, adv_cas "
-                f"by {_interval(costs['adv_cas'])}, {_interval(spared, ' points')} apart."]
+        return [f"Replacing the last item changes the base by {in_words(costs['base'])}, adv_cas "
+                f"by {in_words(costs['adv_cas'])}, {in_words(spared, ' points')} apart."]
     return []
 
 
@@ -127,14 +127,10 @@ def _paper_values(evidence: Evidence, place: tuple[str, str]) -> list[str]:
             base, each = evidence.run(place, "base"), []
             for method in ("adv_global", "adv_cas"):
                 [run] = evidence.with_role(place, method, "values", scope=scope).values()
-                each.append(f"{method} {_interval(evidence.of_runs(run, base)['percent'])}")
+                each.append(f"{method} {in_words(evidence.of_runs(run, base)['percent'])}")
             said.append(f"{words}: {', '.join(each)}")
     return [f"With the paper's epsilon 10 and lambda 1 against the base, norms {'; '.join(said)}."
             ] if said else []
-
-
-def _interval(bound: dict, unit: str = "%") -> str:
-    return f"{bound['value']:+.1f}{unit} [{bound['low']:+.1f}, {bound['high']:+.1f}]"
 
 
 def _stored_so_far(results: dict) -> str:

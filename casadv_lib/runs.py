@@ -253,16 +253,20 @@ def _attack(made: Run, split: str, options: dict) -> tuple[dict, dict[str, np.nd
     return record, ranks
 
 
+def stored_attacks(made: Run) -> list[Path]:
+    """The files of the stored attacks on the test split."""
+    return sorted((made.folder / "attacks").glob("test-*.json"))
+
+
 def record_of(made: Run) -> dict:
     """Everything about a run that figures and tables read, as plain values."""
     metrics = made.metrics
-    stored = sorted((made.folder / "attacks").glob("test-*.json"))
     return {
         "config": made.config,
         "metrics": {which: metrics[which] for which in ("last", "best")},
         "curve": metrics["curve"],
         "versus_base": metrics.get("versus_base"),
-        "attacks": [read_json(path) for path in stored],
+        "attacks": [read_json(path) for path in stored_attacks(made)],
         "seconds": metrics["seconds"],
         "provenance": metrics["provenance"],
     }

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 import pandas as pd
 
 from . import claims as c
-from .evidence import Evidence
+from .evidence import Evidence, in_words
 from .paper import PAPER_BACKBONES, PAPER_BASELINES, PAPER_SPARSE
-from .results import BACKBONE_NAMES, DATASET_NAMES, METRICS, MissingRecords
+from .results import BACKBONE_NAMES, DATASET_NAMES, MissingRecords
 
 ABOVE = "the 95% interval of the difference lies above 0"
 VERDICTS = ("reproduced", "partly", "not", "not run")
@@ -155,11 +155,9 @@ def ours_in_words(row) -> str:
     """Such as "+15.9% [+10.2, +21.3] (about)" of a row."""
     if math.isnan(row["ours"]):
         return "" if row["verdict"] == "not run" else f"no number, {row['about']}"
-    digits = 4 if row["unit"] in METRICS.values() else 1
     unit = row["unit"] if row["unit"] == "%" else f" {row['unit']}"
-    text = f"{row['ours']:+.{digits}f}{unit}"
-    if not math.isnan(row["low"]):
-        text += f" [{row['low']:+.{digits}f}, {row['high']:+.{digits}f}]"
+    low, high = (None if math.isnan(row[end]) else row[end] for end in ("low", "high"))
+    text = in_words({"value": row["ours"], "low": low, "high": high}, unit)
     return text + (f" {row['about']}" if row["about"] else "")
 
 

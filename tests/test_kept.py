@@ -74,11 +74,14 @@ def test_two_sittings_give_what_one_gives(sittings):
     board = grid.board_of(**asked)
     left = [job.name.removeprefix("own sasrec ") for job in board.left()]
     assert left == ["base", "adv_cas", "adv_cas attacks"]  # the base is needed, its attacks not
-    assert board.state(board.plan.jobs["own sasrec base"]) == "ready"
+    assert board.states()["own sasrec base"] == "ready"
     assert grid.dry_run(board, 1)[-1].startswith(f"3 of {len(board.plan.jobs)} jobs left")
     assert "guess" not in grid.dry_run(board, 1)[0]  # the records say how long the base takes
+    hits = {path: path.stat().st_mtime_ns for path in (asked["folder"] / "hits").iterdir()}
     again = json.loads(grid.run_grid(workers=1, **asked).read_text())
     assert without_times(again) == without_times(whole)
+    assert {path: path.stat().st_mtime_ns for path in hits} == hits  # what was kept stays untouched
+    assert len(list((asked["folder"] / "hits").iterdir())) == len(hits) + 1
     board = grid.board_of(**asked)
     assert board.left() == [] and grid.status(board, 1)[0].startswith(f"{len(board.plan.jobs)} d")
     before = (asked["folder"] / "results.json").read_bytes()
@@ -101,7 +104,7 @@ def test_a_base_with_other_numbers_is_not_mixed_in(sittings):
     note = board.failure(board.plan.jobs["own sasrec base"])
     assert note["how"].startswith("other numbers than its record: metrics") and "--folder" in (
         note["how"])
-    assert board.state(board.plan.jobs["own sasrec adv_cas"]) == "waiting"
+    assert board.states()["own sasrec adv_cas"] == "waiting"
     methods = [r["config"]["method"] for r in read_json(path)["records"]]
     assert methods == ["base", "base+100", "adv_linear"]
 

@@ -61,7 +61,7 @@ def test_the_whole_grid_with_the_choice_and_again_from_what_is_stored(own, few):
     assert epochs == {2, 3}  # of the base and of the others; the trials of ten epochs stand aside
     assert {r["run"] for r in results["records"]} >= {p["better"][0] for p in results["pairs"]}
     board = grid.board_of(**own)
-    assert {board.state(job) for job in board.plan.jobs.values()} == {"done"}
+    assert set(board.states().values()) == {"done"}
     assert grid.status(board, 1)[0].startswith(f"{len(board.plan.jobs)} done, 0 running")
     assert grid.dry_run(board, 1)[-1].startswith(f"0 of {len(board.plan.jobs)} jobs left")
     assert json.loads(grid.run_grid(workers=1, **own).read_text()) == results
@@ -89,11 +89,11 @@ def test_a_failed_job_is_noted_and_the_rest_goes_on(own):
     object.__setattr__(broken, "asked", broken.asked | {"learning_rate": 1e30})
     failed = Queue(only(board, base, control, trial), 1, "cpu", said.append).work()
     assert list(failed) == [control]
-    assert board.state(board.plan.jobs[trial]) == "done"
+    assert board.states()[trial] == "done"
     assert "TrainingError" in failed[control].read_text()
     note = json.loads(failure_note(broken).read_text())
     assert note["how"] == "exit status 1" and note["log"] == str(log_of(broken))
-    assert board.state(broken) == "failed"
+    assert board.states()[broken.name] == "failed"
     assert any(line.startswith(f"failed: {control} (exit status 1") for line in
                grid.status(board, 1))
     assert any(f"FAILED {control}" in line for line in said)
@@ -127,10 +127,10 @@ def test_a_run_that_another_process_makes_is_left_to_it(own, monkeypatch):
     base = next(iter(board.plan.jobs.values()))
     queue = Queue(only(board, base.name), 1, "cpu", print)
     with one_at_a_time(board.folder(base)):
-        assert board.state(base) == "running"
+        assert board.states()[base.name] == "running"
         assert queue._step() is True  # it waits, and starts nothing
         assert queue.running == {} and queue.tried == set()
-    assert board.state(base) == "ready"
+    assert board.states()[base.name] == "ready"
 
 
 def test_nothing_is_stored_yet(own):
@@ -152,7 +152,7 @@ def test_a_queue_that_is_ended_leaves_no_process_and_goes_on(own, tmp_path, how)
     assert within(90, lambda: board.is_running(base))
     os.kill(queue.pid, how)
     assert queue.wait(30) != 0
-    assert within(30, lambda: board.state(base) == "ready")  # its process is gone, too
+    assert within(30, lambda: board.states()[base.name] == "ready")  # its process is gone, too
     assert board.failure(base) is None
 
 
