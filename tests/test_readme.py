@@ -88,6 +88,11 @@ def test_gains_on_real_data_are_those_stored():
         assert holds_zero(difference(place, "adv_cas", "adv_global"))  # "cannot be told apart"
     for method in ("adv_seq", "adv_random"):
         assert holds_zero(difference(BEAUTY, method, "base")), method
+    alone = REAL.pair(VIDEO, "adv_seq", "base")["percent"]
+    assert above_zero(alone) and f"(adv_seq) gains {alone['value']:.0f}% on Video Games" in said
+    score = {method: main_record(REAL.results, *VIDEO, method)["metrics"]["last"]["test"]["ndcg@10"]
+             for method in ("adv_seq", "adv_linear")}
+    assert score["adv_seq"] < score["adv_linear"]
     assert holds_zero(difference(BEAUTY, "adv_cas", "adv_linear"))
     ahead = REAL.pair(VIDEO, "adv_cas", "adv_linear")["percent"]
     assert above_zero(ahead) and f"adv_cas is {ahead['value']:.1f}% ahead on Video Games" in said
