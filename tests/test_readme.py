@@ -127,6 +127,9 @@ def test_losses_under_attack_on_real_data_are_those_stored():
         assert REAL.drop(place, "base", "above clean", k=5)["high"] < 0
     assert holds_zero(REAL.drop(BEAUTY, "base", "spared"))  # "about as much"
     assert above_zero(REAL.drop(VIDEO, "base", "spared"))
+    ahead = REAL.drop(VIDEO, "adv_global", "spared")  # "barely"
+    assert 0 < ahead["low"] < 0.05 and f"it loses {ahead['value']:.1f} points less on Video" in said
+    assert holds_zero(REAL.drop(BEAUTY, "adv_global", "spared"))
     for k in range(1, MOST_REPLACED + 1):  # "at every K"
         assert above_zero(REAL.drop(VIDEO, "base", "spared", "hr@10", k=k)), k
 
