@@ -27,6 +27,9 @@ def recur(rnn: nn.GRU, x: Tensor, step_sizes: Tensor) -> Tensor:
     step_sizes: (steps,) int64 on the host, the sequences that have a token at that step.
     """
     if torch.backends.cudnn.is_acceptable(x):
+        # cuDNN keeps what its backward pass needs in training mode only, and an attack asks a
+        # model in evaluation mode for gradients; one layer has no dropout, so nothing else differs
+        rnn.train(torch.is_grad_enabled())
         return rnn(PackedSequence(x, step_sizes))[0].data
     gates = nn.functional.linear(x, rnn.weight_ih_l0, rnn.bias_ih_l0)
     gates = gates.to(rnn.weight_hh_l0.dtype)  # mixed precision is for products, not for states

@@ -36,3 +36,15 @@ def test_frozen_weights_get_no_gradient():
     recur(layer, x, SIZES).sum().backward()
     torch.testing.assert_close(x.grad, wanted, rtol=0, atol=0)
     assert all(p.grad is None for p in layer.parameters())
+
+
+def test_cudnn_is_asked_in_training_mode_where_a_gradient_is_wanted(monkeypatch):
+    """It refuses the gradients that an attack takes of a model in evaluation mode otherwise."""
+    layer, x = layer_and_input()
+    wanted, modes = recur(layer, x, SIZES), []
+    monkeypatch.setattr(torch.backends.cudnn, "is_acceptable", lambda tensor: True)
+    layer.register_forward_pre_hook(lambda rnn, _: modes.append(rnn.training))
+    torch.testing.assert_close(recur(layer.eval(), x, SIZES), wanted, rtol=0, atol=1e-14)
+    with torch.no_grad():
+        recur(layer.train(), x, SIZES)
+    assert modes == [True, False]  # without a gradient it need not keep what a backward pass wants
