@@ -18,7 +18,7 @@ from .paper import PAPER_BACKBONES, PAPER_DATASETS
 from .plan import Job, plan, stages_of
 from .profiles import KEEPS_RECORDS
 from .results import known_first, repository_root
-from .runs import record_of, stored_attacks
+from .runs import one_at_a_time, record_of, stored_attacks
 from .selection import Choices
 
 
@@ -65,7 +65,8 @@ def run_grid(
 ) -> Path:
     """Make what is missing (with `stored`: nothing), then write `results.json`; returns its path.
 
-    Stored runs are reused, so an interrupted grid goes on where it was. With `keep` it goes on
+    Stored runs are reused, so an interrupted grid goes on where it was; `results.json` is written
+    again as runs come in (see `job_queue.SECONDS_BETWEEN_STORES`). With `keep` it goes on
     from the records of results.json as well, and leaves those of other stages in it.
     workers: processes; None takes one a core, or one a GPU. Other arguments: as `board_of`.
     Raises JobsFailed at the end if a job failed; what could be made is then made and stored.
@@ -73,8 +74,10 @@ def run_grid(
     board = board_of(profile, dataset, backbone, device, stages, folder, keep, **overrides)
     workers = default_workers(device) if workers is None else workers
     number("workers", workers, low=1, kind=int)
-    failed = {} if stored else Queue(board, workers, device).work()
-    path = store(profile, board, results_folder(profile, folder))
+    place = results_folder(profile, folder)
+    failed = {} if stored else Queue(board, workers, device, store=lambda: store(
+        profile, board, place)).work()
+    path = store(profile, board, place)
     if failed:
         lines = [f"{name}: {log}" for name, log in failed.items()]
         raise JobsFailed(f"{len(failed)} job(s) failed, see\n" + "\n".join(lines))
@@ -128,13 +131,17 @@ def store(profile: str, board: Board, folder: Path) -> Path:
     """Write results.json and, where records are kept, the hits beside it; returns the first.
 
     A choice that only stored trials made is written, too: the runs that took it name its values.
+    Records that another queue has added since are kept, and two queues write one after the other.
     """
-    results, new = collect(profile, board)
-    if board.new_choices:
-        board.choices.store()
-    for outcome in new if board.kept else ():
-        write_hits(folder, outcome)
-    return write_json(folder / "results.json", results)
+    with one_at_a_time(folder):
+        if board.kept:
+            board.kept = Kept(folder)
+        results, new = collect(profile, board)
+        if board.new_choices:
+            board.choices.store()
+        for outcome in new if board.kept else ():
+            write_hits(folder, outcome)
+        return write_json(folder / "results.json", results)
 
 
 def collect(profile: str, board: Board) -> tuple[dict, list[Outcome]]:

@@ -27,6 +27,7 @@ from .provenance import ROOT, code_version
 from .runs import one_at_a_time, run, run_attack
 
 SECONDS_BETWEEN_LOOKS = 5.0  # at jobs that other processes do
+SECONDS_BETWEEN_STORES = 900.0  # of results: each takes some seconds, a run at least minutes
 code_version()  # read now, and kept: the sources may change while the queue works
 
 
@@ -83,8 +84,11 @@ class Queue:
     """Works through the jobs of a board, in the order of its plan."""
 
     def __init__(self, board: Board, workers: int, device: str = "auto",
-                 report: Callable[[str], None] = print):
-        self.board, self.workers, self.report = board, workers, report
+                 report: Callable[[str], None] = print,
+                 store: Callable[[], object] | None = None):
+        """store: called as runs come in, so that a machine that is lost takes little with it."""
+        self.board, self.workers, self.report, self.store = board, workers, report, store
+        self.stored, self.unstored = time.monotonic(), False
         self.device = choose_device(device)
         self.running: dict[str, tuple] = {}  # name: (process, slot, start)
         self.tried: set[str] = set()  # a job is tried once a call
@@ -100,6 +104,10 @@ class Queue:
             try:
                 while self._step():
                     pass
+            except KeyboardInterrupt:
+                self._end_all()
+                self._store()
+                raise
             finally:
                 self._end_all()
         self._report_waiting()
@@ -110,17 +118,19 @@ class Queue:
         left = self.board.left()
         self._announce_choices()
         free = [job for job in left if job.name not in self.running]
-        elsewhere = sum(self.board.is_running(job) for job in free)
+        # a lock can be busy under another name: two jobs, one run
         busy = {self.board.lock(self.board.plan.jobs[name]) for name in self.running}
+        elsewhere = len({self.board.lock(job) for job in free if self.board.is_running(job)} - busy)
         for job in free:
             if len(self.running) + elsewhere >= self.workers:
                 break
             lock = self.board.lock(job)
             if (job.name in self.tried or self.board.waits_for(job) or lock is None
                     or lock in busy or self.board.is_running(job)):
-                continue  # a lock can be busy under another name: two jobs, one run
+                continue
             self._start(job)
             busy.add(lock)
+        self._store(SECONDS_BETWEEN_STORES)  # here, so that no core waits for it
         if self.running:
             sentinels = [process.sentinel for process, *_ in self.running.values()]
             full = len(self.running) >= self.workers  # nothing can start before one ends
@@ -164,6 +174,7 @@ class Queue:
             job, minutes = self.board.plan.jobs[name], (time.monotonic() - started) / 60
             if process.exitcode == 0 and self.board.is_here(job):
                 self.report(f"{_now()} done {name}, {minutes:.1f} min")
+                self.unstored |= job.role != "trial"  # results hold the runs, and a choice
                 continue
             self.failed[name] = log_of(job)
             how = (f"exit status {process.exitcode}" if process.exitcode >= 0
@@ -174,6 +185,15 @@ class Queue:
             note = {"how": how, "log": str(log_of(job)), "date": _now()}
             write_json(failure_note(job), note)
             self.report(f"{_now()} FAILED {name} ({how}), see {log_of(job)}")
+
+    def _store(self, seconds: float = 0.0) -> None:
+        """Hand over what came in, where the last time is that long ago."""
+        if self.store and self.unstored and time.monotonic() - self.stored >= seconds:
+            self.stored, self.unstored = time.monotonic(), False
+            try:
+                self.store()
+            except OSError as error:  # a full disk; the runs themselves are on theirs
+                self.report(f"{_now()} the results could not be written: {error}")
 
     def _report_waiting(self) -> None:
         for job in self.board.left():

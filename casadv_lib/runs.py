@@ -100,7 +100,7 @@ def folder_of(config: dict, data: SequenceDataset) -> Path:
 
 @contextlib.contextmanager
 def one_at_a_time(folder: Path):
-    """Hold a run's lock: a second process that wants the same run waits, then reuses it.
+    """Hold the lock of a folder: a second process that wants the same run waits, then reuses it.
 
     The system frees the lock of a process that ends, however it ends.
     """

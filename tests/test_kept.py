@@ -89,6 +89,16 @@ def test_two_sittings_give_what_one_gives(sittings):
     assert (asked["folder"] / "results.json").read_bytes() == before
 
 
+def test_two_queues_keep_each_other_s_records(sittings, monkeypatch, tmp_path):
+    asked, whole = sittings
+    early = grid.board_of(**asked)  # reads the records, and then works for hours
+    grid.run_grid(workers=1, **asked)  # meanwhile another queue adds adv_cas
+    monkeypatch.setenv("CASADV_RUNS", str(tmp_path / "a third machine"))
+    grid.store("paper", early, asked["folder"])
+    results = read_json(asked["folder"] / "results.json")
+    assert without_times(results) == without_times(whole)
+
+
 def test_a_base_with_other_numbers_is_not_mixed_in(sittings):
     asked, _ = sittings
     path = asked["folder"] / "results.json"

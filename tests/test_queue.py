@@ -1,11 +1,13 @@
 """The queue: order, failures, what goes on after a kill, and the same numbers again."""
 
+import dataclasses
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -131,6 +133,57 @@ def test_a_run_that_another_process_makes_is_left_to_it(own, monkeypatch):
         assert queue._step() is True  # it waits, and starts nothing
         assert queue.running == {} and queue.tried == set()
     assert board.states()[base.name] == "ready"
+
+
+def test_a_run_under_two_names_takes_one_core(own, monkeypatch):
+    """As adv_cas, and the sweep's run at the epsilon that was chosen."""
+    board = grid.board_of(**own)
+    base, control, trial = [next(job for job in board.plan.jobs.values() if word in job.name)
+                            for word in (" base", "base+100", "trial")]
+    runs.run(board.config(base), board.data(base), progress=False)
+    twin = dataclasses.replace(trial, name="the same under another name")
+    board.plan.jobs = {job.name: job for job in (base, trial, twin, control)}
+    queue, started = Queue(board, 2, "cpu", print), []
+    queue.running[trial.name] = (SimpleNamespace(sentinel=None), 0, 0.0)
+    monkeypatch.setattr(queue, "_start", lambda job: started.append(job.name))
+    monkeypatch.setattr(queue, "_gather", lambda: None)
+    monkeypatch.setattr(job_queue.connection, "wait", lambda *_: None)
+    with one_at_a_time(board.folder(trial)):  # as its process does
+        assert queue._step() is True
+    assert started == [control.name]
+
+
+def test_results_are_handed_over_as_runs_come_in(own, monkeypatch):
+    board = grid.board_of(**own)
+    base, control = list(board.plan.jobs)[:2]
+    said, seen = [], []
+
+    def store():
+        seen.append(set(queue.running))
+        raise OSError("no space left")
+
+    monkeypatch.setattr(job_queue, "SECONDS_BETWEEN_STORES", 0.0)
+    queue = Queue(only(board, base, control), 1, "cpu", said.append, store)
+    assert queue.work() == {}
+    assert seen[0] == {control}  # after the next job was started
+    assert any("could not be written: no space left" in line for line in said)
+
+
+def test_an_interrupted_queue_hands_over_what_came_in(own, monkeypatch):
+    board = grid.board_of(**own)
+    base, control = list(board.plan.jobs)[:2]
+    seen = []
+    queue = Queue(only(board, base, control), 1, "cpu", print, lambda: seen.append(True))
+    gather = queue._gather
+
+    def interrupted():
+        gather()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(queue, "_gather", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        queue.work()
+    assert seen == [True] and queue.running == {}
 
 
 def test_nothing_is_stored_yet(own):
