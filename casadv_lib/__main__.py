@@ -191,8 +191,9 @@ def _verify(options) -> None:
     wanted = {name: getattr(options, name) for name in ("dataset", "backbone", "method")}
     config = profiles.configure(options.profile, **wanted)
     records = results.load_results(options.profile)["records"]
-    match = [record for record in records if runs.canonical(record["config"])
-             == runs.canonical(config)]
+    own = profiles.identity(runs.canonical(config), "")  # on whatever device it was made
+    match = [record for record in records
+             if profiles.identity(runs.canonical(record["config"]), "") == own]
     if not match:
         raise ValueError(f"no record of {options.profile} has {wanted}; allowed is a method that "
                          "its results.json holds")

@@ -81,6 +81,8 @@ def test_verify_on_the_command_line(toy, runs_folder, stored, config, monkeypatc
     monkeypatch.setattr("casadv_lib.repeat.load_dataset", lambda name: toy)
     assert main(["verify"]) == 0
     assert "toy-run: the same numbers to the last digit" in capsys.readouterr().out
+    stored["config"] = stored["config"] | {"health": "note"}  # how, not what: the same run
+    assert main(["verify"]) == 0
     stored["curve"][-1]["test"]["hr@10"] += 1
     assert main(["verify"]) == 1
     assert "the numbers differ in: curve (test NDCG@10" in capsys.readouterr().err
