@@ -8,13 +8,14 @@ import sys
 import warnings
 
 from . import figures, grid, profiles, repeat, report, results, runs
-from .adversarial import METHODS
+from .adversarial import METHODS, AdversarialSettings
 from .attacks import PICKS, POSITIONS, checked_options
 from .backbones import BACKBONES
 from .checks import number
 from .data import load_dataset
 from .files import write_bytes, write_json
-from .optimisation import choose_device, use_threads
+from .optimisation import TrainingSettings, choose_device, settings_of, use_threads
+from .plan import PAPER_STAGES
 from .provenance import code_version, provenance
 from .training import TrainingError
 
@@ -81,7 +82,8 @@ def _parser() -> argparse.ArgumentParser:
                      f"it (by default for profile {', '.join(profiles.KEEPS_RECORDS)})")
     one.add_argument("--workers", type=int, default=None, help="processes (one a core or GPU)")
     one.add_argument("--stages", nargs="+", default=None, metavar="STAGE",
-                     help="parts of the plan, or all; by default the profile's usual ones")
+                     help="parts of the plan, or all; by default the profile's usual ones. Of "
+                     f"profile paper: {', '.join(stage.name for stage in PAPER_STAGES)}")
     one.add_argument("--dry-run", action="store_true", help="list what is left, and the time")
     one.add_argument("--status", action="store_true", help="show what is done, running, failed")
     one = add("figures", _figures, "draw figures and tables from figures/<profile>/results.json; "
@@ -105,7 +107,11 @@ def _run_options(command) -> None:
 
 
 def _set_option(command) -> None:
-    words = "any setting, repeatable: epochs (phase 1), adv_epochs (phase 2), epsilon, ..."
+    backbones = sorted({name for known in profiles.MODEL_DEFAULTS.values() for name in known})
+    names = ["adv_epochs", *settings_of(AdversarialSettings, TrainingSettings), *backbones]
+    names.remove("seed")  # has an option of its own
+    words = ("any setting, repeatable; adv_epochs is of phase 2, epochs of phase 1. Allowed: "
+             f"{', '.join(names)}, optimizer_state, preset")
     command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
 
 

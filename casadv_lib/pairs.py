@@ -8,7 +8,7 @@ scoreboard read without any run at hand.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import combinations
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
@@ -187,21 +187,26 @@ def _averages(runs: list[tuple[Outcome, list[str]]], resampled: dict[str, Resamp
         return percent(own.run(names[method], metric), own.run(names["base"], metric))
 
     found = []
-    needed = {"base", "adv_cas", *PAPER_BASELINES}
     for backbone in dict.fromkeys(backbone for _, backbone in main):
-        places = [place for place in main if place[1] == backbone and needed <= set(main[place])]
+        places = [place for place in main if place[1] == backbone
+                  and {"base", "adv_cas"} <= set(main[place])]
         if not places:
             continue
-        columns = [(place, metric) for place in places for metric in METRICS]
         where = {"backbone": backbone, "datasets": [name for name, _ in places]}
-        mean = np.mean([gain(place, "adv_cas", metric) for place, metric in columns], axis=0)
+        mean = np.mean([gain(place, "adv_cas", metric) for place in places for metric in METRICS],
+                       axis=0)
         found.append({"what": "gain"} | where | interval(mean))
+        rivals = [place for place in places if set(PAPER_BASELINES) <= set(main[place])]
         more = []
-        for place, metric in columns:  # the second best by the estimate, in every resample
+        for place, metric in product(rivals, METRICS):
+            # the second best by the estimate, the same one in every resample
             second = max((gain(place, m, metric) for m in PAPER_BASELINES), key=lambda g: g[0])
             ratio = percent(gain(place, "adv_cas", metric), second)
             more.append(np.where(second > 0, ratio, np.nan))
-        found.append({"what": "more gain"} | where | interval(np.mean(more, axis=0)))
+        if more:
+            found.append({"what": "more gain", "backbone": backbone,
+                          "datasets": [name for name, _ in rivals]}
+                         | interval(np.mean(more, axis=0)))
         sparse = [place for place in places if place[0] in PAPER_SPARSE]
         dense = [place for place in places if place[0] == "ml-1m"]
         for place in sparse if dense else ():

@@ -31,7 +31,7 @@ class Reading:
 
 
 READINGS = tuple(Reading(number, *row) for number, row in enumerate((
-    ("Is C in [0, 1] (Algorithm 1) or at least 1 (Section 4.2)?",
+    ("Is C in [0, 1] (Section 4.2) or at least 1 (Section 4.1)?",
      "at least 1, as Eq. 11 gives it", "1 + min-max", "cascade_norm"),
     ("What does 'average renormalised to 1' mean?", "mean of the weights 1/C is 1",
      "mean of C is 1", "weight_mean"),

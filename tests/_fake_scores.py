@@ -118,7 +118,8 @@ def averages_part(gain, more, sparse, last_ndcg, last_hr, datasets=("beauty", "v
         where = {"backbone": backbone, "datasets": list(datasets)}
         found += [{"what": "gain"} | where | bounds(gain, 1.0),
                   {"what": "more gain"} | where | bounds(more, 1.0),
-                  {"what": "sparse", "sparse": "beauty"} | where | bounds(sparse, 1.0)]
+                  *({"what": "sparse", "sparse": name} | where | bounds(sparse, 1.0)
+                    for name in ("beauty", "video", "clothing"))]
     return found + [{"what": "last item", "dataset": "video", "metric": metric}
                     | bounds(value, 1.0)
                     for metric, value in (("ndcg@10", last_ndcg), ("hr@10", last_hr))]

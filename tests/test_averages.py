@@ -64,9 +64,23 @@ def test_sparse_against_dense(found):
         for m in ("ndcg@10", "hr@10")]))
 
 
-def test_a_data_set_without_all_methods_stands_aside():
+def test_a_data_set_without_adv_cas_stands_aside():
     made = world("beauty", "00000001", (0, 1, 2, 3, 5), 0)
     made += world("video", "00000002", (0, 2, 1, 1, 3), 1)[:-1]
     averages = pairs.of_runs(made)["averages"]
     assert [row["datasets"] for row in averages if row["what"] == "gain"] == [["beauty"]]
     assert not [row for row in averages if row["what"] == "sparse"]
+
+
+def test_a_gain_needs_no_rivals_and_the_second_best_all_of_them():
+    made = world("beauty", "00000001", (0, 1, 2, 3, 5), 0)
+    made += [one for one in world("video", "00000002", (0, 2, 1, 1, 3), 1)
+             if one[0].config["method"] != "adv_seq"]
+    of = {row["what"]: row["datasets"] for row in pairs.of_runs(made)["averages"]}
+    assert of == {"gain": ["beauty", "video"], "more gain": ["beauty"]}
+
+
+def test_a_second_best_that_gains_nothing_in_a_resample_leaves_no_interval():
+    made = world("beauty", "00000001", (0, 0, 0, 0, 5), 0)
+    [row] = [row for row in pairs.of_runs(made)["averages"] if row["what"] == "more gain"]
+    assert row["low"] is None and row["high"] is None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -189,8 +190,6 @@ def test_command_line_ends_with_a_line_a_split(data_file, runs_folder, capsys):
     ],
 )
 def test_bad_input_is_named_before_any_work(arguments, said, runs_folder, capsys):
-    import re
-
     assert main(["run", *arguments]) == 2
     captured = capsys.readouterr()
     assert re.search(said, captured.err) and "Traceback" not in captured.err
@@ -201,7 +200,12 @@ def test_help_of_every_command(capsys):
     for command in ("run", "attack", "grid", "figures", "data"):
         with pytest.raises(SystemExit) as stop:
             main([command, "--help"])
-        assert stop.value.code == 0 and len(capsys.readouterr().out) > 150
+        said = capsys.readouterr().out
+        assert stop.value.code == 0 and len(said) > 150
+        if command in ("run", "grid"):  # every setting is named
+            names = set(re.findall(r"\w+", said[said.index("Allowed:"):]))
+            own = {"profile", "dataset", "backbone", "method", "seed"}
+            assert set(profiles.configure("paper", "beauty", "sasrec", "adv_cas")) - own <= names
 
 
 def test_presets_and_profiles():
