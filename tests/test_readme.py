@@ -16,7 +16,7 @@ from casadv_lib.paper import (
     SMALL_PERCENT,
     paper_numbers,
 )
-from casadv_lib.results import load_results, main_record
+from casadv_lib.results import METRICS, load_results, main_record
 from casadv_lib.series import series
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -88,6 +88,8 @@ def test_gains_on_real_data_are_those_stored():
         assert holds_zero(difference(place, "adv_cas", "adv_global"))  # "cannot be told apart"
     for method in ("adv_seq", "adv_random"):
         assert holds_zero(difference(BEAUTY, method, "base")), method
+    random = REAL.pair(VIDEO, "adv_random", "base")["percent"]
+    assert above_zero(random) and f"(adv_random) gain {random['value']:.0f}%" in said
     alone = REAL.pair(VIDEO, "adv_seq", "base")["percent"]
     assert above_zero(alone) and f"(adv_seq) gains {alone['value']:.0f}% on Video Games" in said
     score = {method: main_record(REAL.results, *VIDEO, method)["metrics"]["last"]["test"]["ndcg@10"]
@@ -98,8 +100,10 @@ def test_gains_on_real_data_are_those_stored():
     assert above_zero(ahead) and (
         f"adv_cas is {ahead['value']:.1f}% ahead in NDCG@10 on Video Games, not in HR@10" in said)
     assert holds_zero(REAL.pair(VIDEO, "adv_cas", "adv_linear", metric="hr@10")["difference"])
-    for term in ("adv_cas_1", "adv_cas_2"):  # "at least as well as both"
-        assert not above_zero(difference(BEAUTY, "adv_cas", term))
+    for place in (BEAUTY, VIDEO):
+        assert not above_zero(difference(place, "adv_cas", "adv_cas_1"))  # "at least as well"
+        behind = REAL.pair(place, "adv_cas", "adv_cas_2")["percent"]
+        assert behind["high"] < 0 and round(behind["value"]) == -1
 
 
 def test_no_gain_of_gru4rec_is_what_is_stored():
@@ -109,6 +113,13 @@ def test_no_gain_of_gru4rec_is_what_is_stored():
     for method in LEVEL_2:
         found = REAL.pair(place, method, "base")
         assert holds_zero(found["difference"]) and round(found["percent"]["value"]) == 4, method
+    cost = {m: REAL.drop(place, m, "change")["value"] for m in ("base", "adv_cas")}
+    said = " ".join(TEXT.split())
+    assert (f"the last one costs the base {-cost['base']:.0f}% of NDCG@10 and adv_cas "
+            f"{-cost['adv_cas']:.0f}%") in said
+    for metric in METRICS:
+        for k in range(1, MOST_REPLACED + 1):
+            assert holds_zero(REAL.drop(place, "base", "spared", metric, k=k)), (metric, k)
     base = main_record(REAL.results, *place, "base")["metrics"]["last"]["test"]["ndcg@10"]
     assert abs(base / paper_numbers()["table3"]["gru4rec"]["beauty"]["base"][0] - 1) < 0.02
 
