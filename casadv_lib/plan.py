@@ -25,6 +25,9 @@ ATTACKED = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")  # Figures
 REPEATED = ("base", "adv_linear", "adv_global", "adv_cas")  # the methods run with more seeds
 PAPER_VALUES = {"batch": {"scope": "batch", "epsilon": 10.0, "lambda1": 1.0},
                 "literal": {"preset": "literal"}}
+# These ask what a value does, so a model that collapses is an answer and no mistake: the run goes
+# on, and its scores say it. A loss that is no number still stops it.
+ASKING = {"trial": {"health": "note"}, "sweep": {"health": "note"}, "values": {"health": "note"}}
 
 
 @dataclass(frozen=True)
@@ -164,18 +167,20 @@ def _add_stage(found: Plan, profile: str, stage: Stage, options: dict) -> None:
     place = f"{Path(stage.dataset or PROFILES[profile]['dataset']).stem} {stage.backbone}"
     select = stage.select and not {"epsilon", "lambda1"} & options.keys()
 
-    def asked(method, seed=0, **more):
+    def asked(method, role, seed=0, **more):
         return {"profile": profile, "dataset": stage.dataset, "backbone": stage.backbone,
-                "method": method, "seed": seed} | options | more
+                "method": method, "seed": seed} | ASKING.get(role, {}) | options | more
 
     def base(seed):
         words = f"{place} base" + (f" seed {seed}" if seed else "")
-        return found.add(Job(words, stage.name, "seed" if seed else "main", asked("base", seed)))
+        role = "seed" if seed else "main"
+        return found.add(Job(words, stage.name, role, asked("base", role, seed)))
 
     def trial_names(family):
         return [found.add(Job(
             f"{place} trial {family} epsilon {c['epsilon']:g} lambda1 {c['lambda1']:g}",
-            stage.name, "trial", asked(family, **c, adv_epochs=TRIAL_EPOCHS), needs=(base(0),),
+            stage.name, "trial", asked(family, "trial", **c, adv_epochs=TRIAL_EPOCHS),
+            needs=(base(0),),
         )) for c in CANDIDATES[family]]  # fmt: skip
 
     def add(words, role, method, seed=0, *, chosen=True, **more):
@@ -184,8 +189,8 @@ def _add_stage(found: Plan, profile: str, stage: Stage, options: dict) -> None:
             return base(seed)
         family = FAMILY.get(method) if select and chosen else None
         needs = [base(seed), *(trial_names(family) if family else ())]
-        return found.add(Job(f"{place} {words}", stage.name, role, asked(method, seed, **more),
-                             family, needs=tuple(needs)))
+        return found.add(Job(f"{place} {words}", stage.name, role,
+                             asked(method, role, seed, **more), family, needs=tuple(needs)))
 
     for seed in stage.seeds:
         role, words = ("seed", f" seed {seed}") if seed else ("main", "")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .files import read_json
+from .profiles import NOT_IDENTITY
 
 METRICS = {"ndcg@10": "NDCG@10", "hr@10": "HR@10"}
 BACKBONE_NAMES = {"sasrec": "SASRec", "gru4rec": "GRU4Rec", "causalcnn": "causal CNN"}
@@ -149,7 +150,8 @@ def epsilon_sweep(results: dict, dataset: str, backbone: str, method: str = "adv
     for record in records_of(results, dataset, backbone, method):
         if set(record.get("roles", ("main",))) <= ASIDE:
             continue
-        rest = {name: v for name, v in record["config"].items() if name != "epsilon"}
+        rest = {name: v for name, v in record["config"].items()
+                if name not in ("epsilon", *NOT_IDENTITY)}
         family = families.setdefault(json.dumps(rest, sort_keys=True, default=str), {})
         family.setdefault(float(record["config"]["epsilon"]), record)
     sweep = max(families.values(), key=len, default={})

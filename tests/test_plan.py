@@ -1,13 +1,11 @@
 """The plan: which jobs a profile has, in which order, and what each needs."""
 
-import json
-
 import pytest
 
 from casadv_lib import plan as planning
 from casadv_lib.adversarial import PRESETS
 from casadv_lib.plan import CORE, EPSILONS, PAPER_STAGES, plan, stages_of
-from casadv_lib.profiles import PROFILES
+from casadv_lib.profiles import PROFILES, identity
 from casadv_lib.readings import COMPARED
 from casadv_lib.results import METHOD_ORDER
 from casadv_lib.selection import CANDIDATES
@@ -23,7 +21,7 @@ def test_the_quick_plan():
     found = plan("quick", stages_of("quick"))
     for backbone in ("sasrec", "gru4rec"):
         chosen = {"epsilon": 3.0, "lambda1": 0.1}
-        own = {json.dumps(c, sort_keys=True): c for c in configs(found, chosen)
+        own = {identity(c, ""): c for c in configs(found, chosen)
                if c["backbone"] == backbone}.values()
         assert {c["method"] for c in own} == set(METHOD_ORDER)
         guided = [c for c in own if c["method"] == "adv_cas"]
@@ -45,6 +43,16 @@ def test_a_preset_overrules_what_was_chosen():
     [job] = [job for job in found.of_role("switch") if job.name.endswith(" literal")]
     config = job.config({"epsilon": 3.0, "lambda1": 0.1})
     assert config.items() >= PRESETS["literal"].items()
+
+
+def test_a_run_that_asks_what_a_value_does_goes_on_after_a_collapse():
+    """Its scores are the answer; a run of a method that collapses is to be looked at."""
+    found = plan("paper", stages_of("paper"))
+    of = {role: {job.asked.get("health") for job in found.of_role(role)}
+          for role in ("trial", "sweep", "values", "main")}
+    assert of == {"trial": {"note"}, "sweep": {"note"}, "values": {"note"}, "main": {None}}
+    strict = plan("paper", stages_of("paper", names=["sweep-sasrec"]), health="stop")
+    assert {job.asked["health"] for job in strict.of_role("sweep")} == {"stop"}
 
 
 def test_a_job_comes_after_all_that_it_needs():
