@@ -33,8 +33,9 @@ class Reading:
 READINGS = tuple(Reading(number, *row) for number, row in enumerate((
     ("Is C in [0, 1] (Section 4.2) or at least 1 (Section 4.1)?",
      "at least 1, as Eq. 11 gives it", "1 + min-max", "cascade_norm"),
-    ("What does 'average renormalised to 1' mean?", "mean of the weights 1/C is 1",
-     "mean of C is 1", "weight_mean"),
+    ("Which mean is 1 when 'the average cascade values' are re-normalised (Section 5.5)?",
+     "that of the weights 1/C, so that all methods perturb alike", "that of C, to the letter",
+     "weight_mean"),
     ("Does a user count itself in the cross term?", "no (Eq. 11)", "yes (Algorithm 1)",
      "count_self"),
     ("Which histories feed C?", "the training inputs only", "none offered: others would leak", ""),
@@ -64,6 +65,8 @@ READINGS = tuple(Reading(number, *row) for number, row in enumerate((
     ("Sign of the gradient (Section 4.1's FGSM) or its direction (Eq. 7, 9)?", "the direction",
      "the sign", "direction"),
     ("Eq. 9 prints a derivative by the embedding; by what?", "by w", "none offered: a slip", ""),
+    ("Which items are negatives? (Eq. 5 excludes the target alone.)",
+     "those that the user has not met in training", "none offered", ""),
 ), start=1))  # fmt: skip
 
 # name: (number of the reading, settings over the defaults)

@@ -63,7 +63,8 @@ def swept(data: SequenceDataset, epsilons: Sequence[float], profile: str, **aske
         for record in results["records"]:
             key = identity(record["config"], record["provenance"]["data_hash"])
             records.setdefault(key, record)
-    return results | {"records": list(records.values())}, ranks
+    kept = {"records": list(records.values()), "selection": stored.get("selection", [])}
+    return results | kept, ranks
 
 
 def position_sizes(model: Backbone, data: SequenceDataset, batch_size: int = 128,

@@ -13,7 +13,7 @@ import pandas as pd
 import papermill
 import pytest
 
-from casadv_lib import batch
+from casadv_lib import batch, report
 from casadv_lib.stamps import code_hash, library_hash
 
 NOTEBOOKS = batch.committed()
@@ -116,6 +116,20 @@ def test_outputs_hold_no_error_path_or_address(notebook):
         for text in texts_of(cell):
             assert not MACHINE.search(text), text
             assert not ADDRESS.search(text), text
+
+
+def test_what_is_computed_by_hand_agrees(notebook):
+    for cell in code_cells(notebook):
+        for text in texts_of(cell):
+            assert not re.search(r"agree.*False", text), text
+
+
+def test_the_scoreboard_shown_is_that_of_the_stored_records():
+    [path] = [path for path in NOTEBOOKS if path.stem.startswith("11_")]
+    shown = "\n".join(output["data"]["text/markdown"] for cell in code_cells(nbformat.read(path, 4))
+                      for output in cell.outputs if "text/markdown" in output.get("data", {}))
+    assert report.scoreboard_part(report.stored_results()) in shown, (
+        "run it again: python -m casadv_lib.batch --refresh 11")
 
 
 def test_outputs_are_of_this_code(notebook, path):

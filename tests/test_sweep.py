@@ -32,7 +32,8 @@ def test_swept_makes_each_run_once_and_takes_stored_records(toy, runs_folder):
     # stored records are enough: no run is made for them
     for path in runs_folder.glob("*/metrics.json"):
         path.unlink()
-    again, none = sweep.swept(toy, [0.5, 1.0], stored=results, **asked)
+    again, none = sweep.swept(toy, [0.5, 1.0], stored=results | {"selection": ["tried"]}, **asked)
+    assert again["selection"] == ["tried"] and results["selection"] == []  # for notebook 07
     assert again["records"] == results["records"] and none == {}
     words = sweep.sweep_claims(again, none, "synthetic", "gru4rec").verdict
     assert words[0] == "no interval" and words[1] == "not in the sweep"
