@@ -16,7 +16,7 @@ from casadv_lib.paper import (
     SMALL_PERCENT,
     paper_numbers,
 )
-from casadv_lib.results import METRICS, load_results, main_record
+from casadv_lib.results import METRICS, epsilon_sweep, load_results, main_record
 from casadv_lib.series import series
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -122,6 +122,21 @@ def test_no_gain_of_gru4rec_is_what_is_stored():
             assert holds_zero(REAL.drop(place, "base", "spared", metric, k=k)), (metric, k)
     base = main_record(REAL.results, *place, "base")["metrics"]["last"]["test"]["ndcg@10"]
     assert abs(base / paper_numbers()["table3"]["gru4rec"]["beauty"]["base"][0] - 1) < 0.02
+
+
+def test_the_edge_of_epsilon_is_what_is_stored():
+    said = " ".join(TEXT.split())
+    sweep, base = epsilon_sweep(REAL.results, *VIDEO), REAL.run(VIDEO, "base")
+    change = {epsilon: REAL.of_runs(sweep[epsilon]["run"], base)["percent"]
+              for epsilon in (1.0, 10.0, 20.0, 30.0)}
+    assert (f"adv_cas gains {change[1.0]['value']:.0f}% at epsilon 1 and "
+            f"{change[10.0]['value']:.0f}% at epsilon 10; at 20 it is "
+            f"{-change[20.0]['value']:.0f}% below the base") in said
+    assert above_zero(change[1.0]) and above_zero(change[10.0]) and change[20.0]["high"] < 0
+    lost = sweep[30.0]["metrics"]["last"]["test"]["ndcg@10"]
+    assert f"all users get one list (NDCG@10 {lost:.4f})" in said
+    validation = {e: one["metrics"]["last"]["validation"]["ndcg@10"] for e, one in sweep.items()}
+    assert max(validation, key=validation.get) == 10.0  # "the best value here, too"
 
 
 def test_losses_under_attack_on_real_data_are_those_stored():
