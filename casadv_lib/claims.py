@@ -315,12 +315,18 @@ def survives_best_base(evidence: Evidence, place: Place) -> Finding:
 def paper_values_help(scope: str) -> Callable[[Evidence, Place], Finding]:
     def test(evidence: Evidence, place: Place) -> Finding:
         base = evidence.run(place, "base")
-        pairs = {}
-        for method in ("adv_global", "adv_cas"):
-            [run] = evidence.with_role(place, method, "values", scope=scope).values()
-            pairs[method] = evidence.of_runs(run, base)
-        return Finding(pairs["adv_cas"]["percent"], "%", above_zero(
-            pair["difference"] for pair in pairs.values()), "adv_cas over base")
+        pairs = [evidence.of_runs(run, base) for run in evidence.paper_values(place, scope)]
+        return Finding(pairs[1]["percent"], "%", above_zero(
+            pair["difference"] for pair in pairs), "adv_cas over base")
+    return test
+
+
+def weights_help_at_paper_values(scope: str) -> Callable[[Evidence, Place], Finding]:
+    def test(evidence: Evidence, place: Place) -> Finding:
+        equal, guided = evidence.paper_values(place, scope)
+        pair = evidence.of_runs(guided, equal)
+        return Finding(pair["percent"], "%", above_zero([pair["difference"]]),
+                       "adv_cas over adv_global")
     return test
 
 

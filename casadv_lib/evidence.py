@@ -69,6 +69,13 @@ class Evidence:
             raise MissingRecords(f"the attack {name} on the run {run} has no such one on adv_cas")
         return found[what]
 
+    def paper_values(self, place: tuple[str, str], scope: str) -> tuple[str, str]:
+        """The runs of adv_global and adv_cas at the paper's epsilon and lambda; scope: "batch" or
+        "literal" (see `plan.PAPER_VALUES`)."""
+        [equal] = self.with_role(place, "adv_global", "values", scope=scope).values()
+        [guided] = self.with_role(place, "adv_cas", "values", scope=scope).values()
+        return equal, guided
+
     def averages(self, what: str, **where) -> list[dict]:
         """The averages of one kind; MissingRecords where there is none."""
         found = [row for row in self.results.get("averages", ())

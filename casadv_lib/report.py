@@ -124,11 +124,11 @@ def _paper_values(evidence: Evidence, place: tuple[str, str]) -> list[str]:
     said = []
     for scope, words in (("batch", "over the batch"), ("literal", "as Eq. 7 and 9 are printed")):
         with suppress(MissingRecords):
-            base, each = evidence.run(place, "base"), []
-            for method in ("adv_global", "adv_cas"):
-                [run] = evidence.with_role(place, method, "values", scope=scope).values()
-                each.append(f"{method} {in_words(evidence.of_runs(run, base)['percent'])}")
-            said.append(f"{words}: {', '.join(each)}")
+            base, (equal, guided) = evidence.run(place, "base"), evidence.paper_values(place, scope)
+            each = [f"{method} {in_words(evidence.of_runs(run, base)['percent'])}"
+                    for method, run in (("adv_global", equal), ("adv_cas", guided))]
+            apart = in_words(evidence.of_runs(guided, equal)["percent"])
+            said.append(f"{words}: {', '.join(each)}, {apart} apart")
     return [f"With the paper's epsilon 10 and lambda 1 against the base, norms {'; '.join(said)}."
             ] if said else []
 

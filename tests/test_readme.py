@@ -106,6 +106,21 @@ def test_gains_on_real_data_are_those_stored():
         assert behind["high"] < 0 and round(behind["value"]) == -1
 
 
+def test_what_the_paper_s_own_values_do_is_what_is_stored():
+    said = " ".join(TEXT.split())
+    equal, guided = REAL.paper_values(BEAUTY, "batch")
+    ahead, base = REAL.of_runs(guided, equal)["percent"], REAL.run(BEAUTY, "base")
+    assert above_zero(ahead) and f"adv_cas is {ahead['value']:.1f}% ahead of adv_global" in said
+    assert f"the cascade's are {ahead['value']:.0f}% ahead on Beauty" in said
+    gains = [REAL.of_runs(run, base)["percent"] for run in (guided, equal)]
+    assert all(map(above_zero, gains))
+    linear = REAL.pair(BEAUTY, "adv_linear", "base")["percent"]["value"]
+    least = min(REAL.pair(BEAUTY, m, "base")["percent"]["value"] for m in ("adv_global", "adv_cas"))
+    assert gains[1]["value"] < gains[0]["value"] < min(least, linear)
+    assert (f"{gains[0]['value']:.1f}% and {gains[1]['value']:.1f}% over the base, and less than "
+            f"adv_linear's {linear:.1f}%") in said
+
+
 def test_no_gain_of_gru4rec_is_what_is_stored():
     place = ("beauty", "gru4rec")
     printed = [table3_change(place, method) for method in LEVEL_2]
