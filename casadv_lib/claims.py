@@ -325,7 +325,8 @@ def weights_help_at_paper_values(scope: str) -> Callable[[Evidence, Place], Find
     def test(evidence: Evidence, place: Place) -> Finding:
         equal, guided = evidence.paper_values(place, scope)
         pair = evidence.of_runs(guided, equal)
-        return Finding(pair["percent"], "%", above_zero([pair["difference"]]),
+        base = evidence.of_runs(guided, evidence.run(place, "base"))  # the better of two ruins?
+        return Finding(pair["percent"], "%", above_zero([pair["difference"], base["difference"]]),
                        "adv_cas over adv_global")
     return test
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pandas as pd
 
-from .evidence import Evidence, in_words
+from .evidence import Evidence, above_zero, in_words
 from .plan import plan, stages_of
 from .readme import with_part
 from .results import (
@@ -127,8 +127,9 @@ def _paper_values(evidence: Evidence, place: tuple[str, str]) -> list[str]:
             base, (equal, guided) = evidence.run(place, "base"), evidence.paper_values(place, scope)
             each = [f"{method} {in_words(evidence.of_runs(run, base)['percent'])}"
                     for method, run in (("adv_global", equal), ("adv_cas", guided))]
-            apart = in_words(evidence.of_runs(guided, equal)["percent"])
-            said.append(f"{words}: {', '.join(each)}, {apart} apart")
+            if above_zero([evidence.of_runs(guided, base)["difference"]])[0]:
+                each.append(in_words(evidence.of_runs(guided, equal)["percent"]) + " apart")
+            said.append(f"{words}: {', '.join(each)}")
     return [f"With the paper's epsilon 10 and lambda 1 against the base, norms {'; '.join(said)}."
             ] if said else []
 

@@ -121,6 +121,14 @@ def test_what_the_paper_s_own_values_do_is_what_is_stored():
             f"adv_linear's {linear:.1f}%") in said
 
 
+def test_what_the_letter_of_the_equations_does_is_what_is_stored():
+    said, base = " ".join(TEXT.split()), REAL.run(BEAUTY, "base")
+    lost = [REAL.of_runs(run, base)["percent"] for run in REAL.paper_values(BEAUTY, "literal")]
+    assert all(bound["high"] < 0 for bound in lost)
+    assert (f"leaves adv_global {-lost[0]['value']:.0f}% and adv_cas {-lost[1]['value']:.0f}% "
+            "below the base on Beauty") in said
+
+
 def test_no_gain_of_gru4rec_is_what_is_stored():
     place = ("beauty", "gru4rec")
     printed = [table3_change(place, method) for method in LEVEL_2]
