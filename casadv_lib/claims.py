@@ -1,7 +1,8 @@
 """The claims of the paper (and some questions of ours) as data: sentence, rule, conditions.
 
 A claim is tested at places, each a data set and a backbone. The test looks up intervals and
-returns conditions that hold or not; `scoreboard.verdict` turns them into a word.
+returns conditions that hold or not; `scoreboard.verdict` turns them into a word. Here are the
+tests about accuracy; those about robustness and time are in `claims_robustness`.
 """
 
 from __future__ import annotations
@@ -12,24 +13,21 @@ from dataclasses import dataclass
 
 from .evidence import Evidence, above_zero
 from .paper import (
-    MOST_REPLACED,
     PAPER_BACKBONES,
     PAPER_BASELINES,
-    PAPER_BEST_EPSILON,
     PAPER_DATASETS,
-    PAPER_LAST_DROP_PERCENT,
     PAPER_MEAN_GAIN_PERCENT,
     PAPER_MORE_GAIN_PERCENT,
     PAPER_SPARSE,
-    SMALL_PERCENT,
+    paper_change,
     paper_numbers,
 )
 from .results import METRICS, MissingRecords, main_record
+from .sweep import SENTENCES
 
 Place = tuple[str, str]
 ALL = tuple((dataset, backbone) for backbone in PAPER_BACKBONES for dataset in PAPER_DATASETS)
 VIDEO = tuple(("video", backbone) for backbone in PAPER_BACKBONES)
-ALREADY_EPSILON, TOO_LARGE = 1.0, 30.0  # Section 5.5
 CONVERGED_EPOCHS = 500  # Section 5.5
 HARDLY_PERCENT = 5  # a gain that "hardly" is one; a wider interval would settle nothing
 
@@ -62,12 +60,6 @@ class Claim:
     places: tuple[Place, ...]
     test: Callable[[Evidence, Place], Finding]
     paper: Callable[[Place], str] = lambda place: ""
-
-
-def table3_change(place: Place, method: str, metric: int = 0) -> float:
-    """The paper's change against the base in percent, Table 3."""
-    row = paper_numbers()["table3"][place[1]][place[0]]
-    return 100 * (row[method][metric] / row["base"][metric] - 1)
 
 
 def signed(value: float) -> str:
@@ -106,15 +98,15 @@ def mean_gain(evidence: Evidence, place: Place) -> Finding:
 
 def _paper_mean(backbone: str, datasets: list[str]) -> float:
     there = [name for name in datasets if name in PAPER_DATASETS]
-    return sum(table3_change((name, backbone), "adv_cas", metric)
-               for name in there for metric in (0, 1)) / (2 * len(there)) if there else math.nan
+    return sum(paper_change(name, backbone, "adv_cas", metric) for name in there
+               for metric in METRICS) / (len(METRICS) * len(there)) if there else math.nan
 
 
 def _paper_more(backbone: str, datasets: list[str]) -> float:
     ratios = []
     for name in (name for name in datasets if name in PAPER_DATASETS):
-        for metric in (0, 1):
-            of = {m: table3_change((name, backbone), m, metric)
+        for metric in METRICS:
+            of = {m: paper_change(name, backbone, m, metric)
                   for m in (*PAPER_BASELINES, "adv_cas")}
             ratios.append(100 * (of["adv_cas"] / max(of[m] for m in PAPER_BASELINES) - 1))
     return sum(ratios) / len(ratios) if ratios else math.nan
@@ -201,103 +193,35 @@ def paper_terms(place: Place) -> str:
                           - 1))
 
 
+def _of_sentence(evidence: Evidence, place: Place, name: str) -> dict:
+    """{(better epsilon, worse epsilon or "base"): their pair} of a sentence on Figure 4."""
+    found = {}
+    for better, worse in SENTENCES[name].values():
+        epsilon, run = evidence.swept(place, better)
+        other, rival = ("base", evidence.run(place, "base")) if worse is None else (
+            evidence.swept(place, worse))
+        found[epsilon, other] = evidence.of_runs(run, rival)
+    return found
+
+
 def small_epsilon_helps(evidence: Evidence, place: Place) -> Finding:
-    _, run = evidence.swept(place, lambda e: math.isclose(e, ALREADY_EPSILON))
-    pair = evidence.of_runs(run, evidence.run(place, "base"))
+    [pair] = _of_sentence(evidence, place, "small").values()
     return Finding(pair["percent"], "%", above_zero([pair["difference"]]), "epsilon 1 over base")
 
 
 def best_epsilon(evidence: Evidence, place: Place) -> Finding:
-    ends = PAPER_BEST_EPSILON
-    outside, worse = evidence.swept(place, lambda e: not ends[0] <= e <= ends[1])
-    found = {}
-    for end in ends:
-        _, better = evidence.swept(place, lambda e, end=end: math.isclose(e, end))
-        found[end] = evidence.of_runs(better, worse)["difference"]
-    least = min(ends, key=lambda end: found[end]["value"])
-    return Finding(found[least], "NDCG@10", above_zero(found.values()),
+    found = {of: pair["difference"] for of, pair in _of_sentence(evidence, place, "best").items()}
+    least, outside = min(found, key=lambda of: found[of]["value"])
+    return Finding(found[least, outside], "NDCG@10", above_zero(found.values()),
                    f"epsilon {least:g}, the less good end, over {outside:g}")
 
 
 def large_epsilon_falls(evidence: Evidence, place: Place) -> Finding:
-    limit, better = evidence.swept(place, lambda e: math.isclose(e, TOO_LARGE))
-    _, worse = evidence.swept(place, lambda e: e > TOO_LARGE)
-    base = evidence.of_runs(better, evidence.run(place, "base"))
-    falls = evidence.of_runs(better, worse)["difference"]
-    return Finding(base["percent"], "%", above_zero([base["difference"], falls]),
+    found = _of_sentence(evidence, place, "large")
+    [(limit, base)] = [(of[0], pair) for of, pair in found.items() if of[1] == "base"]
+    return Finding(base["percent"], "%",
+                   above_zero(pair["difference"] for pair in found.values()),
                    f"epsilon {limit:g} over base")
-
-
-def early_items_cost_little(evidence: Evidence, place: Place) -> Finding:
-    changes = {position: evidence.drop(place, "base", "change", positions=position)
-               for position in ("first", "middle")}
-    worst = min(changes, key=lambda position: changes[position]["value"])
-    little = [bound["low"] is not None and bound["low"] > -SMALL_PERCENT
-              for bound in changes.values()]
-    return Finding(changes[worst], "%", little, f"the {worst} item, NDCG@10")
-
-
-def last_item_costs(evidence: Evidence, place: Place) -> Finding:
-    rows = {row["metric"]: row for row in evidence.averages("last item", dataset=place[0])}
-    conditions = []
-    for metric, row in rows.items():
-        printed = -PAPER_LAST_DROP_PERCENT[metric]
-        known = row["low"] is not None
-        conditions += [known and row["high"] < 0, known and row["low"] <= printed <= row["high"]]
-    other = rows["hr@10"]["value"]
-    return Finding(rows["ndcg@10"], "%", conditions,
-                   f"NDCG@10; HR@10 {'no number' if other is None else signed(other)}")
-
-
-def paper_last_item(place: Place) -> str:
-    return (f"{-PAPER_LAST_DROP_PERCENT['ndcg@10']:.1f}%; "
-            f"HT@10 {-PAPER_LAST_DROP_PERCENT['hr@10']:.1f}%")
-
-
-def last_item_is_spared(evidence: Evidence, place: Place) -> Finding:
-    spared = {m: evidence.drop(place, m, "spared") for m in ("base", "adv_linear", "adv_global")}
-    least = min(spared, key=lambda method: spared[method]["value"])
-    return Finding(spared[least], "points", above_zero(spared.values()), f"less than {least}")
-
-
-def _spared_by_k(evidence: Evidence, place: Place) -> list[dict]:
-    """By how many points adv_cas loses less than the base, for K = 1, 2, ..."""
-    return [evidence.drop(place, "base", "spared", "hr@10", k=k)
-            for k in range(1, MOST_REPLACED + 1)]
-
-
-def decay_is_slower(evidence: Evidence, place: Place) -> Finding:
-    spared = _spared_by_k(evidence, place)
-    return Finding(spared[-1], "points", above_zero(spared), "HR@10 at K = 5")
-
-
-def decay_is_alike(evidence: Evidence, place: Place) -> Finding:
-    spared = _spared_by_k(evidence, place)
-    alike = [bound["low"] is not None and bound["low"] <= 0 <= bound["high"] for bound in spared]
-    return Finding(spared[-1], "points", alike, "HR@10 at K = 5")
-
-
-def attacked_is_above_clean(evidence: Evidence, place: Place) -> Finding:
-    found = evidence.drop(place, "base", "above clean", "hr@10", k=5)
-    return Finding(found, "HR@10", above_zero([found]), "attacked adv_cas over clean base")
-
-
-def added_time(evidence: Evidence, place: Place) -> Finding:
-    base, guided = (main_record(evidence.results, *place, m) for m in ("base", "adv_cas"))
-    if base["provenance"]["hardware"] != guided["provenance"]["hardware"]:
-        raise MissingRecords("the two were timed on different machines")
-    epochs = guided["config"]["adv_epochs"] / base["config"]["epochs"]
-    ratio = guided["seconds"]["per_epoch"] / base["seconds"]["per_epoch"]
-    added = 100 * ratio * epochs
-    printed = paper_time()
-    return Finding({"value": added, "low": None, "high": None}, "%",
-                   [added <= printed, added <= 2 * printed],
-                   f"an epoch takes {ratio:.2f} of the base's")
-
-
-def paper_time() -> float:
-    paper = paper_numbers()["section57_efficiency"]
-    return 100 * paper["adversarial_100_epochs_minutes"] / paper["base_500_epochs_minutes"]
 
 
 def survives_control(evidence: Evidence, place: Place) -> Finding:

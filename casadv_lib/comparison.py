@@ -18,7 +18,7 @@ from .data import SequenceDataset
 from .evaluation import paired_bootstrap
 from .paper import paper_numbers
 from .profiles import configure, identity
-from .results import METRICS, MissingRecords, load_results, main_record, methods
+from .results import METRICS, MissingRecords, identity_of, load_results, main_record, methods
 from .runs import canonical, is_complete, record_of, run
 
 CASES = ("base", "base+100", "adv_linear", "adv_seq", "adv_global", "adv_cas_1", "adv_cas_2",
@@ -63,7 +63,7 @@ def compared(data: SequenceDataset, profile: str, dataset: str | None, backbone:
     {method: (users,) float64} for `backbone`.
     """
     stored = _stored(profile) if stored is None else stored
-    by_identity = {_identity(record): record for record in stored.get("records", [])}
+    by_identity = {identity_of(record): record for record in stored.get("records", [])}
     records, ranks = [], {}
     for name in (backbone, *(other for other in BACKBONES if other != backbone)):
         settings = overrides if name == backbone else _known(name, overrides)
@@ -87,10 +87,6 @@ def _stored(profile: str) -> dict:
         return load_results(profile)
     except MissingRecords:
         return {}
-
-
-def _identity(record: dict) -> str:
-    return identity(record["config"], record["provenance"]["data_hash"])
 
 
 def _known(backbone: str, overrides: dict) -> dict:

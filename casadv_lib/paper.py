@@ -15,18 +15,40 @@ PAPER_BASELINES = ("adv_linear", "adv_seq", "adv_global")
 # Section 5.6: K of Figure 6 goes up to this; the first and the middle item cost 0 to 3 percent.
 MOST_REPLACED = 5
 SMALL_PERCENT = 3.0
-# Section 5.5: best for epsilon in [10, 20]. Section 5.6: what the last item costs the base models
-# on Video, in percent, the mean of SASRec and GRU4Rec.
+# Section 5.5, Figure 4: better than the base already at 1, best in [10, 20], falling above 30.
+PAPER_SMALL_EPSILON = 1
 PAPER_BEST_EPSILON = (10, 20)
+PAPER_LARGE_EPSILON = 30
+# Section 5.6: what the last item costs the base models on Video, in percent, the mean of SASRec
+# and GRU4Rec.
 PAPER_LAST_DROP_PERCENT = {"ndcg@10": 23.22, "hr@10": 11.04}
 # Section 5.5's text: the mean gain of adv_cas, and how much more that is than the second best's.
 PAPER_MEAN_GAIN_PERCENT = {"sasrec": 15.32, "gru4rec": 15.99}
 PAPER_MORE_GAIN_PERCENT = {"sasrec": 18.16, "gru4rec": 168.94}
 
 
+METRIC_COLUMNS = ("ndcg@10", "hr@10")  # of Tables 3 and 4; HR is called HT there
+
+
 def paper_numbers() -> dict:
     """The numbers of Tables 2 to 4, Figures 4 to 6 (in words) and Section 5.7, as in paper.json."""
     return json.loads(Path(__file__).with_name("paper.json").read_text(encoding="utf-8"))
+
+
+def paper_change(dataset: str, backbone: str, method: str, metric: str = "ndcg@10"
+                 ) -> float | None:
+    """The paper's change against its base in percent; None where it prints none.
+
+    From Table 3, and for the parts of the cascade effect from Table 4 (SASRec).
+    """
+    numbers = paper_numbers()
+    row = numbers["table3"].get(backbone, {}).get(dataset, {})
+    if method not in row and backbone == "sasrec":
+        row = numbers["table4_sasrec"].get(dataset, {})
+    if method == "base" or method not in row:
+        return None
+    column = METRIC_COLUMNS.index(metric)
+    return 100 * (row[method][column] / row["base"][column] - 1)
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ ATTACKED = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")  # Figures
 REPEATED = ("base", "adv_linear", "adv_global", "adv_cas")  # the methods run with more seeds
 PAPER_VALUES = {"batch": {"scope": "batch", "epsilon": 10.0, "lambda1": 1.0},
                 "literal": {"preset": "literal"}}
-# These ask what a value does, so a model that collapses is an answer and no mistake: the run goes
-# on, and its scores say it. A loss that is no number still stops it.
-ASKING = {"trial": {"health": "note"}, "sweep": {"health": "note"}, "values": {"health": "note"}}
+# Runs of these roles ask what a value does, so a model that collapses is an answer and no mistake:
+# the run goes on, and its scores say it. A loss that is no number still stops it.
+ASKING, AN_ANSWER = ("trial", "sweep", "values"), {"health": "note"}
 
 
 @dataclass(frozen=True)
@@ -168,8 +168,9 @@ def _add_stage(found: Plan, profile: str, stage: Stage, options: dict) -> None:
     select = stage.select and not {"epsilon", "lambda1"} & options.keys()
 
     def asked(method, role, seed=0, **more):
+        health = AN_ANSWER if role in ASKING else {}
         return {"profile": profile, "dataset": stage.dataset, "backbone": stage.backbone,
-                "method": method, "seed": seed} | ASKING.get(role, {}) | options | more
+                "method": method, "seed": seed} | health | options | more
 
     def base(seed):
         words = f"{place} base" + (f" seed {seed}" if seed else "")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .files import read_json
-from .profiles import NOT_IDENTITY
+from .profiles import NOT_IDENTITY, identity
 
 METRICS = {"ndcg@10": "NDCG@10", "hr@10": "HR@10"}
 BACKBONE_NAMES = {"sasrec": "SASRec", "gru4rec": "GRU4Rec", "causalcnn": "causal CNN"}
@@ -69,6 +69,11 @@ def load_results(profile_or_path: str | Path) -> dict:
     if not isinstance(results, dict) or not isinstance(results.get("records"), list):
         raise ValueError(f"{path} has no list 'records'; it is not a file of results")
     return results
+
+
+def identity_of(record: dict) -> str:
+    """Text that is equal for the records of equal runs on equal data (see `profiles.identity`)."""
+    return identity(record["config"], record["provenance"]["data_hash"])
 
 
 def known_first(values, order) -> list:

@@ -15,8 +15,9 @@ from collections.abc import Iterable
 import pandas as pd
 
 from . import claims as c
+from . import claims_robustness as robust
 from .evidence import Evidence, in_words
-from .paper import PAPER_BACKBONES, PAPER_BASELINES, PAPER_SPARSE
+from .paper import PAPER_BACKBONES, PAPER_BASELINES, PAPER_SPARSE, paper_change
 from .results import BACKBONE_NAMES, DATASET_NAMES, MissingRecords
 
 ABOVE = "the 95% interval of the difference lies above 0"
@@ -30,7 +31,7 @@ CLAIMS = (
     c.Claim("5.5", "Any adversarial method improves the base",
             f"for each of adv_linear, adv_seq, adv_global, adv_cas against base: {ABOVE} "
             "(NDCG@10)", c.ALL, c.any_method_helps,
-            lambda place: c.signed(min(c.table3_change(place, m)
+            lambda place: c.signed(min(paper_change(*place, m)
                                        for m in (*PAPER_BASELINES, "adv_cas")))),
     c.Claim("5.5", "adv_cas is better than every baseline",
             f"adv_cas against base, adv_linear, adv_seq, adv_global: {ABOVE} (NDCG@10)",
@@ -52,7 +53,7 @@ CLAIMS = (
     c.Claim("5.5", "Only adv_cas helps GRU4Rec on Clothing",
             f"adv_cas against base: {ABOVE}; and then, for each of adv_linear, adv_seq, "
             "adv_global it does not (NDCG@10)", (("clothing", "gru4rec"),), c.only_cascade_helps,
-            lambda place: c.signed(c.table3_change(place, "adv_cas"))),
+            lambda place: c.signed(paper_change(*place, "adv_cas"))),
     c.Claim("5.5", "The base has converged by 500 epochs; more epochs do not help",
             "the interval of base+100 minus base does not lie above 0, and ends below "
             f"+{c.HARDLY_PERCENT}%; that of the base's last minus its best-validation epoch does "
@@ -73,29 +74,31 @@ CLAIMS = (
             c.VIDEO, c.large_epsilon_falls),
     c.Claim("5.6", "Replacing the first or the middle item costs the base 0 to 3%",
             "for each of the two places: the 95% interval of the change lies above -3% (NDCG@10)",
-            c.VIDEO, c.early_items_cost_little, lambda place: "0 to -3%"),
+            c.VIDEO, robust.early_items_cost_little, lambda place: "0 to -3%"),
     c.Claim("5.6", "Replacing the last item costs the base models 23% NDCG and 11% hits",
             "for both metrics, mean of the two backbones: the 95% interval of the change lies "
             "below 0; and it holds the paper's number",
-            (("video", "both"),), c.last_item_costs, c.paper_last_item),
+            (("video", "both"),), robust.last_item_costs, robust.paper_last_item),
     c.Claim("5.6", "At the last item adv_cas loses less than base and generic training",
             "adv_cas against base, adv_linear, adv_global: the 95% interval of the difference of "
-            "the relative changes lies above 0 (NDCG@10)", c.VIDEO, c.last_item_is_spared),
+            "the relative changes lies above 0 (NDCG@10)", c.VIDEO, robust.last_item_is_spared),
     c.Claim("5.6", "With K last items replaced, adv_cas falls more slowly than base",
             "the same for HR@10 and each K from 1 to 5, against base",
-            tuple(place for place in c.ALL if place != ("ml-1m", "gru4rec")), c.decay_is_slower),
+            tuple(place for place in c.ALL if place != ("ml-1m", "gru4rec")),
+            robust.decay_is_slower),
     c.Claim("5.6", "Except GRU4Rec on MovieLens-1M, where both fall alike",
             "for each K from 1 to 5 the 95% interval of that difference holds 0",
-            (("ml-1m", "gru4rec"),), c.decay_is_alike),
+            (("ml-1m", "gru4rec"),), robust.decay_is_alike),
     c.Claim("5.6", "With 5 items replaced, adv_cas is still above the base on clean data",
             f"adv_cas attacked at K = 5 against base not attacked, same users: {ABOVE} (HR@10)",
-            tuple(place for place in c.ALL if place[0] in PAPER_SPARSE), c.attacked_is_above_clean),
+            tuple(place for place in c.ALL if place[0] in PAPER_SPARSE),
+            robust.attacked_is_above_clean),
     c.Claim("5.7", "The second phase adds no more than 78% of the training time",
             "100 epochs of adv_cas over 500 of the base take no more than the paper's share; and "
             "no more than twice that (times have no bootstrap interval, and come from a machine "
             "with other work on it)",
-            tuple(place for place in c.ALL if place[1] == "sasrec"), c.added_time,
-            lambda place: f"+{c.paper_time():.0f}%" if place[0] == "ml-1m" else ""),
+            tuple(place for place in c.ALL if place[1] == "sasrec"), robust.added_time,
+            lambda place: f"+{robust.paper_time():.0f}%" if place[0] == "ml-1m" else ""),
     c.Claim(OURS, "The gain of adv_cas survives against base+100",
             f"adv_cas against base+100, for both metrics: {ABOVE}", c.ALL, c.survives_control),
     c.Claim(OURS, "The gain of adv_cas survives against the base's best-validation epoch",

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from casadv_lib import batch, readme
-from casadv_lib.claims import table3_change
 from casadv_lib.evidence import Evidence
 from casadv_lib.files import read_json
 from casadv_lib.paper import (
     MOST_REPLACED,
     PAPER_LAST_DROP_PERCENT,
     SMALL_PERCENT,
+    paper_change,
     paper_numbers,
 )
 from casadv_lib.results import METRICS, epsilon_sweep, load_results, main_record
@@ -131,7 +131,7 @@ def test_what_the_letter_of_the_equations_does_is_what_is_stored():
 
 def test_no_gain_of_gru4rec_is_what_is_stored():
     place = ("beauty", "gru4rec")
-    printed = [table3_change(place, method) for method in LEVEL_2]
+    printed = [paper_change(*place, method) for method in LEVEL_2]
     assert f"the paper has {min(printed):.0f} to {max(printed):.0f}%" in TEXT
     for method in LEVEL_2:
         found = REAL.pair(place, method, "base")

@@ -65,9 +65,10 @@ def test_claims_follow_from_the_ranks():
     good, poor = np.ones(50), np.full(50, 99.0)
     ranks = {e: good for e in values} | {"base": poor, "base+100": good, 50.0: poor, 5.0: poor}
     found = sweep.sweep_claims(results, ranks, "d", "sasrec")
-    assert found.verdict.tolist() == ["holds here"] * 4 + ["not settled here"]
-    assert found.better.tolist() == [1.0, 10.0, 30.0, 10.0, 10.0]
-    assert found.worse.tolist() == ["base", 5.0, 50.0, "base", "base+100"]
-    turned = ranks | {10.0: poor, 5.0: good, 50.0: good, 30.0: poor, 1.0: poor, "base": good}
+    assert found.verdict.tolist() == ["holds here"] * 6 + ["not settled here"]
+    assert found.better.tolist() == [1.0, 10.0, 20.0, 30.0, 30.0, 10.0, 10.0]
+    assert found.worse.tolist() == ["base", 5.0, 5.0, "base", 50.0, "base", "base+100"]
+    turned = ranks | {10.0: poor, 20.0: poor, 5.0: good, 50.0: good, 30.0: poor, 1.0: poor,
+                      "base": good}
     words = sweep.sweep_claims(results, turned, "d", "sasrec").verdict
-    assert words.tolist() == ["the opposite holds here"] * 5
+    assert words.tolist() == ["the opposite holds here"] * 7
