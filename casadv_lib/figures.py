@@ -3,6 +3,7 @@
     figure1, figure2    sketches of the method, from small arrays          (sketches)
     figure3, figure4    ranking accuracy, from records                     (accuracy_figures)
     figure5, figure6    robustness, from records                           (robustness_figures)
+    gains               Tables 3 and 4 as a picture, from records          (gains_figure)
 
 A function never trains and keeps no state: notebooks, sliders and the batch call the same one.
 Where records are missing it raises MissingRecords (a ValueError) rather than draw an empty panel.
@@ -19,6 +20,7 @@ from matplotlib.figure import Figure
 
 from .accuracy_figures import figure3, figure4
 from .files import write_bytes
+from .gains_figure import gains
 from .paper import PAPER_DATASETS
 from .results import MissingRecords, datasets, load_results
 from .robustness_figures import figure5, figure6
@@ -28,7 +30,7 @@ from .style import RC
 from .tables import efficiency, markdown, selection, table2, table3, table4
 
 __all__ = ["FIGURE2_TOY", "MissingRecords", "figure1", "figure2", "figure3", "figure4", "figure5",
-           "figure6", "load_results", "write_all"]
+           "figure6", "gains", "load_results", "write_all"]
 
 BY_DATASET = {"figure3": figure3, "figure4": figure4, "figure5": figure5, "figure6": figure6}
 TABLES = {"table2": table2, "table3": table3, "table4": table4, "efficiency": efficiency,
@@ -39,7 +41,8 @@ def write_all(results: dict, folder: str | Path, report: Callable[[str], None] =
               ) -> list[Path]:
     """Write every figure (.png at 150 dpi, .svg) and table (.csv, .md) that the results allow.
 
-    The first data set's figures are figure3 and so on, another's figure3_<dataset>. Figure 1 is
+    The first data set's figures are figure3 and so on, another's figure3_<dataset>; "gains" has a
+    panel for each. Figure 1 is
     drawn from `results["figure1"]`, the arguments of `figure1` as lists, where the results have
     it; Figure 2 from FIGURE2_TOY. What lacks its records is left out, and `report` is called with
     a sentence that says so; an older file of that name is then left as it was. Each file appears
@@ -88,6 +91,7 @@ def _figure_makers(results: dict) -> dict[str, Callable[[], Figure]]:
         for name, draw in BY_DATASET.items():
             makers[name if position == 0 else f"{name}_{Path(dataset).stem}"] = (
                 lambda draw=draw, dataset=dataset: draw(results, dataset=dataset))
+    makers["gains"] = lambda: gains(results)
     return makers
 
 

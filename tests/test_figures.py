@@ -20,6 +20,7 @@ from matplotlib import pyplot
 from casadv_lib import figures
 from casadv_lib.results import METHOD_ORDER, find_attack, main_record
 from casadv_lib.style import STYLES
+from casadv_lib.tables import table3
 
 
 @pytest.fixture(scope="module")
@@ -215,6 +216,42 @@ def test_figure5_needs_the_attacks_of_base_and_adv_cas_only(results):
         record["attacks"] = [a for a in record["attacks"] if a["positions"] != "middle"]
     with pytest.raises(ValueError, match="no attack with positions 'middle', k 1"):
         figures.figure5(slim)
+
+
+def test_gains_are_those_of_the_table_and_of_the_paper():
+    results = fake_results(["synthetic", "beauty"])
+    figure = figures.gains(results)
+    assert titles(figure) == ["SASRec, synthetic world", "GRU4Rec, synthetic world",
+                              "SASRec, Amazon Beauty", "GRU4Rec, Amazon Beauty"]
+    rows = table3(results, "beauty").set_index(["backbone", "method"])
+    names = [label.get_text() for label in figure.axes[2].get_yticklabels()]
+    for axis, backbone in zip(figure.axes[2:], ("sasrec", "gru4rec"), strict=True):
+        row = rows.loc[backbone, "adv_cas"]
+        [ours], [height] = line(axis, "adv_cas")
+        assert names[height] == "adv_cas" and ours == pytest.approx(row["NDCG@10 vs base %"])
+        ends, _ = line(axis, "adv_cas interval")
+        level = rows.loc[backbone, "base"]["NDCG@10"]
+        assert ends == pytest.approx([100 * row[f"NDCG@10 difference {end}"] / level
+                                      for end in ("low", "high")])
+        [printed], _ = line(axis, "adv_cas paper")
+        assert printed == pytest.approx(row["NDCG@10 paper vs base %"])
+    [of_part], _ = line(figure.axes[2], "adv_cas_1 paper")  # Table 4, which has SASRec alone
+    assert of_part == pytest.approx(100 * (0.0309 / 0.0264 - 1))
+    assert "adv_cas_1 paper" not in [drawn.get_label() for drawn in figure.axes[3].lines]
+    assert "paper" in legend_texts(figure)
+
+
+def test_gains_take_a_metric_and_say_what_is_missing(results):
+    figure = figures.gains(results, "synthetic", "hr@10")
+    [ours], _ = line(figure.axes[0], "adv_seq")
+    rows = table3(results, "synthetic").set_index(["backbone", "method"])
+    assert ours == pytest.approx(rows.loc["sasrec", "adv_seq"]["HR@10 vs base %"])
+    assert "paper" not in legend_texts(figure)
+    half = figures.gains(without(results, backbone="gru4rec", method="base"))
+    assert titles(half) == ["SASRec, synthetic world"]
+    assert "gru4rec" in half.legends[0].get_title().get_text()
+    with pytest.raises(figures.MissingRecords, match="base"):
+        figures.gains(without(results, method="base"))
 
 
 def test_figure6_draws_clean_and_attacked(results):

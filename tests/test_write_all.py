@@ -27,7 +27,8 @@ def written(tmp_path_factory, results):
 
 def test_write_all_writes_every_figure_and_table_whole(written):
     paths, said, folder = written
-    names = [f"figure{n}.{kind}" for n in range(1, 7) for kind in ("png", "svg")]
+    names = [f"{name}.{kind}" for name in (*(f"figure{n}" for n in range(1, 7)), "gains")
+             for kind in ("png", "svg")]
     tables = ("table2", "table3", "table4", "efficiency", "selection")
     names += [f"{table}.{kind}" for table in tables for kind in ("csv", "md")]
     assert [path.name for path in paths] == names
@@ -48,7 +49,7 @@ def test_write_all_skips_and_reports(results, tmp_path, capsys):
                                                  "selection": []}
     (tmp_path / "figure3.png").write_bytes(b"old")
     paths = figures.write_all(slim, tmp_path)
-    assert {path.stem for path in paths} == {"figure2", "table3", "efficiency"}
+    assert {path.stem for path in paths} == {"figure2", "gains", "table3", "efficiency"}
     printed = capsys.readouterr().out
     for name in ("figure1", "figure3", "figure4", "figure5", "figure6", "table2", "table4",
                  "selection"):
@@ -60,6 +61,6 @@ def test_other_data_sets_get_files_of_their_own(tmp_path):
     results = without(fake_results(["synthetic", "beauty"]), backbone="gru4rec", dataset="beauty")
     makers = figures._figure_makers(results)
     assert list(makers)[2:] == ["figure3", "figure4", "figure5", "figure6", "figure3_beauty",
-                                "figure4_beauty", "figure5_beauty", "figure6_beauty"]
+                                "figure4_beauty", "figure5_beauty", "figure6_beauty", "gains"]
     assert titles(makers["figure5_beauty"]())[0] == "SASRec, Amazon Beauty"
     assert titles(makers["figure5"]())[0] == "SASRec, synthetic world"
