@@ -231,6 +231,16 @@ def run_attack(made: Run, split: str = "test", **options) -> dict:
     return read_json(path)
 
 
+def attacked_ranks(made: Run, split: str = "test", **options) -> dict:
+    """What `run_attack` stores of the users: "users", "ranks" and "clean" as `attacks.attack` has
+    them, (users,) each, the last one in a dict with the key "ranks". options: as `run_attack`."""
+    run_attack(made, split, **options)
+    path = attack_path(made.folder, split, **checked_options(**options))
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as stored:
+        return {"users": stored["users"], "ranks": stored["attacked"],
+                "clean": {"ranks": stored["clean"]}}
+
+
 def _attack(made: Run, split: str, options: dict) -> tuple[dict, dict[str, np.ndarray]]:
     """The record of an attack; the "users" attacked and their ranks, "attacked" and "clean"."""
     started = time.perf_counter()

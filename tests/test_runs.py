@@ -15,6 +15,7 @@ from oracles import random_sequences
 
 from casadv_lib import files, profiles, runs
 from casadv_lib.__main__ import main
+from casadv_lib.attacks import attack
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = {"epochs": 3, "adv_epochs": 2, "dim": 8, "eval_every": 1, "batch_size": 16}
@@ -48,6 +49,21 @@ def test_a_run_is_made_once(data_file, runs_folder):
     assert (made.folder / "metrics.json").stat().st_mtime_ns == stamp
     other = runs.run(configure(data_file, "adv_cas", epsilon=1.5), progress=False)
     assert other.folder != made.folder and len(list(runs_folder.iterdir())) == 3
+
+
+def test_attacked_ranks_are_those_of_the_attack_and_are_stored(data_file, runs_folder):
+    made = runs.run(configure(data_file, "base"), progress=False)
+    for options in ({}, {"k": 2, "pick": "random", "seed": 5}, {"positions": "first"}):
+        live = attack(made.model(device="cpu"), made.data, **options)
+        for _ in range(2):  # made, then read
+            found = runs.attacked_ranks(made, **options)
+            np.testing.assert_array_equal(found["users"], live["users"])
+            np.testing.assert_array_equal(found["ranks"], live["ranks"])
+            np.testing.assert_array_equal(found["clean"]["ranks"], live["clean"]["ranks"])
+    assert len(runs.stored_attacks(made)) == 3
+    runs.attacked_ranks(made, "validation")
+    with pytest.raises(ValueError, match="positions is 'newest'"):
+        runs.attacked_ranks(made, positions="newest")
 
 
 def test_record_has_numbers_and_where_they_come_from(data_file, runs_folder):
