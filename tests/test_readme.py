@@ -136,6 +136,10 @@ def test_no_gain_of_gru4rec_is_what_is_stored():
     for method in LEVEL_2:
         found = REAL.pair(place, method, "base")
         assert holds_zero(found["difference"]) and round(found["percent"]["value"]) == 4, method
+    found = REAL.pair(place, "adv_seq", "base")
+    assert holds_zero(found["difference"])
+    assert f"adv_seq {found['percent']['value']:.0f}%" in TEXT
+    assert f"and {paper_change(*place, 'adv_seq'):.0f}% with adv_seq" in TEXT
     cost = {m: REAL.drop(place, m, "change")["value"] for m in ("base", "adv_cas")}
     said = " ".join(TEXT.split())
     assert (f"the last one costs the base {-cost['base']:.0f}% of NDCG@10 and adv_cas "
@@ -150,14 +154,16 @@ def test_no_gain_of_gru4rec_is_what_is_stored():
 def test_the_edge_of_epsilon_is_what_is_stored():
     said = " ".join(TEXT.split())
     sweep, base = epsilon_sweep(REAL.results, *VIDEO), REAL.run(VIDEO, "base")
-    change = {epsilon: REAL.of_runs(sweep[epsilon]["run"], base)["percent"]
-              for epsilon in (1.0, 10.0, 20.0, 30.0)}
-    assert (f"adv_cas gains {change[1.0]['value']:.0f}% at epsilon 1 and "
-            f"{change[10.0]['value']:.0f}% at epsilon 10; at 20 it is "
-            f"{-change[20.0]['value']:.0f}% below the base") in said
-    assert above_zero(change[1.0]) and above_zero(change[10.0]) and change[20.0]["high"] < 0
-    lost = sweep[30.0]["metrics"]["last"]["test"]["ndcg@10"]
-    assert f"all users get one list (NDCG@10 {lost:.4f})" in said
+    change = {epsilon: REAL.of_runs(sweep[epsilon]["run"], base)["percent"] for epsilon in sweep}
+    gains = [change[epsilon] for epsilon in (1.0, 3.0, 5.0, 10.0)]
+    each = [f"{gain['value']:.0f}" for gain in gains]
+    assert f"({', '.join(each[:-1])} and {each[-1]}% at epsilon 1, 3, 5 and 10)" in said
+    assert all(above_zero(gain) for gain in gains)
+    assert sorted(gains, key=lambda gain: gain["value"]) == gains  # "more with every step"
+    assert f"at 20 it is {-change[20.0]['value']:.0f}% below the base" in said
+    assert change[20.0]["high"] < 0
+    lost = [sweep[epsilon]["metrics"]["last"]["test"]["ndcg@10"] for epsilon in (30.0, 50.0)]
+    assert f"all users get one list (NDCG@10 {lost[0]:.4f} and {lost[1]:.4f})" in said
     validation = {e: one["metrics"]["last"]["validation"]["ndcg@10"] for e, one in sweep.items()}
     assert max(validation, key=validation.get) == 10.0  # "the best value here, too"
 
