@@ -16,7 +16,7 @@ from casadv_lib.paper import (
     paper_change,
     paper_numbers,
 )
-from casadv_lib.results import METRICS, epsilon_sweep, load_results, main_record
+from casadv_lib.results import METHOD_ORDER, METRICS, epsilon_sweep, load_results, main_record
 from casadv_lib.series import series
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -138,8 +138,15 @@ def test_no_gain_of_gru4rec_is_what_is_stored():
         assert holds_zero(found["difference"]) and round(found["percent"]["value"]) == 4, method
     found = REAL.pair(place, "adv_seq", "base")
     assert holds_zero(found["difference"])
-    assert f"adv_seq {found['percent']['value']:.0f}%" in TEXT
-    assert f"and {paper_change(*place, 'adv_seq'):.0f}% with adv_seq" in TEXT
+    assert f"adv_seq {found['percent']['value']:.0f}%" in " ".join(TEXT.split())
+    said = " ".join(TEXT.split())
+    assert f"and {paper_change(*place, 'adv_seq'):.0f}% with adv_seq" in said
+    others = [m for m in METHOD_ORDER if m not in ("base", "adv_cas_1")]
+    assert all(holds_zero(REAL.pair(place, m, "base")["difference"]) for m in others)
+    part = REAL.pair(place, "adv_cas_1", "base")["percent"]
+    assert (f"{part['value']:.0f}% in NDCG@10, from {part['low']:.1f}%, and in HR@10 its interval "
+            "holds 0") in said and part["low"] > 0
+    assert holds_zero(REAL.pair(place, "adv_cas_1", "base", metric="hr@10")["difference"])
     cost = {m: REAL.drop(place, m, "change")["value"] for m in ("base", "adv_cas")}
     said = " ".join(TEXT.split())
     assert (f"the last one costs the base {-cost['base']:.0f}% of NDCG@10 and adv_cas "
@@ -157,7 +164,8 @@ def test_the_edge_of_epsilon_is_what_is_stored():
     change = {epsilon: REAL.of_runs(sweep[epsilon]["run"], base)["percent"] for epsilon in sweep}
     gains = [change[epsilon] for epsilon in (1.0, 3.0, 5.0, 10.0)]
     each = [f"{gain['value']:.0f}" for gain in gains]
-    assert f"({', '.join(each[:-1])} and {each[-1]}% at epsilon 1, 3, 5 and 10)" in said
+    assert f"({', '.join(each[:-1])} and {each[-1]}% at epsilon 1, 3, 5 and 10; 0.1 is" in said
+    assert holds_zero(change[0.1])
     assert all(above_zero(gain) for gain in gains)
     assert sorted(gains, key=lambda gain: gain["value"]) == gains  # "more with every step"
     assert f"at 20 it is {-change[20.0]['value']:.0f}% below the base" in said
