@@ -28,7 +28,8 @@ def test_from_data_to_figures(tmp_path, runs_folder):
     said = []
     written = figures.write_all(results, tmp_path / "figures", said.append)
     names = {file.name for file in written}
-    figure_files = {f"figure{n}.{kind}" for n in range(1, 7) for kind in ("png", "svg")}
+    drawn = (*(f"figure{n}" for n in range(1, 7)), "gains")
+    figure_files = {f"{name}.{kind}" for name in drawn for kind in ("png", "svg")}
     tables = ("table2", "table3", "table4", "efficiency", "selection")
     table_files = {f"{table}.{kind}" for table in tables for kind in ("csv", "md")}
     assert names == figure_files | table_files, said
