@@ -138,16 +138,15 @@ def test_what_the_letter_of_the_equations_does_is_what_is_stored():
 
 
 def test_no_gain_of_gru4rec_is_what_is_stored():
-    place = ("beauty", "gru4rec")
+    said, place = " ".join(TEXT.split()), ("beauty", "gru4rec")
     printed = [paper_change(*place, method) for method in LEVEL_2]
-    assert f"the paper has {min(printed):.0f} to {max(printed):.0f}%" in TEXT
+    assert f"the paper has {min(printed):.0f} to {max(printed):.0f}%" in said
     for method in LEVEL_2:
         found = REAL.pair(place, method, "base")
         assert holds_zero(found["difference"]) and round(found["percent"]["value"]) == 4, method
     found = REAL.pair(place, "adv_seq", "base")
     assert holds_zero(found["difference"])
-    assert f"adv_seq {found['percent']['value']:.0f}%" in " ".join(TEXT.split())
-    said = " ".join(TEXT.split())
+    assert f"adv_seq {found['percent']['value']:.0f}%" in said
     assert f"and {paper_change(*place, 'adv_seq'):.0f}% with adv_seq" in said
     others = [m for m in METHOD_ORDER if m not in ("base", "adv_cas_1")]
     assert all(holds_zero(REAL.pair(place, m, "base")["difference"]) for m in others)
@@ -156,7 +155,6 @@ def test_no_gain_of_gru4rec_is_what_is_stored():
             "holds 0") in said and part["low"] > 0
     assert holds_zero(REAL.pair(place, "adv_cas_1", "base", metric="hr@10")["difference"])
     cost = {m: REAL.drop(place, m, "change")["value"] for m in ("base", "adv_cas")}
-    said = " ".join(TEXT.split())
     assert (f"the last one costs the base {-cost['base']:.0f}% of NDCG@10 and adv_cas "
             f"{-cost['adv_cas']:.0f}%") in said
     for metric in METRICS:
