@@ -167,6 +167,70 @@ def test_no_gain_of_gru4rec_is_what_is_stored():
     assert abs(base / paper_numbers()["table3"]["gru4rec"]["beauty"]["base"][0] - 1) < 0.02
 
 
+def test_what_gru4rec_gains_on_video_games_is_what_is_stored():
+    said, place = " ".join(TEXT.split()), ("video", "gru4rec")
+    gain = {m: REAL.pair(place, m, "base")["percent"] for m in METHOD_ORDER if m != "base"}
+    printed = [f"{paper_change(*place, method):.0f}%" for method in ("adv_global", "adv_cas")]
+    assert (f"adv_global gains {gain['adv_global']['value']:.0f}% and adv_cas "
+            f"{gain['adv_cas']['value']:.0f}%, where the paper has {' and '.join(printed)}; "
+            f"level 1 alone (adv_seq) gains {gain['adv_seq']['value']:.0f}%, level 2 alone "
+            f"(adv_linear) {gain['adv_linear']['value']:.0f}%, and its interval holds 0, as that "
+            f"of random directions ({gain['adv_random']['value']:.0f}%) does") in said
+    assert all(above_zero(gain[method]) for method in ("adv_global", "adv_cas", "adv_seq"))
+    assert holds_zero(gain["adv_linear"]) and holds_zero(gain["adv_random"])
+    for method in ("adv_seq", "adv_linear", "adv_random"):  # "both levels together gain most"
+        assert above_zero(difference(place, "adv_global", method))
+        assert above_zero(difference(place, "adv_cas", method))
+    best = {m: REAL.pair(place, m, "base", "best")["percent"] for m in gain}
+    assert above_zero(best["adv_cas"])
+    assert best["adv_linear"]["high"] < 0 and best["adv_seq"]["high"] < 0
+    assert (f"adv_cas gains {best['adv_cas']['value']:.0f}%, while adv_seq is "
+            f"{-best['adv_seq']['value']:.0f}% and adv_linear "
+            f"{-best['adv_linear']['value']:.0f}% behind it") in said
+    assert (f"With GRU4Rec adv_cas gains {gain['adv_cas']['value']:.0f}% on Video Games "
+            f"({best['adv_cas']['value']:.0f}% over the base's best epoch)") in said
+    base = main_record(REAL.results, *place, "base")["metrics"]
+    assert f"best at epoch {base['best']['epoch']}" in said
+    printed = paper_numbers()["table3"]["gru4rec"]["video"]["base"][0]
+    last, early = (base[which]["test"]["ndcg@10"] for which in ("last", "best"))
+    assert (f"(NDCG@10 {printed:.4f}; ours {last:.4f} and, at epoch {base['best']['epoch']}, "
+            f"{early:.4f})") in said and printed > early > last
+    curve = main_record(REAL.results, *place, "adv_cas")["curve"][-3:]  # "still rising"
+    for split in ("validation", "test"):
+        scores = [point[split]["ndcg@10"] for point in curve]
+        assert scores == sorted(scores), split
+
+
+def test_cascade_weights_are_not_ahead_of_equal_ones_with_chosen_values():
+    for place in ((dataset, backbone) for dataset in ("beauty", "video")
+                  for backbone in ("sasrec", "gru4rec")):
+        assert holds_zero(difference(place, "adv_cas", "adv_global")), place
+    for dataset in ("beauty", "video"):  # "with GRU4Rec they are not apart"
+        for part in ("adv_cas_1", "adv_cas_2"):
+            assert holds_zero(difference((dataset, "gru4rec"), "adv_cas", part)), (dataset, part)
+    for method in ("adv_global", "adv_cas"):  # "the very same values", and not ahead
+        config = main_record(REAL.results, "video", "gru4rec", method)["config"]
+        assert (config["epsilon"], config["lambda1"], config["scope"]) == (10, 1, "batch")
+
+
+def test_losses_of_gru4rec_under_attack_are_those_stored():
+    said, place = " ".join(TEXT.split()), ("video", "gru4rec")
+    cost = {position: REAL.drop(place, "base", "change", positions=position)
+            for position in ("first", "middle", "last")}
+    assert ("With GRU4Rec on Video Games the last item costs the base "
+            f"{-cost['last']['value']:.0f}%, the first and the middle one "
+            f"{-cost['first']['value']:.0f}% each") in said
+    assert round(cost["first"]["value"]) == round(cost["middle"]["value"])
+    for metric in METRICS:  # "at any K"; Beauty is held above
+        for k in range(1, MOST_REPLACED + 1):
+            assert holds_zero(REAL.drop(place, "base", "spared", metric, k=k)), (metric, k)
+    for dataset in ("beauty", "video"):  # "below the clean base everywhere"
+        for backbone in ("sasrec", "gru4rec"):
+            for metric in METRICS:
+                found = REAL.drop((dataset, backbone), "base", "above clean", metric, k=5)
+                assert found["high"] < 0, (dataset, backbone, metric)
+
+
 def test_the_edge_of_epsilon_is_what_is_stored():
     said = " ".join(TEXT.split())
     sweep, base = epsilon_sweep(REAL.results, *VIDEO), REAL.run(VIDEO, "base")
