@@ -249,6 +249,17 @@ def test_the_edge_of_epsilon_is_what_is_stored():
     assert max(validation, key=validation.get) == 10.0  # "the best value here, too"
 
 
+def test_what_is_in_of_the_sweep_with_gru4rec_is_what_is_stored():
+    place = "video", "gru4rec"
+    sweep, base = epsilon_sweep(REAL.results, *place), REAL.run(place, "base")
+    change = {epsilon: REAL.of_runs(sweep[epsilon]["run"], base)["percent"] for epsilon in sweep}
+    *words, last = (f"{epsilon:g}" for epsilon in sorted(change))
+    *each, most = (f"{change[epsilon]['value']:.0f}" for epsilon in sorted(change))
+    assert (f"With GRU4Rec only {', '.join(words)} and {last} are in so far: {', '.join(each)} and "
+            f"{most}% above the base, and no edge yet") in " ".join(TEXT.split())
+    assert all(map(above_zero, change.values())) and max(change) == 20  # "nothing above 20"
+
+
 def test_losses_under_attack_on_real_data_are_those_stored():
     said = " ".join(TEXT.split())
     lost = {place: {method: REAL.drop(place, method, "change") for method in ("base", *LEVEL_2)}
