@@ -99,8 +99,17 @@ def end(server):
 
 def start(page, number):
     """Open a notebook from the list of files, and run all its cells without waiting for them."""
-    page.locator(f".jp-DirListing-item[title*='Name: {number}_']").dblclick(timeout=60_000)
-    on_top = page.locator(f".jp-NotebookPanel:not(.lm-mod-hidden):has-text('{number} ')")
+    name = page.locator(f".jp-DirListing-item[title*='Name: {number}_']")
+    tab = page.locator(f".lm-DockPanel-tabBar .lm-mod-current:has-text('{number}_')")
+
+    def opened():
+        # a list that is drawn anew between the two clicks opens nothing: then once more
+        name.dblclick(timeout=60_000)
+        page.wait_for_timeout(1000)
+        return tab.is_visible()
+
+    until(opened, 60, f"notebook {number} is open")
+    on_top = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
     on_top.locator(".jp-Cell").first.wait_for(timeout=60_000)
     page.wait_for_selector(".jp-StatusBar-TextItem:has-text('| Idle')", timeout=60_000)
     page.click(".lm-MenuBar-itemLabel:text-is('Run')")
