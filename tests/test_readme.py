@@ -18,6 +18,7 @@ from casadv_lib.paper import (
     paper_numbers,
 )
 from casadv_lib.results import METHOD_ORDER, METRICS, epsilon_sweep, load_results, main_record
+from casadv_lib.selection import CANDIDATES
 from casadv_lib.series import series
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -250,13 +251,28 @@ def test_the_edge_of_epsilon_is_what_is_stored():
     assert max(validation, key=validation.get) == 10.0  # "the best value here, too"
 
 
-def test_what_is_in_of_the_sweep_with_gru4rec_is_what_is_stored():
-    change = changes_of_sweep(VIDEO_GRU)
-    *words, last = (f"{epsilon:g}" for epsilon in sorted(change))
-    *each, most = (f"{change[epsilon]['value']:.0f}" for epsilon in sorted(change))
-    assert (f"With GRU4Rec only {', '.join(words)} and {last} are in so far: {', '.join(each)} and "
-            f"{most}% above the base, and no edge yet") in SAID
-    assert all(map(above_zero, change.values())) and max(change) == 20  # "nothing above 20"
+def test_the_sweep_with_gru4rec_is_what_is_stored():
+    sweep, change = epsilon_sweep(REAL.results, *VIDEO_GRU), changes_of_sweep(VIDEO_GRU)
+    rising = (1.0, 3.0, 5.0, 10.0, 20.0)
+    assert set(change) == {0.1, *rising, 30.0, 50.0}
+    *each, most = (f"{change[epsilon]['value']:.0f}" for epsilon in rising)
+    assert (f"{', '.join(each)} and {most}% above the base at 1, 3, 5, 10 and 20 "
+            f"({-change[0.1]['value']:.0f}% below it at 0.1)") in SAID
+    assert all(above_zero(change[epsilon]) for epsilon in rising) and change[0.1]["high"] < 0
+    for good, other in product((10.0, 20.0), (0.1, 1.0, 3.0, 5.0, 30.0, 50.0)):
+        pair = REAL.of_runs(sweep[good]["run"], sweep[other]["run"])
+        assert above_zero(pair["difference"]), (good, other)
+    apart = REAL.of_runs(sweep[20.0]["run"], sweep[10.0]["run"])
+    assert holds_zero(apart["difference"])  # "the two not apart"
+    validation = {e: one["metrics"]["last"]["validation"]["ndcg@10"] for e, one in sweep.items()}
+    assert max(validation, key=validation.get) == 20.0
+    assert 20.0 not in {one["epsilon"] for one in CANDIDATES["adv_global"]}
+    assert (f"30 and 50 end {-change[30.0]['value']:.0f}% and {-change[50.0]['value']:.0f}% below "
+            "the base") in SAID and change[50.0]["high"] < 0
+    curve = {one["epoch"]: one["validation"]["ndcg@10"] for one in sweep[30.0]["curve"]}
+    assert max(curve, key=curve.get) == 540 and curve[520] < curve[540] > 2 * curve[580]
+    start = main_record(REAL.results, *VIDEO_GRU, "base")["metrics"]["last"]
+    assert start["validation"]["ndcg@10"] < curve[520]
 
 
 def test_losses_under_attack_on_real_data_are_those_stored():
