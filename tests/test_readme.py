@@ -275,6 +275,23 @@ def test_the_sweep_with_gru4rec_is_what_is_stored():
     assert start["validation"]["ndcg@10"] < curve[520]
 
 
+def test_other_seeds_are_what_is_stored():
+    runs = {method: REAL.with_role(VIDEO, method, "main") | REAL.with_role(VIDEO, method, "seed")
+            for method in ("base", "adv_global", "adv_cas")}
+    assert list(map(sorted, runs.values())) == [[0, 1, 2], [0, 1], [0, 1]]
+    ends = {record["run"]: record["metrics"]["last"]["test"]["ndcg@10"]
+            for record in REAL.results["records"]}
+    scores = [ends[runs["base"][seed]] for seed in (0, 1, 2)]
+    assert f"{scores[0]:.4f}, {scores[1]:.4f} and {scores[2]:.4f} (seeds 0, 1, 2)" in SAID
+    assert f"the least {100 * (1 - min(scores) / max(scores)):.0f}% below the best" in SAID
+    gains = [REAL.of_runs(runs[method][1], runs["base"][1]) for method in ("adv_global", "adv_cas")]
+    assert all(above_zero(gain["difference"]) for gain in gains)
+    equal, guided = (f"{gain['percent']['value']:.0f}%" for gain in gains)
+    assert f"With seed 1 adv_global gains {equal} and adv_cas {guided}" in SAID
+    between = REAL.of_runs(runs["adv_cas"][1], runs["adv_global"][1])["difference"]
+    assert holds_zero(between)
+
+
 def test_losses_under_attack_on_real_data_are_those_stored():
     lost = {place: {method: REAL.drop(place, method, "change") for method in ("base", *LEVEL_2)}
             for place in (BEAUTY, VIDEO)}
