@@ -16,6 +16,7 @@ from .paper import (
     PAPER_BACKBONES,
     PAPER_BASELINES,
     PAPER_DATASETS,
+    PAPER_LARGE_EPSILON,
     PAPER_MEAN_GAIN_PERCENT,
     PAPER_MORE_GAIN_PERCENT,
     PAPER_SPARSE,
@@ -218,10 +219,10 @@ def best_epsilon(evidence: Evidence, place: Place) -> Finding:
 
 def large_epsilon_falls(evidence: Evidence, place: Place) -> Finding:
     found = _of_sentence(evidence, place, "large")
-    [(limit, base)] = [(of[0], pair) for of, pair in found.items() if of[1] == "base"]
-    return Finding(base["percent"], "%",
+    over_base = found[PAPER_LARGE_EPSILON, "base"]
+    return Finding(over_base["percent"], "%",
                    above_zero(pair["difference"] for pair in found.values()),
-                   f"epsilon {limit:g} over base")
+                   f"epsilon {PAPER_LARGE_EPSILON:g} over base")
 
 
 def survives_control(evidence: Evidence, place: Place) -> Finding:

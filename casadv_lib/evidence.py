@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from .plan import EPSILONS
 from .results import METRICS, MissingRecords, epsilon_sweep, main_record, records_of
 from .runs import attack_path
 
@@ -44,8 +45,14 @@ class Evidence:
                                "high": -bounds["low"]}}
 
     def swept(self, place: tuple[str, str], fits: Callable[[float], bool]) -> tuple[float, str]:
-        """(epsilon, run) of the sweep's best on validation among the epsilons that fit."""
+        """(epsilon, run) of the sweep's best on validation among the epsilons that fit.
+
+        Only the whole sweep counts: the best of half of it may not be the best.
+        """
         sweep = epsilon_sweep(self.results, *place)
+        if absent := [e for e in EPSILONS if e not in sweep]:
+            raise MissingRecords(f"the sweep of {' and '.join(place)} has no epsilon "
+                                 + ", ".join(f"{e:g}" for e in absent))
         there = {epsilon: record for epsilon, record in sweep.items() if fits(epsilon)}
         if not there:
             raise MissingRecords(f"no such epsilon in the sweep of {' and '.join(place)}")

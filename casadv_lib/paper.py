@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from .results import METRICS
+
 # Section 5: the data sets, the three sparse ones first, the backbones, and the baselines
 # besides the base.
 PAPER_DATASETS = ("beauty", "video", "clothing", "ml-1m")
@@ -27,9 +29,6 @@ PAPER_MEAN_GAIN_PERCENT = {"sasrec": 15.32, "gru4rec": 15.99}
 PAPER_MORE_GAIN_PERCENT = {"sasrec": 18.16, "gru4rec": 168.94}
 
 
-METRIC_COLUMNS = ("ndcg@10", "hr@10")  # of Tables 3 and 4; HR is called HT there
-
-
 def paper_numbers() -> dict:
     """The numbers of Tables 2 to 4, Figures 4 to 6 (in words) and Section 5.7, as in paper.json."""
     return json.loads(Path(__file__).with_name("paper.json").read_text(encoding="utf-8"))
@@ -47,7 +46,7 @@ def paper_change(dataset: str, backbone: str, method: str, metric: str = "ndcg@1
         row = numbers["table4_sasrec"].get(dataset, {})
     if method == "base" or method not in row:
         return None
-    column = METRIC_COLUMNS.index(metric)
+    column = list(METRICS).index(metric)  # the paper's order; it writes HT for HR
     return 100 * (row[method][column] / row["base"][column] - 1)
 
 

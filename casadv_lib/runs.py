@@ -218,6 +218,20 @@ def run_attack(made: Run, split: str = "test", **options) -> dict:
     with its bootstrap interval, the number of "users" and the median "distance" of a substitute
     in embedding space ("unit": the median distance between nearest neighbours).
     """
+    return read_json(_attacked(made, split, options))
+
+
+def attacked_ranks(made: Run, split: str = "test", **options) -> dict:
+    """What `run_attack` stores of the users: "users", "ranks" and "clean" as `attacks.attack` has
+    them, (users,) each, the last one in a dict with the key "ranks". options: as `run_attack`."""
+    path = _attacked(made, split, options).with_suffix(".npz")
+    with np.load(path, allow_pickle=False) as stored:
+        return {"users": stored["users"], "ranks": stored["attacked"],
+                "clean": {"ranks": stored["clean"]}}
+
+
+def _attacked(made: Run, split: str, options: dict) -> Path:
+    """The path of an attack's record; the attack is made if it is not stored."""
     options = checked_options(split=split, **_complete(options))
     split = options.pop("split")
     path = attack_path(made.folder, split, **options)
@@ -228,17 +242,7 @@ def run_attack(made: Run, split: str = "test", **options) -> dict:
                 record, ranks = _attack(made, split, options)
                 write_arrays(path.with_suffix(".npz"), ranks)
                 write_json(path, record)
-    return read_json(path)
-
-
-def attacked_ranks(made: Run, split: str = "test", **options) -> dict:
-    """What `run_attack` stores of the users: "users", "ranks" and "clean" as `attacks.attack` has
-    them, (users,) each, the last one in a dict with the key "ranks". options: as `run_attack`."""
-    run_attack(made, split, **options)
-    path = attack_path(made.folder, split, **checked_options(**options))
-    with np.load(path.with_suffix(".npz"), allow_pickle=False) as stored:
-        return {"users": stored["users"], "ranks": stored["attacked"],
-                "clean": {"ranks": stored["clean"]}}
+    return path
 
 
 def _attack(made: Run, split: str, options: dict) -> tuple[dict, dict[str, np.ndarray]]:

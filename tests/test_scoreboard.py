@@ -8,6 +8,7 @@ from _fake_scores import LEVELS, PLACES, bad, main_part, perfect, results_of
 from _fake_scores import drop as drop_row
 
 from casadv_lib import report, scoreboard
+from casadv_lib.plan import EPSILONS
 from casadv_lib.results import repository_root
 
 EMPTY = {"records": []}
@@ -169,6 +170,18 @@ def test_sparse_data_are_all_three():
     rows = table[table["claim"] == "The gains are larger on sparse data"]
     assert set(rows["verdict"]) == {"not run"}
     assert {table.attrs["missing"][at] for at in rows.index} == {"no gain of clothing to compare"}
+
+
+@pytest.mark.parametrize("absent", EPSILONS)
+def test_a_part_of_the_sweep_decides_nothing(absent):
+    results = perfect()
+    results["records"] = [one for one in results["records"] if not (
+        one["run"].startswith("video-sasrec") and one["run"].endswith(f"-epsilon{absent:g}"))]
+    table = scoreboard.scoreboard(results)
+    rows = table[table["claim"].str.contains("Figure 4") & (table["backbone"] == "sasrec")]
+    assert list(rows["verdict"]) == ["not run"] * 3
+    assert {table.attrs["missing"][at] for at in rows.index} == {
+        f"the sweep of video and sasrec has no epsilon {absent:g}"}
 
 
 def test_fewer_epochs_do_not_speak_of_500():
