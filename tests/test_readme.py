@@ -20,6 +20,7 @@ from casadv_lib.paper import (
 from casadv_lib.results import METHOD_ORDER, METRICS, epsilon_sweep, load_results, main_record
 from casadv_lib.selection import CANDIDATES
 from casadv_lib.series import series
+from casadv_lib.sweep import scores
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -204,8 +205,8 @@ def test_what_gru4rec_gains_on_video_games_is_what_is_stored():
             f"{early:.4f})") in SAID and printed > early > last
     curve = main_record(REAL.results, *place, "adv_cas")["curve"][-3:]  # "still rising"
     for split in ("validation", "test"):
-        scores = [point[split]["ndcg@10"] for point in curve]
-        assert scores == sorted(scores), split
+        points = [point[split]["ndcg@10"] for point in curve]
+        assert points == sorted(points), split
 
 
 def test_cascade_weights_are_not_ahead_of_equal_ones_with_chosen_values():
@@ -247,7 +248,7 @@ def test_the_edge_of_epsilon_is_what_is_stored():
     assert change[20.0]["high"] < 0
     lost = [sweep[epsilon]["metrics"]["last"]["test"]["ndcg@10"] for epsilon in (30.0, 50.0)]
     assert f"all users get one list (NDCG@10 {lost[0]:.4f} and {lost[1]:.4f})" in SAID
-    validation = {e: one["metrics"]["last"]["validation"]["ndcg@10"] for e, one in sweep.items()}
+    validation = scores(REAL.results, *VIDEO, "validation")
     assert max(validation, key=validation.get) == 10.0  # "the best value here, too"
 
 
@@ -264,7 +265,7 @@ def test_the_sweep_with_gru4rec_is_what_is_stored():
         assert above_zero(pair["difference"]), (good, other)
     apart = REAL.of_runs(sweep[20.0]["run"], sweep[10.0]["run"])
     assert holds_zero(apart["difference"])  # "the two not apart"
-    validation = {e: one["metrics"]["last"]["validation"]["ndcg@10"] for e, one in sweep.items()}
+    validation = scores(REAL.results, *VIDEO_GRU, "validation")
     assert max(validation, key=validation.get) == 20.0
     assert 20.0 not in {one["epsilon"] for one in CANDIDATES["adv_global"]}
     assert (f"30 and 50 end {-change[30.0]['value']:.0f}% and {-change[50.0]['value']:.0f}% below "
@@ -281,9 +282,9 @@ def test_other_seeds_are_what_is_stored():
     assert list(map(sorted, runs.values())) == [[0, 1, 2], [0, 1], [0, 1]]
     ends = {record["run"]: record["metrics"]["last"]["test"]["ndcg@10"]
             for record in REAL.results["records"]}
-    scores = [ends[runs["base"][seed]] for seed in (0, 1, 2)]
-    assert f"{scores[0]:.4f}, {scores[1]:.4f} and {scores[2]:.4f} (seeds 0, 1, 2)" in SAID
-    assert f"the least {100 * (1 - min(scores) / max(scores)):.0f}% below the best" in SAID
+    bases = [ends[runs["base"][seed]] for seed in (0, 1, 2)]
+    assert f"{bases[0]:.4f}, {bases[1]:.4f} and {bases[2]:.4f} (seeds 0, 1, 2)" in SAID
+    assert f"the least {100 * (1 - min(bases) / max(bases)):.0f}% below the best" in SAID
     gains = [REAL.of_runs(runs[method][1], runs["base"][1]) for method in ("adv_global", "adv_cas")]
     assert all(above_zero(gain["difference"]) for gain in gains)
     equal, guided = (f"{gain['percent']['value']:.0f}%" for gain in gains)
