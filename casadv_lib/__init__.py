@@ -4,6 +4,15 @@ Read the modules in the order in which data flows: data, batching, backbones, ca
 adversarial, training, evaluation, attacks, runs, figures.
 """
 
+import os
+from pathlib import Path
+
+# PyTorch's sums in 512-bit steps give other last digits than in 256-bit ones, and training turns
+# these into other third digits. The smaller step, no slower here, gives both kinds of processor
+# the same numbers. It counts if PyTorch was not imported before; ATEN_CPU_CAPABILITY overrules it.
+if Path("/proc/cpuinfo").exists() and "avx512f" in Path("/proc/cpuinfo").read_text():
+    os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
+
 from .adversarial import METHODS, PRESETS, AdversarialSettings, training_loss
 from .attacks import attack
 from .backbones import BACKBONES, Backbone, CausalCNN, GRU4Rec, SASRec

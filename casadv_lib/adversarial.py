@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from .backbones import Backbone, Dropout
+from .backbones import Backbone, Dropout, nearest_items
 from .batching import PackedBatch
 from .checks import flag, number, one_of
 
@@ -27,6 +27,7 @@ class Method(NamedTuple):
     level2: bool  # Eq. 8
     terms: str | None  # the cascade terms behind the weights 1/C; None: all weights are 1
     direction: str = "gradient"  # "random" is a control of the same size
+    replaces: bool = False  # inputs are replaced by near items (see `neighbour_inputs`)
 
 
 METHODS = {
@@ -38,6 +39,9 @@ METHODS = {
     "adv_cas_1": Method("distance", True, "temporal"),
     "adv_cas_2": Method("distance", True, "cross"),
     "adv_cas": Method("distance", True, "both"),
+    # ours, not the paper's: real items near the inputs in place of a perturbation
+    "neighbour": Method(None, False, None, replaces=True),
+    "adv_neighbour": Method(None, True, None, replaces=True),
 }
 
 # Ways to read the size of a perturbation: over the whole batch, or Eq. 7 and 9 to the letter.
@@ -69,10 +73,16 @@ class AdversarialSettings:
     level1_positions: str = "all"  # L_adv1 over "all" positions or the "last"
     weighted_gradient: bool = False  # 1/C already applied where g is taken
     direction: str | None = None  # None: the method's own; "gradient", "sign" or "random"
+    replace_probability: float = 0.2  # of an input by a near item, methods that replace
+    neighbours: int = 10  # how many nearest items stand for an input
 
     def __post_init__(self):
         for name in ("epsilon", "lambda1", "lambda2", "start_size"):
             object.__setattr__(self, name, number(name, getattr(self, name), low=0))
+        chance = number("replace_probability", self.replace_probability, low=0, high=1)
+        object.__setattr__(self, "replace_probability", chance)
+        near = number("neighbours", self.neighbours, low=1, high=MOST_NEIGHBOURS, kind=int)
+        object.__setattr__(self, "neighbours", near)
         for name, allowed in CHOICES.items():
             one_of(name, getattr(self, name), allowed)
         for name in ("count_self", "detach_clean", "weighted_gradient"):
@@ -86,6 +96,8 @@ class AdversarialSettings:
         return AdversarialSettings(**own)
 
 
+MOST_NEIGHBOURS = 1000
+REPLACING = ("replace_probability", "neighbours")  # read by methods that replace alone
 CHOICES = {
     "scope": ("batch", "literal"),
     "cascade_norm": ("raw", "minmax"),
@@ -204,6 +216,32 @@ def score_perturbations(
     if s.direction == "sign":
         found = [h.sign() for h in found]
     return [scaled(h, s.epsilon, per_row=s.scope == "literal") for h in found]
+
+
+@torch.no_grad()
+def neighbour_inputs(
+    model: Backbone,
+    inputs: Tensor,
+    positives: Tensor,
+    s: AdversarialSettings,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """The inputs (n,), each replaced with probability p by one of its nearest items.
+
+    Uniform over the `s.neighbours` nearest items in the present item table, never the item
+    itself, padding or the position's own target (a catalogue too small for that many has fewer).
+    """
+    many = min(s.neighbours, model.n_items - 2)
+    if many < 1:
+        raise ValueError(f"the model has {model.n_items} items; to replace one takes 3 or more")
+    near = nearest_items(model, many + 1)[inputs - 1]  # (n, many + 1): one more than are drawn
+    drawn = torch.randint(many, inputs.shape, generator=generator, device=inputs.device)
+    is_target = near == positives.unsqueeze(1)
+    # step over the target where it stands at or before the place that was drawn
+    place = torch.where(is_target.any(1), is_target.int().argmax(1), many)
+    chosen = near.gather(1, (drawn + (drawn >= place)).unsqueeze(1)).squeeze(1)
+    chance = torch.rand(inputs.shape, generator=generator, device=inputs.device)
+    return torch.where(chance < s.replace_probability, chosen, inputs)
 
 
 def training_loss(

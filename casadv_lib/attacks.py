@@ -20,6 +20,7 @@ from .evaluation import rank_items, summary, user_vectors
 
 POSITIONS = ("first", "middle", "last")
 PICKS = ("gradient", "nearest", "random", "halfspace", "projection", "cosine")
+EXCLUDES = ("both", "attacked", "original")
 NEIGHBOURS = 20  # candidates of pick="projection"
 CHUNK = 512  # users whose distances to all items are held at once
 
@@ -33,11 +34,13 @@ def attack(
     step: float = 0.1,
     split: str = "test",
     seed: int = 0,
+    exclude: str = "both",
     *,
     loss: str = "target",
     joint: bool = True,
     users: np.ndarray | None = None,
     unit: float | None = None,
+    surrogate: Backbone | None = None,
 ) -> dict:
     """Replace items of every user's history and rank the held-out item again.
 
@@ -49,23 +52,33 @@ def attack(
         "projection" (largest (e' - e) . g among the 20 nearest) and "cosine" (nearest whose
         e' - e has a cosine above 0.5 with g; the nearest by "gradient" where there is none).
     step: in units of the median distance between an item and its nearest neighbour.
+    exclude: what an attacked user is not offered again, see `excluded`; the paper ranks "over all
+        items except the ones already in the user histories" (Section 5.4).
     loss: what the attack maximises, the BCE of the held-out "target" or of the model's own
         "first_choice". joint: one gradient for all k items; else one after the other, newest
         first, each with a new gradient.
     users: indices into data.sequences, to attack these alone; each gets what it gets when all
         are attacked, also by pick="random". None: everybody.
     unit: what an earlier call returned as "unit", since it costs a pass over all pairs of items.
+    surrogate: another model of the same items, whose gradient and item table pick the substitutes
+        in place of the attacked model's own; None: the model attacks itself.
     A substitute is never the item itself, padding, the target or an item of the history.
 
     Returns "ndcg@10", "hr@10", "ranks" after the attack; "clean", the same keys before it, for
     the same users; "users" (indices into data.sequences); "histories" (the replaced inputs);
     "replaced" and "substitutes" (users, k), newest first; "distance" (users, k) between both,
-    and "unit", the median neighbour distance. Both rankings leave out the original history.
+    and "unit", the median neighbour distance, both in the table that picked. The clean ranking
+    leaves out the original history, the other one what `exclude` says.
     """
     instance("model", model, Backbone)
     instance("data", data, SequenceDataset)
     options = checked_options(positions=positions, k=k, pick=pick, step=step, split=split,
-                              seed=seed, loss=loss, joint=joint)
+                              seed=seed, exclude=exclude, loss=loss, joint=joint)
+    source = model if surrogate is None else instance("surrogate", surrogate, Backbone)
+    if (source.n_items, source.max_len) != (model.n_items, model.max_len):
+        raise ValueError(f"surrogate has {source.n_items} items and max_len {source.max_len}, the "
+                         f"model {model.n_items} and {model.max_len}; allowed is a model of the "
+                         "same items and max_len")
     k, step, seed = options["k"], options["step"], options["seed"]
     unit = None if unit is None else number("unit", unit, low=0)
     histories, targets = held_out(data, split)
@@ -80,8 +93,8 @@ def attack(
     targets = np.asarray(targets)[users]
     places = replaced_places(original, model.max_len, positions, k)
     at = np.searchsorted(able, users)
-    chooser = _Chooser(model, original, targets, pick, step, seed, at, len(able), unit)
-    aim = targets if loss == "target" else first_choices(model, original)
+    chooser = _Chooser(source, original, targets, pick, step, seed, at, len(able), unit)
+    aim = targets if loss == "target" else first_choices(source, original)
 
     attacked = [np.array(h) for h in original]
     substitutes = np.zeros_like(places)
@@ -89,7 +102,7 @@ def attack(
     gradient = None
     for j in range(k):
         if pick not in ("nearest", "random") and (gradient is None or not joint):
-            gradient = input_gradients(model, attacked, aim, places)
+            gradient = input_gradients(source, attacked, aim, places)
         replaced = np.array([h[p] for h, p in zip(original, places[:, j], strict=True)])
         chosen = chooser(replaced, None if gradient is None else gradient[:, j], substitutes[:, :j])
         for history, row, item in zip(attacked, rows, chosen, strict=True):
@@ -97,7 +110,7 @@ def attack(
         substitutes[:, j] = chosen
 
     clean_ranks, _ = rank_items(model, original, targets, original)
-    ranks, _ = rank_items(model, attacked, targets, original)
+    ranks, _ = rank_items(model, attacked, targets, excluded(original, attacked, exclude))
     replaced = np.array([h[p] for h, p in zip(original, places, strict=True)])
     return {
         **summary(ranks),
@@ -112,6 +125,21 @@ def attack(
     }
 
 
+def excluded(original, attacked, exclude: str = "both") -> list[np.ndarray]:
+    """The items that are left out of each attacked user's ranking, one int array a user.
+
+    original, attacked: the histories before and after. exclude: "both" (everything the user has
+    met and everything that was put in: a substitute lies next to the newest item, the model likes
+    it, and no list may hold what the history holds), "attacked" (what a system does that sees the
+    attacked history alone; the replaced items may be recommended), or "original" (the substitutes
+    compete, and push the target down by a place that no user could see).
+    """
+    one_of("exclude", exclude, EXCLUDES)
+    if exclude == "both":
+        return [np.union1d(before, after) for before, after in zip(original, attacked, strict=True)]
+    return list(attacked if exclude == "attacked" else original)
+
+
 def checked_options(**options) -> dict:
     """The options of `attack`, any of them, as plain values; raises ValueError for a bad one."""
     rules = {
@@ -121,6 +149,7 @@ def checked_options(**options) -> dict:
         "step": lambda name, value: number(name, value, low=0),
         "split": lambda name, value: one_of(name, value, ("test", "validation")),
         "seed": lambda name, value: number(name, value, low=0, high=MOST_SEED, kind=int),
+        "exclude": lambda name, value: one_of(name, value, EXCLUDES),
         "loss": lambda name, value: one_of(name, value, ("target", "first_choice")),
         "joint": flag,
     }

@@ -276,4 +276,21 @@ def item_table_bytes(n_items: int, dim: int, training: bool = False) -> int:
     return rows * number("dim", dim, low=1, kind=int) * 4 * copies
 
 
+@torch.no_grad()
+def nearest_items(model: Backbone, count: int, rows: int = 512) -> Tensor:
+    """The `count` items nearest to each item, nearest first, (n_items, count) int64.
+
+    Euclidean, in the present item table; neither the item itself nor padding is among them.
+    rows: how many items' distances are held at once.
+    """
+    table = model.embed(torch.arange(1, model.n_items + 1, device=model.items.weight.device))
+    squares, found = table.square().sum(1), []
+    for a in range(0, len(table), rows):
+        # ||e' - e||^2 - ||e||^2: the same order, one matrix product
+        apart = torch.addmm(squares, table[a : a + rows], table.T, alpha=-2)
+        apart.diagonal(a).fill_(torch.inf)
+        found.append(apart.topk(count, dim=1, largest=False).indices + 1)
+    return torch.cat(found)
+
+
 BACKBONES = {"sasrec": SASRec, "gru4rec": GRU4Rec, "causalcnn": CausalCNN}

@@ -148,17 +148,19 @@ class TokenTable:
         return torch.as_tensor(np.concatenate(arrays)).to(self.device, dtype)
 
     def batches(
-        self, order: np.ndarray, batch_size: int, negatives: Tensor | None = None
-    ) -> Iterator[PackedBatch]:
+        self, order: np.ndarray, batch_size: int, negatives: Tensor | None = None,
+        inputs: Tensor | None = None,
+    ) -> Iterator[PackedBatch]:  # fmt: skip
         """Cut the sequences `order` (host indices) into packed batches of `batch_size` users.
 
         All index tensors of the epoch are made in one vectorised pass and sent to the device at
-        once; a batch is then a set of slices. negatives: (all tokens,), in the table's own order.
+        once; a batch is then a set of slices. negatives: (all tokens,), in the table's own order;
+        inputs: the same, other items in place of the table's.
         """
         plan = _Plan(self, np.asarray(order), batch_size)
         # positions of the plan's tokens in the table: one gather per epoch, not per step
         source = torch.as_tensor(plan.source).to(self.device)
-        content = {"inputs": self.inputs[source]}
+        content = {"inputs": (self.inputs if inputs is None else inputs)[source]}
         if self.targets is not None:
             content["positives"] = self.targets[source]
         if negatives is not None:

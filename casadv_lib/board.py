@@ -21,6 +21,7 @@ from .profiles import configure
 from .runs import (
     Run,
     attack_path,
+    attack_stem,
     canonical,
     folder_of,
     has_attack,
@@ -122,8 +123,8 @@ class Board:
         return job.name in self._here
 
     def is_done(self, job: Job) -> bool:
-        """Whether what the job makes is stored here or kept; a trial of a choice that stands
-        counts as done."""
+        """Whether what the job makes is stored here or kept; a trial whose score stands among the
+        choices counts as done."""
         if job.name not in self._done and (
                 self._is_kept(job) or self.is_here(job) or self._is_chosen(job)):
             self._done.add(job.name)
@@ -131,12 +132,12 @@ class Board:
 
     def _is_kept(self, job: Job) -> bool:
         folder = self.folder(job)
-        stems = [attack_path(Path(), **options).stem for options in job.attacks]
+        stems = [attack_stem(**options) for options in job.attacks]
         return bool(self.kept and folder and self.kept.has_attacks(folder.name, stems))
 
     def _is_chosen(self, job: Job) -> bool:
         rough = self.rough(job)
-        return job.role == "trial" and self.choices.get(
+        return job.role == "trial" and self.choices.tried(
             rough["method"], rough, self.data(job).fingerprint) is not None
 
     def differences(self, job: Job) -> list[str]:

@@ -17,6 +17,7 @@ from .progress import long_work
 
 CUTOFF = 10
 METRICS = ("ndcg@10", "hr@10")
+RESAMPLES = 2000
 
 
 def gains(ranks: np.ndarray, metric: str) -> np.ndarray:
@@ -142,7 +143,7 @@ def paired_bootstrap(
     ranks: np.ndarray,
     reference: np.ndarray,
     metric: str = "ndcg@10",
-    resamples: int = 2000,
+    resamples: int = RESAMPLES,
     seed: int = 0,
     level: float = 0.95,
 ) -> dict[str, float]:
@@ -166,3 +167,20 @@ def paired_bootstrap(
     means = np.array([difference[rng.integers(0, users, users)].mean() for _ in range(resamples)])
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return {"difference": float(difference.mean()), "low": float(low), "high": float(high)}
+
+
+def resampled_gains(gain: np.ndarray, seed: int = 0, resamples: int = RESAMPLES,
+                    chunk: int = 100) -> np.ndarray:
+    """Means of the columns of `gain` (users, m) over the users and over resamples of them.
+
+    Returns (1 + resamples, m) float64; row 0 is the mean over all users as they are. The draws
+    are those of `paired_bootstrap` with the same seed.
+    """
+    users, rng = len(gain), np.random.default_rng(seed)
+    means = [gain.mean(0, keepdims=True)]
+    for first in range(0, resamples, chunk):
+        size = min(chunk, resamples - first)
+        counts = np.stack([np.bincount(rng.integers(0, users, users), minlength=users)
+                           for _ in range(size)])
+        means.append(counts.astype(np.float64) @ gain / users)
+    return np.concatenate(means)

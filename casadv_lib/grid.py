@@ -153,7 +153,7 @@ def collect(profile: str, board: Board) -> tuple[dict, list[Outcome]]:
     made: dict[str, tuple[dict, Outcome]] = {}
     roles: dict[str, list[str]] = {name: list(record["roles"]) for name, (record, _)
                                    in kept.items()}
-    for job in board.plan.of_role("main", "sweep", "switch", "values", "seed"):
+    for job in board.plan.of_role("main", "sweep", "switch", "values", "seed", "trade-off"):
         if board.is_done(job):
             name = board.folder(job).name
             made[name] = _fuller(board, job, kept.get(name))

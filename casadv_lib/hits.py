@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from .attacks import EXCLUDES
 from .evaluation import CUTOFF
 from .files import DamagedFile, write_arrays
 from .runs import Run
@@ -37,8 +38,10 @@ class Outcome:
     """A run as comparisons see it; the run itself need not be stored here.
 
     run: the name of its folder. dataset: a name, also of a reader's own file. codes: {column:
-    (users,) uint8}, the columns "last" and "best" and, for each attack, "STEM attacked" and
-    "STEM clean" with STEM the name of the attack's file.
+    (users,) uint8}, the columns "last" and "best" and, for each attack and rule of exclusion,
+    "STEM-RULE attacked", with one "STEM clean" for all rules (see `runs.attack_path`).
+    substitutes: {"positions pick": (users, k) int32}, 0 where nobody was attacked; those of pick
+    "random" follow from the seed alone and are left out.
     """
 
     run: str
@@ -46,12 +49,17 @@ class Outcome:
     dataset: str
     data_hash: str
     codes: Mapping[str, np.ndarray]
+    substitutes: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def attacks(self) -> list[str]:
-        """The stems of the attacks, sorted."""
+        """The names of the attacks' records (stem and rule), sorted."""
         return sorted(name.removesuffix(" attacked") for name in self.codes
                       if name.endswith(" attacked"))
+
+    def columns_of(self, attack: str) -> dict[str, str]:
+        """The columns "attacked" and "clean" of an attack's record."""
+        return {"attacked": f"{attack} attacked", "clean": f"{attack.rpartition('-')[0]} clean"}
 
     def users(self, column: str) -> np.ndarray:
         """(users,) bool: whom the column is about."""
@@ -65,12 +73,30 @@ class Outcome:
 def outcome_of(one: Run) -> Outcome:
     """What comparisons need of a stored run and of the attacks on it, test split."""
     codes = {which: _column(one, encode(one.ranks("test", which))) for which in EPOCHS}
+    substitutes: dict[str, np.ndarray] = {}
     for path in sorted((one.folder / "attacks").glob("test-*.npz")):
         with np.load(path, allow_pickle=False) as stored:
-            for which in ("attacked", "clean"):
-                codes[f"{path.stem} {which}"] = _column(one, encode(stored[which]),
-                                                        stored["users"])
-    return Outcome(one.folder.name, one.config, one.data.name, one.data.fingerprint, codes)
+            users = stored["users"]
+            codes[f"{path.stem} clean"] = _column(one, encode(stored["clean"]), users)
+            for rule in EXCLUDES:
+                codes[f"{path.stem}-{rule} attacked"] = _column(one, encode(stored[rule]), users)
+            if "-random-" not in path.stem:
+                _add_substitutes(substitutes, path.stem, one, users, stored["substitutes"])
+    return Outcome(one.folder.name, one.config, one.data.name, one.data.fingerprint, codes,
+                   substitutes)
+
+
+def _add_substitutes(found: dict, stem: str, one: Run, users: np.ndarray, items: np.ndarray
+                     ) -> None:
+    """Put (users, k) substitutes into one array for all k: with one joint gradient those of
+    k items are the first of those of k + 1."""
+    split, k, *rest = stem.split("-")
+    name = "-".join([split, *rest])
+    known = found.get(name, np.zeros((one.data.n_users, 0), np.int32))
+    wide = np.zeros((len(known), max(known.shape[1], int(k))), np.int32)
+    wide[:, : known.shape[1]] = known
+    wide[users, : int(k)] = items
+    found[name] = wide
 
 
 def _column(one: Run, codes: np.ndarray, users: np.ndarray | slice | None = None) -> np.ndarray:
@@ -88,7 +114,8 @@ def write_hits(folder: Path, outcome: Outcome) -> Path:
     """Store an outcome's codes beside results.json."""
     names = list(outcome.codes)
     return write_arrays(hits_path(folder, outcome.run), {
-        "columns": np.array(names), "codes": np.stack([outcome.codes[name] for name in names])})
+        "columns": np.array(names), "codes": np.stack([outcome.codes[name] for name in names]),
+        **{f"substitutes {name}": items for name, items in outcome.substitutes.items()}})
 
 
 def read_hits(folder: Path, run: str) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .attacks import EXCLUDES
 from .files import read_json
 from .hits import Outcome, hits_path, read_hits
 
@@ -42,8 +43,9 @@ class Kept:
                        record["provenance"]["data_hash"], self._of(run))
 
     def has_attacks(self, run: str, stems: list[str]) -> bool:
-        """Whether a run's record holds all of these attacks, by the names of their files."""
-        return run in self._records and all(f"{stem} attacked" in self._of(run) for stem in stems)
+        """Whether a run's record holds all of these attacks (see `runs.attack_stem`)."""
+        return run in self._records and all(
+            f"{stem}-{EXCLUDES[0]} attacked" in self._of(run) for stem in stems)
 
     def _of(self, run: str) -> dict:
         if run not in self._codes:

@@ -13,35 +13,16 @@ from pathlib import Path
 
 import numpy as np
 
-from .evaluation import METRICS, gains
+from .evaluation import METRICS, gains, resampled_gains
 from .hits import EPOCHS, Outcome
 from .paper import PAPER_BASELINES, PAPER_SPARSE
 from .results import METHOD_ORDER
 from .runs import attack_path
 
-RESAMPLES = 2000
-CHUNK = 100  # resamples whose counts are in memory at once
-
 
 def seed_of(data_hash: str) -> int:
     """The seed of a data set's resamples: other data, other draws."""
     return int(data_hash[:8], 16)
-
-
-def resampled_gains(gain: np.ndarray, seed: int = 0, resamples: int = RESAMPLES) -> np.ndarray:
-    """Means of the columns of `gain` (users, m) over the users and over resamples of them.
-
-    Returns (1 + resamples, m) float64; row 0 is the mean over all users as they are. The draws
-    are those of `evaluation.paired_bootstrap` with the same seed.
-    """
-    users, rng = len(gain), np.random.default_rng(seed)
-    means = [gain.mean(0, keepdims=True)]
-    for first in range(0, resamples, CHUNK):
-        size = min(CHUNK, resamples - first)
-        counts = np.stack([np.bincount(rng.integers(0, users, users), minlength=users)
-                           for _ in range(size)])
-        means.append(counts.astype(np.float64) @ gain / users)
-    return np.concatenate(means)
 
 
 def interval(values: np.ndarray) -> dict[str, float | None]:
@@ -73,10 +54,12 @@ class Resampled:
         self.means: dict[tuple, np.ndarray] = {}
         by_users: dict[tuple, list[tuple[tuple, np.ndarray]]] = {}
         for one in runs:
-            names = {which: (which,) for which in EPOCHS}
-            names |= {f"{stem} {which}": (stem, which) for stem in one.attacks
-                      for which in ("attacked", "clean")}
-            for column, key in names.items():
+            keys = {which: (which,) for which in EPOCHS}
+            for attack in filter(is_compared, one.attacks):
+                columns = one.columns_of(attack)
+                keys |= {columns["attacked"]: (attack, "attacked"),
+                         columns["clean"]: (_stem(attack), "clean")}
+            for column, key in keys.items():
                 users = (one.users(column).tobytes(), seed_of(one.data_hash))
                 by_users.setdefault(users, []).extend(
                     ((one.run, *key, metric), gains(one.ranks(column), metric))
@@ -90,13 +73,27 @@ class Resampled:
         """(1 + resamples,) means of a run, by the name of its folder."""
         return self.means[run, which, metric]
 
-    def attack(self, run: str, stem: str, metric: str, which: str = "attacked") -> np.ndarray:
-        """The same of an attack (the stem of its file), or of its users' clean ranks."""
-        return self.means[run, stem, which, metric]
+    def attack(self, run: str, attack: str, metric: str) -> np.ndarray:
+        """The same after an attack, by the name of its record."""
+        return self.means[run, attack, "attacked", metric]
 
-    def change(self, run: str, stem: str, metric: str) -> np.ndarray:
+    def clean(self, run: str, attack: str, metric: str) -> np.ndarray:
+        """The same of the attacked users before the attack."""
+        return self.means[run, _stem(attack), "clean", metric]
+
+    def change(self, run: str, attack: str, metric: str) -> np.ndarray:
         """The relative change by an attack, in percent of the same users' clean score."""
-        return percent(self.attack(run, stem, metric), self.attack(run, stem, metric, "clean"))
+        return percent(self.attack(run, attack, metric), self.clean(run, attack, metric))
+
+
+def is_compared(attack: str) -> bool:
+    """Whether runs are compared under an attack: all by the rule "both"; by the other two, what
+    they change, those of Figures 5 and 6."""
+    return attack.endswith("-both") or attack.endswith(("-0.1-attacked", "-0.1-original"))
+
+
+def _stem(attack: str) -> str:
+    return attack.rpartition("-")[0]
 
 
 def of_runs(runs: list[tuple[Outcome, list[str]]]) -> dict:
@@ -154,19 +151,19 @@ def _drops(group: list[Outcome], resampled: Resampled) -> list[dict]:
     found = []
     guided = next((one for one in group if one.config["method"] == "adv_cas"), None)
     for one in group:
-        for stem in one.attacks:
-            row = {"run": one.run, "attack": stem}
+        for attack in filter(is_compared, one.attacks):
+            row = {"run": one.run, "attack": attack}
             for metric in METRICS:
-                change = resampled.change(one.run, stem, metric)
+                change = resampled.change(one.run, attack, metric)
                 row[metric] = {"change": interval(change)}
-                own = guided and (guided.run, stem, "attacked", metric)
+                own = guided and (guided.run, attack, "attacked", metric)
                 if own in resampled.means and guided is not one:
                     attacked = resampled.means[own]
-                    spared = resampled.change(guided.run, stem, metric) - change
-                    clean = resampled.attack(one.run, stem, metric, "clean")
+                    spared = resampled.change(guided.run, attack, metric) - change
+                    clean = resampled.clean(one.run, attack, metric)
                     row[metric] |= {
                         "guided": guided.run, "spared": interval(spared),
-                        "above": interval(attacked - resampled.attack(one.run, stem, metric)),
+                        "above": interval(attacked - resampled.attack(one.run, attack, metric)),
                         "above clean": interval(attacked - clean),
                     }
             found.append(row)

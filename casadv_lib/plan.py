@@ -18,16 +18,22 @@ from .profiles import FAMILY, PROFILES, configure
 from .readings import COMPARED, SWITCHES
 from .results import METHOD_ORDER
 from .runs import canonical
-from .selection import CANDIDATES, TRIAL_EPOCHS
+from .selection import CANDIDATES, CHANCES, SIZES, TRIAL_EPOCHS
 
+# clean against attacked accuracy, a curve a method: over epsilon, or over the chance of neighbour
+TRADE_OFF = {"adv_linear": SIZES, "adv_global": SIZES, "adv_cas": SIZES, "neighbour": CHANCES,
+             "adv_neighbour": SIZES[1:]}
+LARGER_STEPS = (0.25, 0.5, 1.0)  # of the gradient attack; 0.1 is the default
 EPSILONS = (0.1, 1.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0)  # Figure 4
-ATTACKED = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")  # Figures 5 and 6
+# Figures 5 and 6, the control, and our own
+ATTACKED = ("base", "base+100", "adv_linear", "adv_seq", "adv_global", "adv_cas", "neighbour",
+            "adv_neighbour")
 REPEATED = ("base", "adv_linear", "adv_global", "adv_cas")  # the methods run with more seeds
 PAPER_VALUES = {"batch": {"scope": "batch", "epsilon": 10.0, "lambda1": 1.0},
                 "literal": {"preset": "literal"}}
 # Runs of these roles ask what a value does, so a model that collapses is an answer and no mistake:
 # the run goes on, and its scores say it. A loss that is no number still stops it.
-ASKING, AN_ANSWER = ("trial", "sweep", "values"), {"health": "note"}
+ASKING, AN_ANSWER = ("trial", "trade-off", "sweep", "values"), {"health": "note"}
 
 
 @dataclass(frozen=True)
@@ -42,13 +48,14 @@ class Stage:
     attacked: tuple[str, ...] = ()
     epsilons: tuple[float, ...] = ()
     switches: tuple[str, ...] = ()  # names of `readings.SWITCHES`, run with adv_cas
+    trade_off: bool = False  # short runs at several sizes, with the last item attacked
     paper_values: bool = False  # adv_global and adv_cas at the paper's epsilon and lambda
     select: bool = False
 
 
 def _main_stage(dataset: str, backbone: str) -> Stage:
     return Stage(f"{dataset}-{backbone}", dataset, backbone, methods=METHOD_ORDER,
-                 attacked=("base", "adv_linear", "adv_global", "adv_cas"), select=True)
+                 attacked=tuple(m for m in ATTACKED if m != "adv_seq"), select=True)
 
 
 PAPER_STAGES = (
@@ -58,22 +65,24 @@ PAPER_STAGES = (
       for backbone in PAPER_BACKBONES),
     *(Stage(f"values-{dataset}", dataset, "sasrec", paper_values=True)
       for dataset in ("beauty", "video")),
+    *(Stage(f"trade-off-{dataset}", dataset, "sasrec", trade_off=True, select=True)
+      for dataset in ("beauty", "video")),
     *(_main_stage(dataset, backbone)
       for dataset in ("ml-1m", "clothing") for backbone in PAPER_BACKBONES),
     *(Stage(f"seeds-{backbone}", "video", backbone, seeds=(1, 2), methods=REPEATED, select=True)
       for backbone in PAPER_BACKBONES),
 )  # fmt: skip
 # what `make paper` runs; the others are named by --stages
-CORE = tuple(stage.name for stage in PAPER_STAGES[:8])
+CORE = tuple(stage.name for stage in PAPER_STAGES[:10])
 
 
 @dataclass(frozen=True)
 class Job:
     """One run, or the attacks on it.
 
-    asked: arguments of `profiles.configure`. family: whose choice gives the values of epsilon
-    and lambda1 that `asked` leaves open; None: none are open. role: what the run is for ("main",
-    "sweep", "switch", "values", "seed" or "trial").
+    asked: arguments of `profiles.configure`. family: whose choice gives the values that `asked`
+    leaves open; None: none are open. role: what the run is for ("main", "sweep", "switch",
+    "values", "seed", "trade-off" or "trial").
     """
 
     name: str
@@ -108,12 +117,17 @@ class Plan:
 
 
 def attacks_of(method: str, attacked: tuple[str, ...] = ATTACKED) -> list[dict]:
-    """The attacks of Figure 5 (first, middle, last) and Figure 6 (the last K)."""
+    """The attacks of Figure 5 (first, middle, last) and Figure 6 (the last K), and harder ones on
+    the last item: larger steps, the nearest item in the half-space, substitutes that the base
+    picks."""
     if method not in attacked:
         return []
     found = [{"positions": position} for position in ("first", "middle")]
     picks = ("gradient", "nearest", "random")
     found += [{"k": k, "pick": pick} for k in range(1, MOST_REPLACED + 1) for pick in picks]
+    found += [{"step": step} for step in LARGER_STEPS] + [{"pick": "halfspace"}]
+    if method != "base":
+        found += [{"k": k, "surrogate": "base"} for k in (1, MOST_REPLACED)]
     return found
 
 
@@ -179,10 +193,15 @@ def _add_stage(found: Plan, profile: str, stage: Stage, options: dict) -> None:
 
     def trial_names(family):
         return [found.add(Job(
-            f"{place} trial {family} epsilon {c['epsilon']:g} lambda1 {c['lambda1']:g}",
+            " ".join([place, "trial", family, *(f"{name} {value:g}" for name, value in c.items())]),
             stage.name, "trial", asked(family, "trial", **c, adv_epochs=TRIAL_EPOCHS),
             needs=(base(0),),
         )) for c in CANDIDATES[family]]  # fmt: skip
+
+    def add_attacks(name, attacks):
+        run = found.jobs[name]
+        found.add(Job(f"{name} attacks", stage.name, run.role, run.asked, run.family,
+                      tuple(attacks), (name,)))
 
     def add(words, role, method, seed=0, *, chosen=True, **more):
         """A run, after its base and after the trials of its family."""
@@ -199,11 +218,14 @@ def _add_stage(found: Plan, profile: str, stage: Stage, options: dict) -> None:
         for method, name in made.items():
             attacks = attacks_of(method, stage.attacked)
             if attacks:
-                run = found.jobs[name]
-                found.add(Job(f"{name} attacks", stage.name, role, run.asked, run.family,
-                              tuple(attacks), (name,)))
+                add_attacks(name, attacks)
     for epsilon in stage.epsilons:
         add(f"adv_cas epsilon {epsilon:g}", "sweep", "adv_cas", epsilon=epsilon)
+    for method, values in TRADE_OFF.items() if stage.trade_off else ():
+        for value in values:
+            settings = {"replace_probability" if method == "neighbour" else "epsilon": value}
+            words = f"trade-off {method} {value:g}"
+            add_attacks(add(words, "trade-off", method, **settings, adv_epochs=TRIAL_EPOCHS), [{}])
     for name in stage.switches:
         # a preset as the values that it stands for: they must overrule what was chosen
         settings = dict(SWITCHES[name][1])

@@ -11,7 +11,7 @@ from dataclasses import asdict, fields
 from functools import lru_cache
 from pathlib import Path
 
-from .adversarial import METHODS, PRESETS, AdversarialSettings
+from .adversarial import METHODS, PRESETS, REPLACING, AdversarialSettings
 from .backbones import BACKBONES, MOST_LAYERS
 from .checks import LARGEST, number, one_of, shown
 from .files import read_json
@@ -55,7 +55,7 @@ NOTEBOOK_PARAMETERS = {
 FAMILY = {
     "adv_linear": "adv_linear", "adv_seq": "adv_seq", "adv_global": "adv_global",
     "adv_random": "adv_global", "adv_cas_1": "adv_global", "adv_cas_2": "adv_global",
-    "adv_cas": "adv_global",
+    "adv_cas": "adv_global", "neighbour": "neighbour", "adv_neighbour": "adv_neighbour",
 }  # fmt: skip
 
 MAX_LEN = {"ml-1m": 200, "ml-latest-small": 200}  # T; 50 for all others (Section 5.3)
@@ -143,8 +143,9 @@ def _checked(config: dict) -> dict:
 
 def part(config: dict, kind: type):
     """The settings object of that class out of a configuration."""
-    # configurations stored by older code may lack what does not change a run
-    names = [f.name for f in fields(kind) if f.name in config or f.name not in NOT_IDENTITY]
+    # a stored configuration may lack what does not change the run, or what its method does not read
+    free = (*NOT_IDENTITY, *REPLACING)
+    names = [f.name for f in fields(kind) if f.name in config or f.name not in free]
     return kind(**{name: config[name] for name in names})
 
 

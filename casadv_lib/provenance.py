@@ -69,6 +69,7 @@ def provenance(data_hash: str, device: torch.device, wall_seconds: float) -> dic
         "packages": packages(),
         "hardware": hardware(device),
         "device": str(device),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "wall_seconds": round(wall_seconds, 2),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }

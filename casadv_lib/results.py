@@ -33,11 +33,13 @@ METHOD_ORDER = (
     "adv_cas_1",
     "adv_cas_2",
     "adv_cas",
+    "neighbour",
+    "adv_neighbour",
 )
 
 
 # roles of runs that stand beside a comparison and are no part of it (see `plan.Job`)
-ASIDE = {"values", "switch", "seed"}
+ASIDE = {"values", "switch", "seed", "trade-off"}
 
 
 class MissingRecords(ValueError):
@@ -167,15 +169,18 @@ def epsilon_sweep(results: dict, dataset: str, backbone: str, method: str = "adv
     return dict(sorted(sweep.items()))
 
 
-def attacks_by_k(record: dict, positions: str, pick: str = "gradient", step: float = 0.1) -> dict:
+def attacks_by_k(record: dict, positions: str, pick: str = "gradient", step: float = 0.1,
+                 exclude: str = "both", surrogate: str | None = None) -> dict:
     """`{k: attack}`, rising, of a record's attacks at one place with one way of picking.
 
     step matters for pick "gradient" alone. Attacks with another aim (loss) or one item at a time
     (joint) are variants of their own and never taken; of several seeds the lowest is.
+    exclude, surrogate: as in `casadv_lib.attack` and `runs.run_attack`.
     """
     found: dict[int, dict] = {}
     for attack in sorted(record.get("attacks") or [], key=lambda attack: attack.get("seed", 0)):
-        same = (attack["positions"], attack["pick"]) == (positions, pick)
+        own = (attack["positions"], attack["pick"], attack["exclude"], attack.get("surrogate"))
+        same = own == (positions, pick, exclude, surrogate)
         same &= pick != "gradient" or math.isclose(attack["step"], step)
         if same and attack.get("loss", "target") == "target" and attack.get("joint", True):
             found.setdefault(attack["k"], attack)
@@ -183,15 +188,15 @@ def attacks_by_k(record: dict, positions: str, pick: str = "gradient", step: flo
 
 
 def find_attack(record: dict, positions: str, k: int, pick: str = "gradient",
-                step: float = 0.1) -> dict:
+                step: float = 0.1, exclude: str = "both", surrogate: str | None = None) -> dict:
     """The record's attack with these settings, chosen as in `attacks_by_k`."""
-    found = attacks_by_k(record, positions, pick, step)
+    found = attacks_by_k(record, positions, pick, step, exclude, surrogate)
     if k not in found:
         config = record["config"]
         raise MissingRecords(
-            f"no attack with positions {positions!r}, k {k}, pick {pick!r}, step {step:g} in the "
-            f"record of method {config['method']!r}, backbone {config['backbone']!r}, dataset "
-            f"{config['dataset']!r}")
+            f"no attack with positions {positions!r}, k {k}, pick {pick!r}, step {step:g}, exclude "
+            f"{exclude!r} in the record of method {config['method']!r}, backbone "
+            f"{config['backbone']!r}, dataset {config['dataset']!r}")
     return found[k]
 
 

@@ -19,11 +19,20 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from .adversarial import AdversarialSettings
-from .attacks import attack, checked_options
+from .adversarial import METHODS, REPLACING, AdversarialSettings
+from .attacks import EXCLUDES, attack, checked_options, excluded
 from .backbones import BACKBONES, Backbone
-from .data import SequenceDataset, load_dataset
-from .evaluation import METRICS, evaluate, paired_bootstrap, summary
+from .checks import one_of
+from .data import SequenceDataset, held_out, load_dataset
+from .evaluation import (
+    METRICS,
+    evaluate,
+    gains,
+    paired_bootstrap,
+    rank_items,
+    resampled_gains,
+    summary,
+)
 from .files import (
     load_tensors,
     make_folder,
@@ -81,12 +90,15 @@ def build_model(config: dict, data: SequenceDataset) -> Backbone:
 
 def canonical(config: dict) -> dict:
     """The configuration without what its method does not read, so that equal runs are one run."""
-    if config["method"] == "base":
-        return base_of(config)
-    if config["method"] == "base+100":
-        kept = {name: config[name] for name in ("adv_epochs", "optimizer_state", "method")}
-        return base_of(config) | kept
-    return config
+    own = METHODS.get(config["method"])  # None: the base
+    found = dict(config)
+    if own is None or not (own.level1 or own.level2):
+        read = () if own is None else ("adv_epochs", "optimizer_state", "method", *REPLACING)
+        found = base_of(config) | {name: config[name] for name in read if name in config}
+    if own is None or not own.replaces:
+        # runs made before there were such methods have no such settings
+        found = {name: value for name, value in found.items() if name not in REPLACING}
+    return found
 
 
 def folder_of(config: dict, data: SequenceDataset) -> Path:
@@ -192,79 +204,118 @@ def _measure(trainer: Trainer) -> tuple[dict, dict[str, np.ndarray]]:
     return metrics, ranks
 
 
+SURROGATES = (None, "base")
+
+
 def _complete(options: dict) -> dict:
+    """All options of a stored attack but the split and the rule of exclusion, checked."""
     options = {"positions": "last", "k": 1, "pick": "gradient", "step": 0.1, "seed": 0} | options
+    surrogate = one_of("surrogate", options.pop("surrogate", None), SURROGATES)
+    options = checked_options(**options)
     if options["pick"] in ("nearest", "random"):
         options["step"] = 0.0  # these take no step: one stored attack for all
-    return options
+    return options if surrogate is None else options | {"surrogate": surrogate}
 
 
-def attack_path(folder: Path, split: str = "test", **options) -> Path:
-    """Where the record of an attack on the run in `folder` is stored."""
+def attack_stem(split: str = "test", **options) -> str:
+    """The name of a stored attack, whatever is left out of the ranking after it."""
     options = _complete(options)
-    words = "-".join(f"{options[name]}" for name in sorted(options))
-    return folder / "attacks" / f"{split}-{words}.json"
+    return "-".join([split, *(f"{options[name]}" for name in sorted(options))])
+
+
+def attack_path(folder: Path, split: str = "test", exclude: str = "both", **options) -> Path:
+    """Where the record of an attack on the run in `folder` is stored, ranked by that rule."""
+    return folder / "attacks" / f"{attack_stem(split, **options)}-{exclude}.json"
+
+
+def arrays_path(path: Path) -> Path:
+    """Where the ranks of an attack are stored, by all rules; path: of one of its records."""
+    return path.with_name(path.stem.rpartition("-")[0] + ".npz")
 
 
 def has_attack(path: Path) -> bool:
     """Whether an attack is stored whole: its record, and the users' ranks beside it."""
-    return path.exists() and path.with_suffix(".npz").exists()
+    return path.exists() and arrays_path(path).exists()
 
 
-def run_attack(made: Run, split: str = "test", **options) -> dict:
+def run_attack(made: Run, split: str = "test", exclude: str = "both", **options) -> dict:
     """Attack a run's last epoch; stored with the run and reused. options: as `attacks.attack`.
 
+    surrogate: None, or "base": the run's base picks the substitutes.
     Returns the record of the attack: its options, "clean" and "attacked" metrics, the "drop"
     with its bootstrap interval, the number of "users" and the median "distance" of a substitute
     in embedding space ("unit": the median distance between nearest neighbours).
     """
-    return read_json(_attacked(made, split, options))
+    return read_json(_attacked(made, split, exclude, options))
 
 
-def attacked_ranks(made: Run, split: str = "test", **options) -> dict:
+def attacked_ranks(made: Run, split: str = "test", exclude: str = "both", **options) -> dict:
     """What `run_attack` stores of the users: "users", "ranks" and "clean" as `attacks.attack` has
-    them, (users,) each, the last one in a dict with the key "ranks". options: as `run_attack`."""
-    path = _attacked(made, split, options).with_suffix(".npz")
+    them, (users,) each, the last one in a dict with the key "ranks"; and "substitutes",
+    (users, k). options: as `run_attack`."""
+    path = arrays_path(_attacked(made, split, exclude, options))
     with np.load(path, allow_pickle=False) as stored:
-        return {"users": stored["users"], "ranks": stored["attacked"],
-                "clean": {"ranks": stored["clean"]}}
+        return {"users": stored["users"], "ranks": stored[exclude],
+                "clean": {"ranks": stored["clean"]}, "substitutes": stored["substitutes"]}
 
 
-def _attacked(made: Run, split: str, options: dict) -> Path:
-    """The path of an attack's record; the attack is made if it is not stored."""
-    options = checked_options(split=split, **_complete(options))
-    split = options.pop("split")
-    path = attack_path(made.folder, split, **options)
+def _attacked(made: Run, split: str, exclude: str, options: dict) -> Path:
+    """The path of an attack's record; the attack is made, by all rules, if it is not stored."""
+    checked_options(split=split, exclude=exclude)
+    path = attack_path(made.folder, split, exclude, **options)
     if not has_attack(path):
         with one_at_a_time(made.folder):
             if not has_attack(path):
                 remove_partial(made.folder)
-                record, ranks = _attack(made, split, options)
-                write_arrays(path.with_suffix(".npz"), ranks)
-                write_json(path, record)
+                records, arrays = _attack(made, split, _complete(options))
+                write_arrays(arrays_path(path), arrays)
+                for rule, record in records.items():
+                    write_json(attack_path(made.folder, split, rule, **options), record)
     return path
 
 
 def _attack(made: Run, split: str, options: dict) -> tuple[dict, dict[str, np.ndarray]]:
-    """The record of an attack; the "users" attacked and their ranks, "attacked" and "clean"."""
+    """The records of an attack, {rule: record}, and its arrays: the "users" attacked, their
+    "clean" ranks and those by each rule, and the "substitutes"."""
     started = time.perf_counter()
-    model = made.model(device=made.config["device"])
-    found = attack(model, made.data, split=split, **options)
-    clean = found["clean"]
-    ranks = {"users": found["users"], "attacked": found["ranks"], "clean": clean["ranks"]}
-    record = options | {
+    device = made.config["device"]
+    model, asked = made.model(device=device), dict(options)
+    if asked.pop("surrogate", None) and made.config["method"] != "base":
+        asked["surrogate"] = run(base_of(made.config), made.data).model(device=device)
+    found = attack(model, made.data, split=split, exclude=EXCLUDES[0], **asked)
+    clean, users = found["clean"]["ranks"], found["users"]
+    histories, targets = held_out(made.data, split)
+    original, targets = [histories[user] for user in users], np.asarray(targets)[users]
+    ranks = {EXCLUDES[0]: found["ranks"]}
+    for rule in EXCLUDES[1:]:
+        left_out = excluded(original, found["histories"], rule)
+        ranks[rule], _ = rank_items(model, found["histories"], targets, left_out)
+    columns = [gains(one, m) for one in (clean, *ranks.values()) for m in METRICS]
+    means = resampled_gains(np.stack(columns, axis=1))  # (1 + resamples, rules + 1 times metrics)
+    shared = options | {
         "split": split,
-        "users": len(found["users"]),
+        "users": len(users),
         "distance": float(np.median(found["distance"])),
         "unit": found["unit"],
-        "clean": summary(clean["ranks"]),
-        "attacked": summary(found["ranks"]),
-        "drop": {m: paired_bootstrap(found["ranks"], clean["ranks"], m) for m in METRICS},
+        "clean": summary(clean),
         "provenance": provenance(
             made.data.fingerprint, next(model.parameters()).device, time.perf_counter() - started
         ),
     }
-    return record, ranks
+    records = {rule: shared | {
+        "exclude": rule, "attacked": summary(ranks[rule]),
+        "drop": {m: _difference(means[:, len(METRICS) * place + column], means[:, column])
+                 for column, m in enumerate(METRICS)},
+    } for place, rule in enumerate(EXCLUDES, start=1)}
+    arrays = {"users": users, "clean": clean, "substitutes": found["substitutes"].astype(np.int32)}
+    return records, arrays | ranks
+
+
+def _difference(means: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+    """As `paired_bootstrap` returns it, from the columns of `resampled_gains`."""
+    apart = means - reference
+    low, high = np.quantile(apart[1:], [0.025, 0.975])
+    return {"difference": float(apart[0]), "low": float(low), "high": float(high)}
 
 
 def stored_attacks(made: Run) -> list[Path]:
@@ -280,8 +331,15 @@ def record_of(made: Run) -> dict:
         "metrics": {which: metrics[which] for which in ("last", "best")},
         "curve": metrics["curve"],
         "versus_base": metrics.get("versus_base"),
-        "attacks": [read_json(path) for path in stored_attacks(made)],
+        "attacks": [_brief(read_json(path), metrics) for path in stored_attacks(made)],
         "seconds": metrics["seconds"],
         "provenance": metrics["provenance"],
     }
 
+
+
+def _brief(attack: dict, metrics: dict) -> dict:
+    """An attack's record; of its provenance only what differs from the run's."""
+    own = metrics["provenance"]
+    return attack | {"provenance": {name: value for name, value in attack["provenance"].items()
+                                    if value != own.get(name)}}

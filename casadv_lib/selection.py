@@ -1,10 +1,10 @@
-"""Choosing epsilon and lambda1 for each family of methods, on the validation split alone.
+"""Choosing epsilon, lambda1 and the chance of a replacement, on the validation split alone.
 
 The paper gives one setting for all (epsilon 10, lambda 1) and not over what its norms are taken.
 So that every method has the same chance here, each family is tried at a few settings for a few
 epochs from the same base. The choice is the trial with the best validation NDCG@10 after its last
-epoch. A run then names the chosen values in its own configuration and can be repeated without
-this module.
+epoch; scores that an entry of `selection.json` holds are not measured again. A run then names the
+chosen values in its own configuration and can be repeated without this module.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from .runs import SPLITS
 
 TRIAL_EPOCHS = 10
 # Level 1's distance is not squared, so its weight matters; a BCE keeps the paper's weight, 1.
+SIZES, CHANCES = (1.0, 3.0, 10.0, 20.0), (0.1, 0.2, 0.5)
 CANDIDATES = {
-    "adv_linear": tuple({"epsilon": e, "lambda1": 1.0} for e in (1.0, 3.0, 10.0)),
-    "adv_seq": tuple({"epsilon": e, "lambda1": 1.0} for e in (1.0, 3.0, 10.0)),
-    "adv_global": tuple(
-        {"epsilon": e, "lambda1": weight} for weight, e in product((0.1, 1.0), (1.0, 3.0, 10.0))
-    ),
+    "adv_linear": tuple({"epsilon": e, "lambda1": 1.0} for e in SIZES),
+    "adv_seq": tuple({"epsilon": e, "lambda1": 1.0} for e in SIZES),
+    "adv_global": tuple({"epsilon": e, "lambda1": weight} for weight, e in product(
+        (0.1, 1.0), SIZES)),
+    "neighbour": tuple({"replace_probability": p} for p in CHANCES),
+    "adv_neighbour": tuple({"replace_probability": p, "epsilon": e}
+                           for p, e in product(CHANCES, SIZES[1:])),
 }
 VALIDATION = SPLITS[0]
 Score = Callable[[dict], "dict[str, float] | None"]
@@ -45,13 +48,13 @@ def validation_scores(folder: Path) -> dict[str, float] | None:
     return {name: found[name] for name in ("ndcg@10", "hr@10")}
 
 
-def best(tried: list[dict]) -> dict[str, float]:
-    """{"epsilon", "lambda1"} of the best trial; of equals the first, with the smallest values.
+def best(tried: list[dict], family: str) -> dict[str, float]:
+    """The candidate with the best trial; of equals the first, with the smallest values.
 
     tried: as in `choose`. Only "validation" is read.
     """
     found = max(tried, key=lambda trial: trial["validation"]["ndcg@10"])
-    return {name: found[name] for name in ("epsilon", "lambda1")}
+    return {name: found[name] for name in CANDIDATES[family][0]}
 
 
 def choose(family: str, score: Score, data_hash: str, **asked) -> dict | None:
@@ -59,20 +62,27 @@ def choose(family: str, score: Score, data_hash: str, **asked) -> dict | None:
 
     score: validation scores of a configuration, None where its run is not stored.
     """
-    tried = []
-    for config in trials(family, **asked):
+    tried, configs = [], trials(family, **asked)
+    for config in configs:
         found = score(config)
         if found is None:
             return None
-        tried.append({"epsilon": config["epsilon"], "lambda1": config["lambda1"],
-                      "validation": found})
-    first = trials(family, **asked)[0]
+        tried.append({name: config[name] for name in CANDIDATES[family][0]} | {
+            "validation": found})
+    first = configs[0]
     return {
         "dataset": first["dataset"], "backbone": first["backbone"], "family": family,
         "seed": first["seed"], "data_hash": data_hash, "base_epochs": first["epochs"],
         "dim": first["dim"], "trial_epochs": TRIAL_EPOCHS, "rule": "best validation ndcg@10",
-        "base": score(base_of(first)), "tried": tried, "chosen": best(tried),
+        "base": score(base_of(first)), "tried": tried, "chosen": best(tried, family),
     }  # fmt: skip
+
+
+def is_whole(entry: dict) -> bool:
+    """Whether an entry has tried all candidates of today, and no others."""
+    tried = [{name: value for name, value in trial.items() if name != "validation"}
+             for trial in entry["tried"]]
+    return tried == list(CANDIDATES[entry["family"]])
 
 
 class Choices:
@@ -88,19 +98,35 @@ class Choices:
 
     def get(self, family: str, config: Mapping, data_hash: str) -> dict[str, float] | None:
         """config: a configuration of any method on the data set and backbone in question."""
+        entry = self._entry(family, config, data_hash)
+        return entry["chosen"] if entry is not None and is_whole(entry) else None
+
+    def _entry(self, family: str, config: Mapping, data_hash: str) -> dict | None:
         wanted = {
             "dataset": config["dataset"], "backbone": config["backbone"], "family": family,
             "data_hash": data_hash, "base_epochs": config["epochs"], "dim": config["dim"],
             "trial_epochs": TRIAL_EPOCHS,
         }  # fmt: skip
-        fitting = [entry["chosen"] for entry in self.entries if wanted.items() <= entry.items()]
-        return fitting[0] if fitting else None
+        return next((entry for entry in self.entries if wanted.items() <= entry.items()), None)
+
+    def tried(self, family: str, config: Mapping, data_hash: str) -> dict[str, float] | None:
+        """Validation scores of a trial that an entry holds, also one with fewer candidates."""
+        entry = self._entry(family, config, data_hash) or {"tried": ()}
+        wanted = {name: config[name] for name in CANDIDATES[family][0]}.items()
+        return next((t["validation"] for t in entry["tried"] if wanted <= t.items()), None)
 
     def find(self, family: str, score: Score, data_hash: str, **asked) -> dict | None:
-        """Choose if all trials are stored; returns the new entry or None."""
-        entry = choose(family, score, data_hash, **asked)
+        """Choose if all trials are stored, here or in an entry; returns the new entry or None."""
+        def known(config):
+            own = config["method"] == family and self.tried(family, config, data_hash)
+            return score(config) or own or None
+
+        entry = choose(family, known, data_hash, **asked)
         if entry is not None:
-            self.entries.append(entry)
+            # its base may be stored elsewhere
+            old = [one for one in self.entries if self._key(one) == self._key(entry)]
+            entry["base"] = entry["base"] or next((one["base"] for one in old), None)
+            self.entries = [one for one in self.entries if one not in old] + [entry]
         return entry
 
     def store(self) -> Path:

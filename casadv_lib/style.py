@@ -56,6 +56,8 @@ STYLES = {
     "adv_cas_1": MethodStyle("#0072B2", "<", (0, (3, 3)), "--", "adv_cas_1 (own history)"),
     "adv_cas_2": MethodStyle("#CC79A7", ">", (0, (6, 2, 2, 2)), "||", "adv_cas_2 (others)"),
     "adv_cas": MethodStyle("#D55E00", "*", "-", "++", "adv_cas"),
+    "neighbour": MethodStyle("#7F7F7F", "P", (0, (2, 1)), "**", "neighbour (ours)"),
+    "adv_neighbour": MethodStyle("#882255", "p", (0, (4, 1, 1, 1)), "xx..", "adv_neighbour (ours)"),
 }
 
 

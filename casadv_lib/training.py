@@ -16,7 +16,13 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from .adversarial import METHODS, PRESETS, AdversarialSettings, training_loss
+from .adversarial import (
+    METHODS,
+    PRESETS,
+    AdversarialSettings,
+    neighbour_inputs,
+    training_loss,
+)
 from .backbones import Backbone, Dropout
 from .batching import TokenTable
 from .cascade import cascade_effects, cascade_weights
@@ -97,9 +103,14 @@ class Trainer:
         self.generator.manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))
         order = np.random.default_rng(words).permutation(len(self.table.lengths))
         negatives = self.sampler.draw(self.generator)
+        inputs = self.table.inputs
+        if self.method is not None and self.method.replaces:
+            inputs = neighbour_inputs(
+                self.model, inputs, self.table.targets, self.adversarial, self.generator
+            )
         self.model.train()
         losses, sizes = [], []
-        for batch in self.table.batches(order, s.batch_size, negatives):
+        for batch in self.table.batches(order, s.batch_size, negatives, inputs):
             drop = Dropout(self.model.dropout, self.generator)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
                 loss, parts = training_loss(
