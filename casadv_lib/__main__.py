@@ -9,9 +9,9 @@ import warnings
 
 from . import figures, grid, profiles, repeat, report, results, runs
 from .adversarial import METHODS, AdversarialSettings
-from .attacks import PICKS, POSITIONS, checked_options
+from .attacks import EXCLUDES, PICKS, POSITIONS, checked_options
 from .backbones import BACKBONES
-from .checks import number
+from .checks import number, one_of
 from .data import load_dataset
 from .files import write_bytes, write_json
 from .optimisation import TrainingSettings, choose_device, settings_of, use_threads
@@ -65,6 +65,10 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--k", type=int, default=1, help="how many items, counted from the end")
     one.add_argument("--pick", default="gradient", help=f"one of {', '.join(PICKS)}")
     one.add_argument("--step", type=float, default=0.1, help="in median neighbour distances")
+    one.add_argument("--exclude", default="both", help="what an attacked user is not offered "
+                     f"again: the original history and what was put in, or one: one of "
+                     f"{', '.join(EXCLUDES)}")
+    one.add_argument("--surrogate", default=None, help="base: the run's base picks substitutes")
     one.add_argument("--split", default="test", help="test or validation")
     one = add("repeat", _repeat, "make a stored run again from its base, compare to the last digit")
     _run_options(one)
@@ -171,10 +175,11 @@ def _run(options) -> None:
 
 
 def _attack(options) -> None:
-    names = ("positions", "k", "pick", "step", "split")
+    names = ("positions", "k", "pick", "step", "split", "exclude")
     # a slip in them must show before a run of minutes, not after it
     asked = checked_options(**{name: getattr(options, name) for name in names})
-    found = runs.run_attack(_made(options), **asked)
+    surrogate = one_of("surrogate", options.surrogate, runs.SURROGATES)
+    found = runs.run_attack(_made(options), surrogate=surrogate, **asked)
     print(f"{found['users']} users; a substitute lies {found['distance'] / found['unit']:.2f} "
           "median neighbour distances away")  # fmt: skip
     for metric, drop in found["drop"].items():

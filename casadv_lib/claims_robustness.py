@@ -8,7 +8,7 @@ from __future__ import annotations
 from .claims import Finding, Place, signed
 from .evidence import Evidence, above_zero
 from .paper import MOST_REPLACED, PAPER_LAST_DROP_PERCENT, SMALL_PERCENT, paper_numbers
-from .results import MissingRecords, main_record
+from .results import METRICS, MissingRecords, main_record
 
 
 def early_items_cost_little(evidence: Evidence, place: Place) -> Finding:
@@ -63,6 +63,38 @@ def decay_is_alike(evidence: Evidence, place: Place) -> Finding:
 def attacked_is_above_clean(evidence: Evidence, place: Place) -> Finding:
     found = evidence.drop(place, "base", "above clean", "hr@10", k=5)
     return Finding(found, "HR@10", above_zero([found]), "attacked adv_cas over clean base")
+
+
+# the last item, by every attack that is stored: what a defence must not fear
+LAST_ITEM = {
+    "step 0.1": {}, "step 0.25": {"step": 0.25}, "step 0.5": {"step": 0.5}, "step 1": {"step": 1.0},
+    "half-space": {"pick": "halfspace"}, "nearest": {"pick": "nearest"},
+    "random": {"pick": "random"}, "substitutes of the base": {"surrogate": "base"},
+}
+
+
+def _against_guided(evidence: Evidence, place: Place, what: str, unit: str) -> Finding:
+    """adv_neighbour under each of LAST_ITEM against adv_cas; a positive number is in its favour."""
+    found = {}
+    for name, attack in LAST_ITEM.items():
+        stored = evidence.drop(place, "adv_neighbour", what, **attack)  # of adv_cas against it
+        found[name] = {"value": -stored["value"], "low": -stored["high"], "high": -stored["low"]}
+    least = min(found, key=lambda name: found[name]["value"])
+    return Finding(found[least], unit, above_zero(found.values()), f"the least, {least}")
+
+
+def neighbour_attacked_is_above(evidence: Evidence, place: Place) -> Finding:
+    return _against_guided(evidence, place, "above", "NDCG@10")
+
+
+def neighbour_loses_less(evidence: Evidence, place: Place) -> Finding:
+    return _against_guided(evidence, place, "spared", "points")
+
+
+def neighbour_is_more_accurate(evidence: Evidence, place: Place) -> Finding:
+    pairs = [evidence.pair(place, "adv_neighbour", "adv_cas", metric=metric) for metric in METRICS]
+    return Finding(pairs[0]["percent"], "%", above_zero(pair["difference"] for pair in pairs),
+                   "NDCG@10")
 
 
 def added_time(evidence: Evidence, place: Place) -> Finding:

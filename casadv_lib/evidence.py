@@ -9,7 +9,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from .plan import EPSILONS
-from .results import METRICS, MissingRecords, epsilon_sweep, main_record, records_of
+from .results import (
+    METRICS,
+    MissingRecords,
+    epsilon_sweep,
+    main_record,
+    records_of,
+    rule_of,
+)
 from .runs import attack_path
 
 _NOWHERE = Path()  # the name of an attack's file is the same in every folder
@@ -63,12 +70,19 @@ class Evidence:
         """The pair of two runs by their names, NDCG@10, last epochs."""
         return self._pair(better, worse, "last", "ndcg@10")
 
+    def rule(self, place: tuple[str, str]) -> str:
+        """By which rule the attacks of a place are ranked (see `results.rule_of`)."""
+        return rule_of(main_record(self.results, *place, "base"))
+
     def drop(self, place: tuple[str, str], method: str, what: str, metric: str = "ndcg@10",
-             positions: str = "last", k: int = 1) -> dict[str, float]:
-        """What the gradient attack on a method does: its "change", and against adv_cas under the
-        same attack "spared", "above" and "above clean" (see `pairs`)."""
+             **attack) -> dict[str, float]:
+        """What an attack on a method does: its "change", and against adv_cas under the same
+        attack "spared", "above" and "above clean" (see `pairs`).
+
+        attack: options of `runs.run_attack`; the rule is the place's own where none is named."""
         record = main_record(self.results, *place, method)
-        run, name = _run_of(record), attack_path(_NOWHERE, positions=positions, k=k).stem
+        attack = {"exclude": self.rule(place)} | attack
+        run, name = _run_of(record), attack_path(_NOWHERE, **attack).stem
         if (run, name) not in self._drops:
             raise MissingRecords(f"no attack {name} on the run {run}")
         found = self._drops[run, name][metric]

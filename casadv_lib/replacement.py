@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .attacks import attack, neighbour_distance
+from .attacks import EXCLUDES, attack, excluded, neighbour_distance
 from .backbones import Backbone
 from .checks import number, one_of
 from .data import SequenceDataset, held_out
@@ -44,18 +44,20 @@ class Replacements:
         self.units, self.kept = {}, {}
 
     def found(self, method: str, users: np.ndarray, positions: str = "last", k: int = 1,
-              pick: str = "gradient") -> dict:
+              pick: str = "gradient", exclude: str = "both") -> dict:
         """What `attack` returns for these users; with k = 0 the clean ranks twice."""
         one_of("method", method, self.models)
         number("k", k, low=0, high=MOST_REPLACED, kind=int)
-        key = (method, tuple(users), positions if k else None, k, pick if k else None)
+        one_of("exclude", exclude, EXCLUDES)
+        asked = {"positions": positions, "pick": pick, "exclude": exclude} if k else {}
+        key = (method, tuple(users), k, *asked.values())
         if key not in self.kept:
-            self.kept[key] = self._attacked(method, users, positions, k, pick)
+            self.kept[key] = self._attacked(method, users, k, asked)
             if len(self.kept) > self.keep:
                 del self.kept[next(iter(self.kept))]  # the oldest
         return self.kept[key]
 
-    def _attacked(self, method, users, positions, k, pick):
+    def _attacked(self, method, users, k, asked):
         model = self.models[method]
         if k == 0:
             original = [self.histories[u] for u in users]
@@ -65,30 +67,32 @@ class Replacements:
         if method not in self.units:
             with torch.no_grad():
                 self.units[method] = neighbour_distance(model.items.weight[1:])
-        return attack(model, self.data, positions, k, pick, users=users, unit=self.units[method],
+        return attack(model, self.data, k=k, users=users, unit=self.units[method], **asked,
                       **self.options)
 
     def one_user(self, method: str, user: int, positions: str = "last", k: int = 1,
-                 pick: str = "gradient") -> dict:
+                 pick: str = "gradient", exclude: str = "both") -> dict:
         """One user's attack as tables of item names.
 
         Returns "history" and "list" (DataFrames: before, after and a word on the change), "rank"
         (before, after) of the held-out item, and "found", the `attack` behind them.
         """
-        found = self.found(method, np.array([user]), positions, k, pick)
+        found = self.found(method, np.array([user]), positions, k, pick, exclude)
         before, after = self.histories[user], found["histories"][0]
-        lists = top_lists(self.models[method], [before, after], before)
+        met = [before, *excluded([before], [after], exclude)]
+        lists = top_lists(self.models[method], [before, after], met)
         target = int(self.targets[user])
         return {"history": history_table(before, after, self.data.item_names, self.max_len),
                 "list": list_table(*lists, self.data.item_names, target),
                 "rank": (float(found["clean"]["ranks"][0]), float(found["ranks"][0])),
                 "found": found}
 
-    def average(self, positions: str = "last", k: int = 1, pick: str = "gradient") -> dict:
+    def average(self, positions: str = "last", k: int = 1, pick: str = "gradient",
+                exclude: str = "both") -> dict:
         """{method: {"clean": {metric: value}, "attacked": {metric: value}}} over the sample."""
         averages = {}
         for method in self.models:
-            found = self.found(method, self.sample, positions, k, pick)
+            found = self.found(method, self.sample, positions, k, pick, exclude)
             averages[method] = {"clean": {m: found["clean"][m] for m in METRICS},
                                 "attacked": {m: found[m] for m in METRICS}}
         return averages
@@ -105,12 +109,15 @@ class Replacements:
 
 
 @torch.no_grad()
-def top_lists(model: Backbone, inputs: list[np.ndarray], met: np.ndarray) -> list[np.ndarray]:
-    """The ten best items for each history in `inputs`, best first, without the items `met`."""
+def top_lists(model: Backbone, inputs: list[np.ndarray], met: list[np.ndarray]
+              ) -> list[np.ndarray]:
+    """The ten best items for each history in `inputs`, best first, without its items in `met`."""
     table = model.embed(torch.arange(1, model.n_items + 1, device=model.items.weight.device))
     scores = user_vectors(model, inputs) @ table.T
-    scores[:, torch.as_tensor(np.unique(met) - 1).to(scores.device)] = -torch.inf
-    best = scores.topk(min(CUTOFF, model.n_items - len(np.unique(met))), dim=1).indices + 1
+    for row, items in zip(scores, met, strict=True):
+        row[torch.as_tensor(items - 1).to(scores.device)] = -torch.inf
+    left = model.n_items - max(len(np.unique(items)) for items in met)
+    best = scores.topk(min(CUTOFF, left), dim=1).indices + 1
     return list(best.cpu().numpy())
 
 

@@ -187,6 +187,13 @@ def attacks_by_k(record: dict, positions: str, pick: str = "gradient", step: flo
     return dict(sorted(found.items()))
 
 
+def rule_of(record: dict) -> str:
+    """By which rule a record's attacks are ranked: "both" where they are stored by it, "original"
+    where only those are left that let the substitutes compete (see `attacks.excluded`)."""
+    rules = {attack["exclude"] for attack in record.get("attacks") or ()}
+    return "original" if "original" in rules and "both" not in rules else "both"
+
+
 def find_attack(record: dict, positions: str, k: int, pick: str = "gradient",
                 step: float = 0.1, exclude: str = "both", surrogate: str | None = None) -> dict:
     """The record's attack with these settings, chosen as in `attacks_by_k`."""

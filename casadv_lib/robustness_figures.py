@@ -18,6 +18,7 @@ from .results import (
     gather,
     main_record,
     methods,
+    rule_of,
 )
 from .style import (
     bar_look,
@@ -32,8 +33,8 @@ from .style import (
 )
 
 PLACES = ("first", "middle", "last")
-FIGURE5_METHODS = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")
-FIGURE6_METHODS = ("base", "adv_global", "adv_cas")
+FIGURE5_METHODS = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas", "adv_neighbour")
+FIGURE6_METHODS = ("base", "adv_global", "adv_cas", "adv_neighbour")
 SAME_USERS = {"linewidth": 0.7, "linestyle": "-."}
 PAPER_MARK = {"color": "0.1", "linewidth": 1.8,
               "path_effects": [withStroke(linewidth=4, foreground="white")]}
@@ -46,14 +47,16 @@ PICK_LOOK = {
 
 @styled
 def figure5(results: dict, dataset: str | None = None, pick: str = "gradient",
-            step: float = 0.1, highlight: str | None = None) -> Figure:
+            step: float = 0.1, highlight: str | None = None, exclude: str | None = None
+            ) -> Figure:
     """Change of NDCG@10 and HR@10 when the first, middle or last item is replaced, in percent.
 
     The change is relative to the same users' clean score, negative for a loss as in the paper.
     Error bars: the 95% bootstrap interval of the difference, divided by the clean score. The
     level marks are the paper's mean drops of its two base models on Video, last item.
-    pick, step: which attack, as in `casadv_lib.attack`. highlight: a place to mark; the part of the
-    figure that can move (see `moving`).
+    pick, step, exclude: which attack, as in `casadv_lib.attack`; without a rule of exclusion, that
+    by which the base's attacks are stored (see `results.rule_of`), named where it is "original".
+    highlight: a place to mark; the part of the figure that can move (see `moving`).
     Needs the three attacks with k = 1 for "base" and "adv_cas"; the generic methods are drawn
     where they are there.
     """
@@ -61,11 +64,12 @@ def figure5(results: dict, dataset: str | None = None, pick: str = "gradient",
 
     def collect(backbone):
         there = set(methods(results, dataset, backbone)) | {"base", "adv_cas"}
-        needed = {}
+        needed, rule = {}, exclude or rule_of(main_record(results, dataset, backbone, "base"))
         for method in (name for name in FIGURE5_METHODS if name in there):
             record = main_record(results, dataset, backbone, method)
             try:
-                needed[method] = [find_attack(record, place, 1, pick, step) for place in PLACES]
+                needed[method] = [find_attack(record, place, 1, pick, step, rule)
+                                  for place in PLACES]
             except MissingRecords:
                 if method in ("base", "adv_cas"):
                     raise
@@ -77,7 +81,7 @@ def figure5(results: dict, dataset: str | None = None, pick: str = "gradient",
         for row, metric in enumerate(METRICS):
             _drop_panel(axes[row, column], attacks, metric)
             axes[row, column].label_outer()
-        axes[0, column].set_title(panel_title(backbone, dataset))
+        axes[0, column].set_title(_title(backbone, dataset, attacks["base"][0]))
     drawn = [method for method in FIGURE5_METHODS
              if any(method in attacks for attacks in found.values())]
     key_below(figure, [method_patch(method) for method in drawn] + [
@@ -91,6 +95,13 @@ def figure5(results: dict, dataset: str | None = None, pick: str = "gradient",
                              linestyle="--", label="highlight") for axis in axes.flat]
 
     return moves(figure, mark, highlight)
+
+
+def _title(backbone: str, dataset: str, attack: dict) -> str:
+    """A panel's title, with the rule of exclusion where it is not the usual one."""
+    words = {"both": "", "attacked": "\nleft out: the attacked history",
+             "original": "\nleft out: the original history, substitutes compete"}
+    return panel_title(backbone, dataset) + words[attack["exclude"]]
 
 
 def _drop_panel(axis, attacks: dict, metric: str) -> None:
@@ -123,7 +134,7 @@ def _drop_panel(axis, attacks: dict, metric: str) -> None:
 
 @styled
 def figure6(results: dict, dataset: str | None = None, highlight: int | None = None,
-            step: float = 0.1) -> Figure:
+            step: float = 0.1, exclude: str | None = None) -> Figure:
     """Test HR@10 after the last K items are replaced, K = 0 (clean) to 5.
 
     Full lines: the gradient attack, with filled marks; broken and dotted lines with hollow marks:
@@ -132,19 +143,19 @@ def figure6(results: dict, dataset: str | None = None, highlight: int | None = N
     sets. Users with too short a history are not attacked: under each K stands how many are, and
     where the number varies thin dash-dotted lines give the same users' clean score.
     highlight: a K to mark, from 0 to 5; the part of the figure that can move (see `moving`).
-    step: which gradient attack, as in `casadv_lib.attack`.
+    step, exclude: which attacks, as in `figure5`.
     Needs attacks at the last position with pick "gradient" for "base" and "adv_cas".
     """
     dataset = choose_dataset(results, dataset)
 
     def collect(backbone):
         there = set(methods(results, dataset, backbone)) | {"base", "adv_cas"}
-        needed = {}
+        needed, rule = {}, exclude or rule_of(main_record(results, dataset, backbone, "base"))
         for method in (name for name in FIGURE6_METHODS if name in there):
             record = main_record(results, dataset, backbone, method)
             if method in ("base", "adv_cas"):
-                find_attack(record, "last", 1, "gradient", step)  # names it where it is missing
-            attacks = {pick: _last_attacks(record, pick, step) for pick in PICK_LOOK}
+                find_attack(record, "last", 1, "gradient", step, rule)  # names what is missing
+            attacks = {pick: _last_attacks(record, pick, step, rule) for pick in PICK_LOOK}
             if attacks["gradient"]:
                 needed[method] = record | {"attacks": attacks}
         return needed
@@ -158,7 +169,8 @@ def figure6(results: dict, dataset: str | None = None, highlight: int | None = N
             picks |= _replacement_lines(axis, method, record, users)
         axis.axhline(records["base"]["metrics"]["last"]["test"]["hr@10"], color="0.2",
                      linewidth=0.8, label="base clean")
-        axis.set(title=panel_title(backbone, dataset), ylabel=level_label("hr@10"),
+        first = next(iter(records["base"]["attacks"]["gradient"].values()))
+        axis.set(title=_title(backbone, dataset, first), ylabel=level_label("hr@10"),
                  xlabel="K, number of last items replaced\n(below: users attacked)",
                  xticks=range(MOST_REPLACED + 1))
         axis.set_xticklabels([f"{k}\n{users[k]:,}" if k in users else f"{k}\n"
@@ -182,16 +194,17 @@ def figure6(results: dict, dataset: str | None = None, highlight: int | None = N
         drawn = []
         for axis, (backbone, records) in zip(axes[0], found.items(), strict=True):
             drawn.append(axis.axvline(k, color="0.2", linewidth=0.8, label="highlight"))
-            title = f"{panel_title(backbone, dataset)}\nK = {k}: {_values_at(records, k)}"
+            first = next(iter(records["base"]["attacks"]["gradient"].values()))
+            title = f"{_title(backbone, dataset, first)}\nK = {k}: {_values_at(records, k)}"
             drawn.append(axis.set_title(title))
         return drawn
 
     return moves(figure, mark, highlight)
 
 
-def _last_attacks(record: dict, pick: str, step: float) -> dict[int, dict]:
+def _last_attacks(record: dict, pick: str, step: float, exclude: str) -> dict[int, dict]:
     """`{k: attack}` on the last k items, k up to MOST_REPLACED."""
-    found = attacks_by_k(record, "last", pick, step)
+    found = attacks_by_k(record, "last", pick, step, exclude)
     return {k: attack for k, attack in found.items() if k <= MOST_REPLACED}
 
 
@@ -216,7 +229,7 @@ def _replacement_lines(axis, method: str, record: dict, users: dict) -> set[str]
     drawn = set()
     for pick, look in PICK_LOOK.items():
         attacks = record["attacks"][pick]
-        if not attacks or (pick != "gradient" and method == "adv_global"):
+        if not attacks or (pick != "gradient" and method not in ("base", "adv_cas")):
             continue
         drawn.add(pick)
         users.update({k: attack["users"] for k, attack in attacks.items()})

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
-from .attacks import POSITIONS
+from .attacks import EXCLUDES, POSITIONS
 from .data import SequenceDataset
 from .moving import Film
 from .paper import MOST_REPLACED
@@ -44,31 +44,32 @@ class ReplacementViews:
             self.states[key] = found, Film(figure)
         return self.states[key]
 
-    def _one(self, dataset, backbone, method, k, positions, pick, user):
+    def _one(self, dataset, backbone, method, user, **attack):
         found, _ = self.state(dataset, backbone, method)
-        return found.one_user(method, find_user(user, found.data), positions, k, pick)
+        return found.one_user(method, find_user(user, found.data), **attack)
 
     def user(self, **values) -> str:
         found = self._one(**values)
         return table(found["history"], "History") + table(found["list"], "The ten best items")
 
-    def average(self, dataset, backbone, method, k, positions, pick, user) -> str:
+    def average(self, dataset, backbone, method, user, **attack) -> str:
         found, film = self.state(dataset, backbone, method)
-        average = found.average(positions, k, pick)
+        average = found.average(**attack)
         return picture(film.png(average), found.average_words(average))
 
     def marked(self, k, positions, **_others) -> str:
         return picture(self.stored.png(*self.mark(k, positions)),
                        f"Stored attacks on all users, with K = {k}, {positions} marked")
 
-    def said(self, dataset, backbone, method, k, positions, pick, user) -> str:
+    def said(self, dataset, backbone, method, user, **attack) -> str:
         found, _ = self.state(dataset, backbone, method)
-        before, after = self._one(dataset, backbone, method, k, positions, pick, user)["rank"]
+        before, after = self._one(dataset, backbone, method, user, **attack)["rank"]
         place = find_user(user, found.data)
-        return (f"User {found.data.user_ids[place]}, {method}, K = {k} ({positions}, {pick}): the "
+        return (f"User {found.data.user_ids[place]}, {method}, K = {attack['k']} "
+                f"({attack['positions']}, {attack['pick']}; left out: {attack['exclude']}): the "
                 f"held-out item {found.data.item_names[found.targets[place]]} goes from rank "
                 f"{before:g} to {after:g}. "
-                + found.average_words(found.average(positions, k, pick)))
+                + found.average_words(found.average(**attack)))
 
 
 def replacement_panel(config: dict, data: SequenceDataset, user: int, k: int = 1,
@@ -86,6 +87,7 @@ def replacement_panel(config: dict, data: SequenceDataset, user: int, k: int = 1
         "k": Slider("K", range(MOST_REPLACED + 1), k),
         "positions": choice("place", POSITIONS, value="last"),
         "pick": choice("attack", PICKS),
+        "exclude": choice("left out", EXCLUDES),
         "user": entry("user", str(data.user_ids[user])),
         **runs.controls,
     }
