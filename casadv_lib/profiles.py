@@ -157,7 +157,9 @@ def model_arguments(config: dict) -> dict:
 def base_of(config: dict) -> dict:
     """The configuration of the base that a run starts from: phase 2's settings at defaults."""
     plain = settings_of(AdversarialSettings) | {"adv_epochs": 100, "optimizer_state": "fresh"}
-    return config | plain | {"method": "base"}
+    found = config | plain | {"method": "base"}
+    # stored bases are older than the methods that replace
+    return {name: value for name, value in found.items() if name not in REPLACING}
 
 
 def identity(config: dict, data_hash: str) -> str:
