@@ -13,7 +13,8 @@ from .runs import runs_folder
 
 # An epoch of a method over an epoch of the base, where no stored run says it: by the passes that
 # the method makes. Level 1 reads each history three times, level 2 moves vectors only.
-OVER_BASE = {"base": 1.0, "base+100": 1.0, "adv_linear": 1.2, "adv_seq": 2.5}
+OVER_BASE = {"base": 1.0, "base+100": 1.0, "neighbour": 1.0, "adv_linear": 1.2,
+             "adv_neighbour": 1.2, "adv_seq": 2.5}
 OVER_BASE_TWO_LEVELS = 3.0
 SECONDS_AN_INTERACTION = 3e-5  # an epoch of the base, one thread, d = 100
 SECONDS_A_SCORE = 1e-8  # evaluation: one user and one item

@@ -17,7 +17,7 @@ import numpy as np
 from .attacks import EXCLUDES
 from .evaluation import CUTOFF
 from .files import DamagedFile, write_arrays
-from .runs import Run
+from .runs import Run, arrays_path, stored_attacks
 
 LEFT_OUT = 255  # the code of a user who was not ranked, or not attacked
 EPOCHS = ("last", "best")  # the columns of the run itself; best: on validation
@@ -40,8 +40,8 @@ class Outcome:
     run: the name of its folder. dataset: a name, also of a reader's own file. codes: {column:
     (users,) uint8}, the columns "last" and "best" and, for each attack and rule of exclusion,
     "STEM-RULE attacked", with one "STEM clean" for all rules (see `runs.attack_path`).
-    substitutes: {"positions pick": (users, k) int32}, 0 where nobody was attacked; those of pick
-    "random" follow from the seed alone and are left out.
+    substitutes: {STEM without its k: (users, k) int32} for the largest k, 0 where nobody was
+    attacked; those of pick "random" follow from the seed alone and are left out.
     """
 
     run: str
@@ -74,7 +74,7 @@ def outcome_of(one: Run) -> Outcome:
     """What comparisons need of a stored run and of the attacks on it, test split."""
     codes = {which: _column(one, encode(one.ranks("test", which))) for which in EPOCHS}
     substitutes: dict[str, np.ndarray] = {}
-    for path in sorted((one.folder / "attacks").glob("test-*.npz")):
+    for path in sorted({arrays_path(record) for record in stored_attacks(one)}):
         with np.load(path, allow_pickle=False) as stored:
             users = stored["users"]
             codes[f"{path.stem} clean"] = _column(one, encode(stored["clean"]), users)
@@ -88,14 +88,14 @@ def outcome_of(one: Run) -> Outcome:
 
 def _add_substitutes(found: dict, stem: str, one: Run, users: np.ndarray, items: np.ndarray
                      ) -> None:
-    """Put (users, k) substitutes into one array for all k: with one joint gradient those of
-    k items are the first of those of k + 1."""
-    split, k, *rest = stem.split("-")
-    name = "-".join([split, *rest])
+    """Put (users, k) substitutes into one array for all k: those of k items are the first of
+    those of k + 1."""
+    k = items.shape[1]
+    name = stem.replace(f"-{k}-", "-", 1)
     known = found.get(name, np.zeros((one.data.n_users, 0), np.int32))
-    wide = np.zeros((len(known), max(known.shape[1], int(k))), np.int32)
+    wide = np.zeros((len(known), max(known.shape[1], k)), np.int32)
     wide[:, : known.shape[1]] = known
-    wide[users, : int(k)] = items
+    wide[users, :k] = items
     found[name] = wide
 
 

@@ -269,7 +269,8 @@ def _attacked(made: Run, split: str, exclude: str, options: dict) -> Path:
                 remove_partial(made.folder)
                 records, arrays = _attack(made, split, _complete(options))
                 write_arrays(arrays_path(path), arrays)
-                for rule, record in records.items():
+                # `has_attack` asks for the first rule's record, which therefore comes last
+                for rule, record in reversed(records.items()):
                     write_json(attack_path(made.folder, split, rule, **options), record)
     return path
 
@@ -319,8 +320,12 @@ def _difference(means: np.ndarray, reference: np.ndarray) -> dict[str, float]:
 
 
 def stored_attacks(made: Run) -> list[Path]:
-    """The files of the stored attacks on the test split."""
-    return sorted((made.folder / "attacks").glob("test-*.json"))
+    """The records of the stored attacks on the test split, one for each rule of exclusion.
+
+    Older code named no rule and ranked by "original"; what it left is not read.
+    """
+    return sorted(path for path in (made.folder / "attacks").glob("test-*.json")
+                  if path.stem.rpartition("-")[2] in EXCLUDES)
 
 
 def record_of(made: Run) -> dict:
@@ -337,9 +342,8 @@ def record_of(made: Run) -> dict:
     }
 
 
-
 def _brief(attack: dict, metrics: dict) -> dict:
-    """An attack's record; of its provenance only what differs from the run's."""
+    """An attack's record; of its provenance the seconds, and what differs from the run's."""
     own = metrics["provenance"]
     return attack | {"provenance": {name: value for name, value in attack["provenance"].items()
-                                    if value != own.get(name)}}
+                                    if value != own.get(name) or name == "wall_seconds"}}
