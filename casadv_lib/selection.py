@@ -82,7 +82,7 @@ def is_whole(entry: dict) -> bool:
     """Whether an entry has tried all candidates of today, and no others."""
     tried = [{name: value for name, value in trial.items() if name != "validation"}
              for trial in entry["tried"]]
-    return tried == list(CANDIDATES[entry["family"]])
+    return tried == list(CANDIDATES.get(entry["family"], ()))
 
 
 class Choices:
@@ -132,6 +132,10 @@ class Choices:
     def store(self) -> Path:
         """Write everything that was tried, and the choices; keeps those of another queue."""
         there = read_json(self.path) if self.path.exists() else []
+        theirs = [self._key(entry) for entry in there if is_whole(entry)]
+        # what this queue read with fewer candidates may be whole by now
+        self.entries = [one for one in self.entries
+                        if is_whole(one) or self._key(one) not in theirs]
         mine = [self._key(entry) for entry in self.entries]
         self.entries += [entry for entry in there if self._key(entry) not in mine]
         return write_json(self.path, self.entries)
