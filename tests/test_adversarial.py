@@ -12,12 +12,13 @@ from casadv_lib.adversarial import (
     bce,
     distance,
     moved_rows,
+    neighbour_inputs,
     score_perturbations,
     sequence_perturbation,
     training_loss,
 )
-from casadv_lib.backbones import Dropout
-from casadv_lib.training import TrainingError, TrainingSettings, make_optimizer
+from casadv_lib.backbones import Dropout, nearest_items
+from casadv_lib.training import Trainer, TrainingError, TrainingSettings, make_optimizer
 
 BACKBONES = list(cas.BACKBONES)
 GLOBAL = METHODS["adv_global"]
@@ -200,6 +201,93 @@ def test_weights_change_only_where_they_should(toy):
     assert found[0] != found[1]
 
 
+def test_nearest_items_are_the_nearest():
+    model = build("gru4rec")
+    with torch.no_grad():
+        model.items.weight[0] = model.items.weight[7]  # padding, as near as can be
+    table = model.items.weight[1:].detach().double()
+    apart = torch.cdist(table, table).fill_diagonal_(torch.inf)
+    found = nearest_items(model, 39, rows=7)  # all others, in pieces
+    assert torch.equal(found, apart.argsort(1)[:, :39] + 1)
+    assert torch.equal(nearest_items(model, 5), found[:, :5])
+
+
+def line(n_items):
+    """A model whose items stand on a line at 1, 2, ..."""
+    model = build("gru4rec", n_items, dim=1)
+    with torch.no_grad():
+        model.items.weight[:, 0] = torch.arange(n_items + 1)
+    return model
+
+
+def replaced(model, inputs, positives, seed=0, **options):
+    s = AdversarialSettings(**{"replace_probability": 1, **options})
+    generator = torch.Generator().manual_seed(seed)
+    return neighbour_inputs(model, inputs, positives, s, generator)
+
+
+@pytest.mark.parametrize(("target", "stand_in"), [
+    (30, range(2, 12)),  # not near: the ten nearest of item 1
+    (2, range(3, 13)),  # the nearest, and the last of ten: the eleventh steps in
+    (11, [*range(2, 11), 12]),
+    (12, range(2, 12)),  # the eleventh itself
+])
+def test_an_input_is_replaced_by_a_near_item_all_of_them_alike(target, stand_in):
+    inputs = torch.ones(20_000, dtype=torch.int64)
+    found = replaced(line(40), inputs, torch.full_like(inputs, target))
+    counts = torch.bincount(found, minlength=41)
+    assert counts.nonzero().flatten().tolist() == list(stand_in)
+    assert (counts[counts > 0] - 2000).abs().max() < 4.5 * 42.5  # standard errors
+
+
+def test_how_many_inputs_are_replaced_and_that_the_seed_says_which():
+    inputs, positives = torch.randint(1, 41, (2, 5000), generator=torch.Generator().manual_seed(1))
+    model = build("gru4rec")
+
+    def with_chance(p, seed=0):
+        return replaced(model, inputs, positives, seed, replace_probability=p)
+
+    assert torch.equal(with_chance(0), inputs)
+    every = with_chance(1)
+    assert not (every == inputs).any() and not (every == positives).any() and every.min() >= 1
+    assert (with_chance(0.3) != inputs).float().mean() == pytest.approx(0.3, abs=0.03)
+    assert torch.equal(with_chance(0.3), with_chance(0.3))
+    assert not torch.equal(with_chance(0.3), with_chance(0.3, seed=1))
+
+
+@pytest.mark.parametrize("n_items", [2, 3, 5])
+def test_a_small_catalogue_gives_what_it_has(n_items):
+    inputs, positives = torch.ones(200, dtype=torch.int64), torch.arange(200) % n_items + 1
+    if n_items == 2:
+        with pytest.raises(ValueError, match="has 2 items; to replace one takes 3 or more"):
+            replaced(line(2), inputs, positives)
+        return
+    found = replaced(line(n_items), inputs, positives)
+    for target in range(2, n_items + 1):
+        own = set(found[positives == target].tolist())
+        assert own == set(range(2, n_items + 1)) - {target}
+
+
+@pytest.mark.parametrize(("method", "like"), [("neighbour", "base+100"),
+                                              ("adv_neighbour", "adv_linear")])
+def test_a_method_that_replaces_is_another_one_on_replaced_inputs(method, like, toy, monkeypatch):
+    seen = []
+
+    def next_item(model, inputs, positives, s, generator):
+        seen.append((positives, s.replace_probability, generator))
+        return inputs % 40 + 1
+
+    monkeypatch.setattr("casadv_lib.training.neighbour_inputs", next_item)
+    s = AdversarialSettings(epsilon=2.0, lambda2=0.4, replace_probability=0.7)
+    ours, theirs = (Trainer(build("sasrec", dropout=0.0), toy, TrainingSettings(batch_size=20),
+                            name, s) for name in (method, like))
+    theirs.table.inputs = theirs.table.inputs % 40 + 1  # targets and negatives stay
+    assert ours.train_epoch() == theirs.train_epoch()
+    for mine, other in zip(ours.model.parameters(), theirs.model.parameters()):
+        assert torch.equal(mine, other)
+    assert seen == [(ours.table.targets, 0.7, ours.generator)]
+
+
 SWITCHES = [
     {"scope": "literal"}, {"cascade_norm": "minmax"}, {"weight_mean": "cascade"},
     {"count_self": True}, {"start": "bce"}, {"start": "masks"}, {"dropout_masks": "independent"},
@@ -255,6 +343,8 @@ def test_a_whole_step_runs_on_the_meta_device(name, method, toy):
         ({"scope": "sequence"}, "scope is 'sequence'; allowed are 'batch', 'literal'"),
         ({"preset": "paper"}, "preset is 'paper'"),
         ({"detach_clean": 1}, "detach_clean is 1; allowed are True, False"),
+        ({"replace_probability": 1.5}, "replace_probability is 1.5; allowed is .* 0 to 1"),
+        ({"neighbours": 0}, "neighbours is 0; allowed is a whole number from 1 to 1000"),
         ({"epochs": 1.5}, "epochs is 1.5; allowed is a whole number"),
         ({"seed": -1}, "seed is -1"),
         ({"eps": 3}, "'eps' is not a setting; allowed are .*epsilon"),

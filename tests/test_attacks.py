@@ -7,8 +7,16 @@ from conftest import build
 from oracles import dataset, random_sequences
 
 import casadv_lib as cas
-from casadv_lib.attacks import PICKS, attack, first_choices, input_gradients, neighbour_distance
+from casadv_lib.attacks import (
+    EXCLUDES,
+    PICKS,
+    attack,
+    first_choices,
+    input_gradients,
+    neighbour_distance,
+)
 from casadv_lib.data import held_out
+from casadv_lib.evaluation import rank_items
 
 
 @pytest.fixture(scope="module")
@@ -86,18 +94,77 @@ def test_step_is_in_units_of_the_neighbour_distance(trained):
     assert (attack(model, data, step=3.0)["substitutes"] != nearest).mean() > 0.3
 
 
-def test_both_rankings_leave_out_the_original_history(trained):
+@pytest.mark.parametrize("exclude", EXCLUDES)
+def test_ranks_come_from_the_replaced_inputs_and_the_clean_ones_do_not(exclude, trained):
     model, data = trained
-    found = attack(model, data)
+    found = attack(model, data, k=2, exclude=exclude)
     clean = cas.evaluate(model, data)["ranks"]
     np.testing.assert_array_equal(found["clean"]["ranks"], clean[found["users"]])
-    # ranks come from the replaced inputs, with the *original* items left out
     table = model.items.weight.detach()
     histories, targets = held_out(data, "test")
     for user, new, rank in list(zip(found["users"], found["histories"], found["ranks"]))[:20]:
         scores = (table @ model(cas.pack([new], 8))[-1]).detach()
-        scores[torch.as_tensor([0, *histories[user]])] = -torch.inf
+        old = histories[user]
+        met = {"both": [*old, *new], "attacked": [*new], "original": [*old]}[exclude]
+        scores[[0, *met]] = -torch.inf
         assert rank == 1 + (scores > scores[targets[user]]).sum()
+
+
+class NewestItem(cas.Backbone):
+    """The user vector is the newest item's embedding; items are positive numbers, so that for
+    every user the largest item is best."""
+
+    def __init__(self, values):
+        super().__init__(len(values), max_len=8, dim=1)
+        with torch.no_grad():
+            self.items.weight[:, 0] = torch.tensor([0.0, *values])
+
+    def encode(self, rows, batch, drop=None):
+        return rows
+
+
+# What the picks put in place of the newest item: of 0.7 in (0.2, 0.4, 0.7) with target 1.1, where
+# 0.05, 1.3, 1.6 and 2 are left, and of 1.6 in (2, 1.1, 1.3, 1.6) with target 0.7, where 0.05, 0.2
+# and 0.4 are. The gradient points down; the default step goes 0.02 down, 0.1 median distances.
+PICKED = {"gradient": (6, 3), "nearest": (6, 3), "halfspace": (1, 3), "projection": (1, 1),
+          "cosine": (1, 3)}
+
+
+@pytest.mark.parametrize("pick", PICKS)
+def test_each_rule_leaves_out_what_it_says(pick):
+    model = NewestItem([0.05, 0.2, 0.4, 0.7, 1.1, 1.3, 1.6, 2.0])  # items 1 to 8
+    data = dataset([[2, 3, 4, 5], [8, 5, 6, 7, 4]], 8)
+    found = {rule: attack(model, data, pick=pick, exclude=rule) for rule in EXCLUDES}
+    substitutes = found["both"]["substitutes"][:, 0].tolist()
+    assert pick == "random" or tuple(substitutes) == PICKED[pick]
+    # First user, above the target 5 are items 6, 7 and 8. A substitute that is one of these
+    # competes by "original" (rank 4); else it is left out (rank 3). Item 4, replaced, is below.
+    competes = substitutes[0] > 5
+    first = {"both": 3, "attacked": 3, "original": 4} if competes else dict.fromkeys(EXCLUDES, 4)
+    # Second user, above the target 4 are items 5 to 8, all of them met. Item 7, replaced, competes
+    # by "attacked", which does not know of it (rank 2). The substitute, 1, 2 or 3, is below.
+    second = {"both": 1, "attacked": 2, "original": 1}
+    for rule, one in found.items():
+        assert one["substitutes"][:, 0].tolist() == substitutes
+        assert one["ranks"].tolist() == [first[rule], second[rule]]
+        assert one["clean"]["ranks"].tolist() == [4, 1]
+
+
+@pytest.mark.parametrize("options", [{"k": 2}, {"k": 2, "joint": False, "loss": "first_choice"},
+                                     {"pick": "halfspace", "positions": "middle"}])
+def test_a_surrogate_picks_and_the_model_ranks(options, trained):
+    model, data = trained
+    surrogate = build("gru4rec", n_items=60, dim=12)
+    found = attack(model, data, surrogate=surrogate, **options)
+    own, picked = attack(model, data, **options), attack(surrogate, data, **options)
+    for name in ("substitutes", "distance", "unit", "users"):
+        np.testing.assert_array_equal(found[name], picked[name])
+    assert (found["substitutes"] != own["substitutes"]).any()
+    np.testing.assert_array_equal(found["clean"]["ranks"], own["clean"]["ranks"])
+    histories, targets = held_out(data, "test")
+    met = [[*histories[u], *new] for u, new in zip(found["users"], found["histories"])]
+    ranks, _ = rank_items(model, found["histories"], targets[found["users"]], met)
+    np.testing.assert_array_equal(found["ranks"], ranks)
 
 
 @pytest.mark.parametrize("size", [0.02, 0.2])
@@ -193,6 +260,10 @@ def test_no_substitute_left():
         ({"pick": "best"}, "pick is 'best'"),
         ({"step": "far"}, "step is 'far'"),
         ({"split": "train"}, "split is 'train'"),
+        ({"exclude": "all"}, "exclude is 'all'; allowed are 'both', 'attacked', 'original'"),
+        ({"surrogate": "base"}, "surrogate is 'base'"),
+        ({"surrogate": build("sasrec", 59)}, "surrogate has 59 items and max_len 8, the model 60"),
+        ({"surrogate": build("sasrec", 60, max_len=9)}, "surrogate has 60 items and max_len 9"),
     ],
 )
 def test_bad_input_is_named(options, said, trained):

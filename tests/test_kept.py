@@ -1,5 +1,6 @@
 """Going on from published results: two sittings give what one gives, and nothing is mixed up."""
 
+import dataclasses
 import json
 import shutil
 
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 from test_queue import few, own  # noqa: F401  (fixtures)
 
 from casadv_lib import grid, hits, kept, runs
+from casadv_lib.attacks import EXCLUDES
 from casadv_lib.evaluation import METRICS, gains
 from casadv_lib.files import DamagedFile, read_json, write_json
 from casadv_lib.hits import decode, encode, hits_path, read_hits, write_hits
+from casadv_lib.profiles import configure
 
 
 @given(st.lists(st.integers(2, 60), min_size=1))
@@ -25,13 +28,48 @@ def test_the_code_keeps_all_that_the_metrics_see(halves):
 def test_users_who_were_left_out_stay_out(tmp_path):
     whole = np.array([2, 0, hits.LEFT_OUT], np.uint8)
     outcome = hits.Outcome("a run", {}, "toy", "00", {
-        "last": whole, "best": whole, "test-x attacked": whole[::-1], "test-x clean": whole})
+        "last": whole, "best": whole, "test-x-both attacked": whole[::-1], "test-x clean": whole})
     write_hits(tmp_path, outcome)
     again = hits.Outcome("a run", {}, "toy", "00", read_hits(tmp_path, "a run"))
-    assert again.attacks == ["test-x"]
+    assert again.attacks == ["test-x-both"]
     assert again.users("last").tolist() == [True, True, False]
     assert again.ranks("last").tolist() == [1, 11]
-    assert again.ranks("test-x attacked").tolist() == [11, 1]
+    columns = again.columns_of("test-x-both")
+    assert again.ranks(columns["attacked"]).tolist() == [11, 1]
+    assert again.ranks(columns["clean"]).tolist() == [1, 11]
+
+
+def test_an_outcome_has_the_ranks_by_all_rules_and_the_substitutes(toy, runs_folder, tmp_path):
+    config = configure(dataset="toy", epochs=1, dim=8, batch_size=16, device="cpu")
+    made = runs.run(config, toy)
+    asked = [{"k": 1}, {"k": 5}, {"k": 2, "joint": False}, {"pick": "random"}]
+    found = {str(one): runs.attacked_ranks(made, **one) for one in asked}
+    outcome = hits.outcome_of(made)
+    assert len(outcome.attacks) == len(asked) * len(EXCLUDES)
+    for one in asked:
+        stem, users = runs.attack_stem(**one), found[str(one)]["users"]
+        for rule in EXCLUDES:
+            columns = outcome.columns_of(f"{stem}-{rule}")
+            ranks = runs.attacked_ranks(made, exclude=rule, **one)
+            assert np.flatnonzero(outcome.users(columns["attacked"])).tolist() == users.tolist()
+            for column, wanted in ((columns["attacked"], ranks["ranks"]),
+                                   (columns["clean"], ranks["clean"]["ranks"])):
+                assert np.array_equal(gains(outcome.ranks(column), METRICS[0]),
+                                      gains(wanted, METRICS[0]))
+    path = write_hits(tmp_path, outcome)
+    with np.load(path) as stored:
+        written = {name.removeprefix("substitutes "): stored[name] for name in stored.files
+                   if name.startswith("substitutes ")}
+    assert set(written) == {"test-gradient-last-0-0.1", "test-False-gradient-last-0-0.1"}
+    items = written["test-gradient-last-0-0.1"]
+    assert items.shape == (toy.n_users, 5)
+    one, five = found["{'k': 1}"], found["{'k': 5}"]
+    assert len(five["users"]) < len(one["users"])
+    assert np.array_equal(items[five["users"]], five["substitutes"])
+    assert np.array_equal(items[one["users"], :1], one["substitutes"])
+    others = np.setdiff1d(np.arange(toy.n_users), five["users"])
+    assert not items[others, 1:].any()
+    assert read_hits(tmp_path, outcome.run).keys() == outcome.codes.keys()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK nothing", None])
@@ -134,8 +172,13 @@ def test_records_without_hits_or_without_keeping_do_not_count(sittings):
     assert not any(board.is_done(job) for job in board.plan.of_role("main"))
     found = kept.Kept(asked["folder"])
     base = found.records()[0]["run"]
-    assert found.record(base) and found.has_attacks(base, found.outcome(base).attacks)
+    stems = [name.removesuffix("-both") for name in found.outcome(base).attacks
+             if name.endswith("-both")]
+    assert found.record(base) and stems and found.has_attacks(base, stems)
     assert not found.has_attacks(base, ["test-another"])
+    old = {n: code for n, code in found.outcome(base).codes.items() if "-both" not in n}
+    write_hits(asked["folder"], dataclasses.replace(found.outcome(base), codes=old))
+    assert not kept.Kept(asked["folder"]).has_attacks(base, stems)  # by the other rules alone
     hits_path(asked["folder"], base).unlink()
     assert kept.Kept(asked["folder"]).record(base) is None
 

@@ -1,11 +1,20 @@
 """Pairs: the intervals stored for comparisons are those of the paired bootstrap over users."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from oracles import dataset, random_sequences
 
 from casadv_lib import pairs, runs
-from casadv_lib.evaluation import METRICS, gains, paired_bootstrap
+from casadv_lib.attacks import EXCLUDES
+from casadv_lib.evaluation import (
+    METRICS,
+    RESAMPLES,
+    gains,
+    paired_bootstrap,
+    resampled_gains,
+)
 from casadv_lib.hits import outcome_of
 from casadv_lib.profiles import configure
 from casadv_lib.robustness import relative_change
@@ -24,7 +33,8 @@ def made(tmp_path_factory):
         for method in ("base", "adv_linear", "adv_cas"):
             one = runs.run(configure(dataset="toy", method=method, **SMALL), data)
             if method != "adv_linear":
-                runs.run_attack(one, positions="last", k=1)
+                for step in (0.1, 0.5):
+                    runs.run_attack(one, step=step)
             found.append((one, ["main", "sweep"] if method == "adv_cas" else ["main"]))
         for epsilon in (1.0, 30.0):
             config = configure(dataset="toy", method="adv_cas", epsilon=epsilon, **SMALL)
@@ -41,8 +51,8 @@ def test_resampled_gains_are_the_draws_of_the_paired_bootstrap():
     first, second = rng.integers(1, 30, (2, 500)).astype(float)
     for metric in METRICS:
         table = np.stack([gains(first, metric), gains(second, metric)], axis=1)
-        means = pairs.resampled_gains(table, seed=5)
-        assert means.shape == (1 + pairs.RESAMPLES, 2)
+        means = resampled_gains(table, seed=5)
+        assert means.shape == (1 + RESAMPLES, 2)
         found = pairs.compare(means[:, 0], means[:, 1])
         wanted = paired_bootstrap(first, second, metric, seed=5)
         assert found["difference"]["value"] == pytest.approx(wanted["difference"], abs=1e-12)
@@ -54,7 +64,7 @@ def test_resampled_gains_are_the_draws_of_the_paired_bootstrap():
 
 
 def test_a_number_without_meaning_is_none():
-    zero = np.zeros(1 + pairs.RESAMPLES)
+    zero = np.zeros(1 + RESAMPLES)
     assert pairs.compare(zero, zero)["percent"] == {"value": None, "low": None, "high": None}
 
 
@@ -79,16 +89,17 @@ def test_pairs_of_runs_and_the_best_epoch_of_the_base(made):
 
 
 def test_drops_compare_the_same_users_under_the_same_attack(made):
-    found = pairs.of_runs(outcomes(made))["drops"]
     base, guided = made[0][0], made[2][0]
-    [row] = {d["run"]: d for d in found if d["run"] == base.folder.name}.values()
-    stored = {}
-    for one in (base, guided):
-        with np.load(one.folder / "attacks" / f"{row['attack']}.npz") as file:
-            stored[one.folder.name] = (file["attacked"], file["clean"])
+    found = {d["attack"]: d for d in pairs.of_runs(outcomes(made))["drops"]
+             if d["run"] == base.folder.name}
+    # by the rule "both" all attacks, by the others those of the figures
+    stem, larger = (runs.attack_stem(step=step) for step in (0.1, 0.5))
+    assert set(found) == {*(f"{stem}-{rule}" for rule in EXCLUDES), f"{larger}-both"}
     seed = pairs.seed_of(base.data.fingerprint)
-    own, versus = stored[guided.folder.name], stored[base.folder.name]
-    for metric in METRICS:
+    for rule, metric in product(EXCLUDES, METRICS):
+        row = found[f"{stem}-{rule}"]
+        stored = [runs.attacked_ranks(one, exclude=rule) for one in (guided, base)]
+        own, versus = ((one["ranks"], one["clean"]["ranks"]) for one in stored)
         change = relative_change(*versus, metric=metric, seed=seed)
         assert row[metric]["change"]["value"] == pytest.approx(change["change"])
         assert row[metric]["change"]["low"] == pytest.approx(change["low"])

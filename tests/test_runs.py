@@ -13,9 +13,11 @@ import pytest
 import torch
 from oracles import random_sequences
 
-from casadv_lib import files, profiles, runs
+from casadv_lib import files, hits, profiles, runs
 from casadv_lib.__main__ import main
-from casadv_lib.attacks import attack
+from casadv_lib.adversarial import AdversarialSettings
+from casadv_lib.attacks import EXCLUDES, attack
+from casadv_lib.evaluation import METRICS, paired_bootstrap, summary
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = {"epochs": 3, "adv_epochs": 2, "dim": 8, "eval_every": 1, "batch_size": 16}
@@ -51,19 +53,61 @@ def test_a_run_is_made_once(data_file, runs_folder):
     assert other.folder != made.folder and len(list(runs_folder.iterdir())) == 3
 
 
-def test_attacked_ranks_are_those_of_the_attack_and_are_stored(data_file, runs_folder):
-    made = runs.run(configure(data_file, "base"), progress=False)
-    for options in ({}, {"k": 2, "pick": "random", "seed": 5}, {"positions": "first"}):
-        live = attack(made.model(device="cpu"), made.data, **options)
-        for _ in range(2):  # made, then read
-            found = runs.attacked_ranks(made, **options)
-            np.testing.assert_array_equal(found["users"], live["users"])
-            np.testing.assert_array_equal(found["ranks"], live["ranks"])
-            np.testing.assert_array_equal(found["clean"]["ranks"], live["clean"]["ranks"])
+@pytest.mark.parametrize("options", [{}, {"k": 2, "pick": "random", "seed": 5},
+                                     {"positions": "first"}, {"k": 3, "surrogate": "base"}])
+def test_an_attack_is_stored_by_all_rules(options, data_file, runs_folder):
+    made = runs.run(configure(data_file, "adv_neighbour"), progress=False)
+    asked = dict(options)
+    if asked.pop("surrogate", None):
+        base = runs.run(configure(data_file), progress=False)
+        asked["surrogate"] = base.model(device="cpu")
+    for rule in (*EXCLUDES, EXCLUDES[0]):  # made, then read
+        live = attack(made.model(device="cpu"), made.data, exclude=rule, **asked)
+        found = runs.attacked_ranks(made, exclude=rule, **options)
+        for name in ("users", "ranks", "substitutes"):
+            np.testing.assert_array_equal(found[name], live[name])
+        np.testing.assert_array_equal(found["clean"]["ranks"], live["clean"]["ranks"])
+        record = runs.run_attack(made, exclude=rule, **options)
+        assert record["attacked"] == summary(live["ranks"]) and record["exclude"] == rule
+        assert record.get("surrogate") == options.get("surrogate")
+        for metric in METRICS:
+            drop = paired_bootstrap(live["ranks"], live["clean"]["ranks"], metric)
+            assert record["drop"][metric] == pytest.approx(drop, abs=1e-12)
+    stem = runs.attack_stem(**options)
+    names = {f"{stem}.npz", *(f"{stem}-{rule}.json" for rule in EXCLUDES)}
+    assert {path.name for path in (made.folder / "attacks").iterdir()} == names
+    assert len(runs.stored_attacks(made)) == len(runs.record_of(made)["attacks"]) == 3
+    for wrong in ({"positions": "newest"}, {"exclude": "none"}, {"surrogate": "adv_cas"}):
+        with pytest.raises(ValueError, match=f"{[*wrong][0]} is '{[*wrong.values()][0]}'"):
+            runs.attacked_ranks(made, **wrong)
+
+
+def test_an_attack_cut_off_between_its_records_is_made_again(data_file, runs_folder, monkeypatch):
+    made, writes = runs.run(configure(data_file), progress=False), iter([True, True, False])
+
+    def write(path, content):
+        if not next(writes):
+            raise KeyboardInterrupt
+        files.write_json(path, content)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(runs, "write_json", write)
+        runs.run_attack(made)
+    assert len(runs.stored_attacks(made)) == 2
+    assert not runs.has_attack(runs.attack_path(made.folder))
+    runs.run_attack(made)
     assert len(runs.stored_attacks(made)) == 3
-    runs.attacked_ranks(made, "validation")
-    with pytest.raises(ValueError, match="positions is 'newest'"):
-        runs.attacked_ranks(made, positions="newest")
+
+
+def test_what_older_code_left_of_attacks_is_not_read(data_file, runs_folder):
+    made = runs.run(configure(data_file), progress=False)
+    files.write_json(made.folder / "attacks" / "test-1-gradient-first-0-0.1.json", {"k": 1})
+    np.savez(made.folder / "attacks" / "test-1-gradient-first-0-0.1.npz", attacked=[1.0])
+    runs.run_attack(made)
+    assert {a["positions"] for a in runs.record_of(made)["attacks"]} == {"last"}
+    assert {name[:23] for name in hits.outcome_of(made).attacks} == {"test-1-gradient-last-0-"}
+    runs.run_attack(made, positions="first")
+    assert len(hits.outcome_of(made).attacks) == 6
 
 
 def test_record_has_numbers_and_where_they_come_from(data_file, runs_folder):
@@ -95,6 +139,26 @@ def test_what_a_method_does_not_read_makes_no_other_run(data_file, runs_folder):
     control = runs.canonical(configure(data_file, "base+100", epsilon=1.0))
     assert control == runs.canonical(configure(data_file, "base+100", epsilon=9.0))
     assert control != runs.canonical(configure(data_file, "base+100", adv_epochs=9))
+
+
+@pytest.mark.parametrize("method", ["base", "base+100", "adv_linear", "adv_cas", "neighbour",
+                                    "adv_neighbour"])
+def test_only_methods_that_replace_have_settings_of_a_replacement(method, toy, runs_folder):
+    def folder(**options):
+        config = profiles.configure(dataset="toy", method=method, **options)
+        return runs.folder_of(runs.canonical(config), toy)
+
+    own = "neighbour" in method
+    assert (folder(replace_probability=0.5) != folder()) == own
+    assert (folder(neighbours=5) != folder()) == own
+    assert (folder(epsilon=5) != folder()) == (method not in ("base", "base+100", "neighbour"))
+    # a configuration from before there were such methods is that of the same run, and is read
+    config = runs.canonical(profiles.configure(dataset="toy", method=method))
+    old = {k: v for k, v in config.items() if k not in ("replace_probability", "neighbours")}
+    assert (old == config) == (not own)
+    assert profiles.part(old, AdversarialSettings) == profiles.part(config, AdversarialSettings)
+    base = profiles.configure(dataset="toy")
+    assert profiles.base_of(old) == profiles.base_of(config) == runs.canonical(base)
 
 
 def test_other_data_is_another_run(data_file, runs_folder):

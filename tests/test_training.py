@@ -26,7 +26,7 @@ def flat(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-@pytest.mark.parametrize("method", [None, "adv_cas", "adv_seq", "adv_random"])
+@pytest.mark.parametrize("method", [None, "adv_cas", "adv_seq", "adv_random", "adv_neighbour"])
 @pytest.mark.parametrize("name", list(cas.BACKBONES))
 def test_same_seed_same_bits(name, method, toy):
     found = []
@@ -42,7 +42,7 @@ def test_same_seed_same_bits(name, method, toy):
     assert not torch.equal(found[0], found[2])
 
 
-@pytest.mark.parametrize("method", [None, "adv_cas"])
+@pytest.mark.parametrize("method", [None, "adv_cas", "adv_neighbour"])
 def test_cut_and_resumed_is_never_cut(method, toy, tmp_path):
     def trainer(epochs=6):
         settings = TrainingSettings(epochs=epochs, batch_size=20, eval_every=2)
