@@ -4,6 +4,7 @@ The values follow simple rules with a little fixed noise; they look like results
 """
 
 import copy
+from itertools import product
 
 import numpy as np
 
@@ -12,12 +13,14 @@ MAIN_EPSILON = 3.0
 EPOCHS, ADV_EPOCHS = 100, 20
 # Gains over the base in NDCG@10, in percent.
 GAINS = {"base": 0, "base+100": 1, "adv_random": 2, "adv_linear": 9, "adv_seq": 5,
-         "adv_global": 10, "adv_cas_1": 11, "adv_cas_2": 9.5, "adv_cas": 13}
+         "adv_global": 10, "adv_cas_1": 11, "adv_cas_2": 9.5, "adv_cas": 13, "adv_neighbour": 12}
 LEVELS = {("synthetic", "sasrec"): 0.21, ("synthetic", "gru4rec"): 0.19,
           ("beauty", "sasrec"): 0.037, ("beauty", "gru4rec"): 0.021}
 USERS = {1: 1500, 2: 1490, 3: 1470, 4: 1440, 5: 1400}
 PLACE_DROP = {"first": 0.02, "middle": 0.03, "last": 0.4}
-STURDINESS = {"base": 1.0, "adv_linear": 0.93, "adv_seq": 0.95, "adv_global": 0.88, "adv_cas": 0.8}
+STURDINESS = {"base": 1.0, "adv_linear": 0.93, "adv_seq": 0.95, "adv_global": 0.88, "adv_cas": 0.8,
+              "adv_neighbour": 0.7}
+BY_RULE = {"both": 1.0, "attacked": 1.1, "original": 1.3}
 
 
 def scores(ndcg):
@@ -29,8 +32,8 @@ def fake_attacks(method, clean, rng):
     plan += [("last", k, "gradient") for k in range(2, 6)]
     plan += [("last", k, pick) for pick in ("nearest", "random") for k in range(1, 6)]
     attacks = []
-    for place, k, pick in plan:
-        share = PLACE_DROP[place] * STURDINESS[method] * (1 + 0.2 * (k - 1))
+    for (place, k, pick), rule in product(plan, BY_RULE):
+        share = PLACE_DROP[place] * STURDINESS[method] * (1 + 0.2 * (k - 1)) * BY_RULE[rule]
         share *= {"gradient": 1.0, "nearest": 0.7, "random": 1.1}[pick]
         before = {name: value * (1 + 0.002 * (k - 1)) for name, value in clean.items()}
         share = min(0.95, share * (1 + 0.03 * rng.standard_normal()))
@@ -39,8 +42,9 @@ def fake_attacks(method, clean, rng):
         drop = {name: {"difference": after[name] - before[name],
                        "low": 1.15 * (after[name] - before[name]),
                        "high": 0.9 * (after[name] - before[name])} for name in before}
-        attacks.append({"positions": place, "k": k, "pick": pick, "step": 0.1, "users": USERS[k],
-                        "distance": 0.7, "clean": before, "attacked": after, "drop": drop})
+        attacks.append({"positions": place, "k": k, "pick": pick, "step": 0.1, "exclude": rule,
+                        "users": USERS[k], "distance": 0.7, "clean": before, "attacked": after,
+                        "drop": drop})
     return attacks
 
 
@@ -119,6 +123,14 @@ def fake_choice(dataset):
     return {"dataset": dataset, "backbone": "sasrec", "family": "adv_global", "tried": tried,
             "base": {"ndcg@10": 0.2, "hr@10": 0.3}, "trial_epochs": 10,
             "rule": "best validation ndcg@10", "chosen": {"epsilon": 3.0, "lambda1": 0.1}}
+
+
+def with_attacks(results, keep):
+    """A copy with those attacks alone for which `keep` is true."""
+    found = copy.deepcopy(results)
+    for record in found["records"]:
+        record["attacks"] = [attack for attack in record["attacks"] if keep(attack)]
+    return found
 
 
 def without(results, **fields):

@@ -4,6 +4,7 @@ A world is {place: {method: NDCG@10}}; HR@10 is twice as large. Every interval i
 or minus a width, so that a test says by its numbers which conditions hold.
 """
 
+from casadv_lib.claims_robustness import LAST_ITEM
 from casadv_lib.plan import EPSILONS
 from casadv_lib.results import METHOD_ORDER, METRICS
 from casadv_lib.runs import attack_path, runs_folder
@@ -12,7 +13,8 @@ PLACES = [(dataset, backbone) for backbone in ("sasrec", "gru4rec")
           for dataset in ("beauty", "video", "clothing", "ml-1m")]
 BEST_BASE = "base best"
 LEVELS = {"base": 1.0, BEST_BASE: 1.0, "base+100": 1.0, "adv_random": 1.0, "adv_linear": 1.10,
-          "adv_seq": 1.08, "adv_global": 1.12, "adv_cas_1": 1.2, "adv_cas_2": 1.2, "adv_cas": 1.3}
+          "adv_seq": 1.08, "adv_global": 1.12, "adv_cas_1": 1.2, "adv_cas_2": 1.2, "adv_cas": 1.3,
+          "neighbour": 1.2, "adv_neighbour": 1.4}
 WIDTH = 0.01  # half of an interval, relative to the base
 SCALE = {"ndcg@10": 0.04, "hr@10": 0.08}
 
@@ -78,16 +80,20 @@ def sweep_part(place, levels, base=1.0):
     return records, pairs
 
 
-def drop(place, method, change, spared, positions="last", k=1, above=0.1):
-    name = attack_path(runs_folder(), positions=positions, k=k).stem
+def drop(place, method, change, spared, above=0.1, **attack):
+    name = attack_path(runs_folder(), **attack).stem
     scores = {"change": bounds(change, 1.0), "spared": bounds(spared, 1.0),
               "above": bounds(above), "above clean": bounds(above)}
     return {"run": name_of(place, method), "attack": name} | dict.fromkeys(METRICS, scores)
 
 
-def drops_part(place, change=-23.0, early=-1.0, spared=5.0, above=0.1):
-    found = [drop(place, "base", early, 0.0, positions) for positions in ("first", "middle")]
-    found += [drop(place, "base", change, spared, k=k, above=above) for k in range(1, 6)]
+def drops_part(place, change=-23.0, early=-1.0, spared=5.0, above=0.1, ours=1):
+    """ours: 1 where adv_neighbour is better than adv_cas under every attack, -1 where worse."""
+    found = [drop(place, "base", early, 0.0, positions=place_of)
+             for place_of in ("first", "middle")]
+    found += [drop(place, "base", change, spared, above, k=k) for k in range(1, 6)]
+    found += [drop(place, "adv_neighbour", change, -5.0 * ours, -0.1 * ours, **attack)
+              for attack in LAST_ITEM.values()]
     return found + [drop(place, method, change, spared) for method in ("adv_linear",
                                                                        "adv_global")]
 
@@ -154,7 +160,7 @@ def bad():
     """A world in which no condition of any claim holds."""
     levels = dict(LEVELS) | dict.fromkeys(
         ("adv_linear", "adv_seq", "adv_global", "adv_cas_1", "adv_cas_2"), 1.0)
-    levels |= {"adv_cas": 0.9, BEST_BASE: 1.1, "base+100": 1.1}
+    levels |= {"adv_cas": 0.9, BEST_BASE: 1.1, "base+100": 1.1, "adv_neighbour": 0.8}
     clothing = levels | dict.fromkeys(("adv_linear", "adv_seq", "adv_global"), 1.2)
     sweep = dict(zip(EPSILONS, (1.0, 1.0, 1.12, 1.15, 1.0, 1.0, 1.0, 1.05), strict=True))
     parts = [main_part(place, clothing if place == ("clothing", "gru4rec") else levels)
@@ -163,7 +169,7 @@ def bad():
     parts += [sweep_part(place, sweep) for place in videos]
     parts += [seed_part(place, seed, 1.0, 1.1) for place in videos for seed in (1, 2)]
     parts += [value_part((dataset, "sasrec"), 0.9, 0.9) for dataset in ("beauty", "video")]
-    drops = [one for place in PLACES for one in drops_part(place, 0.0, -9.0, -5.0, -0.1)]
+    drops = [one for place in PLACES for one in drops_part(place, 0.0, -9.0, -5.0, -0.1, -1)]
     found = results_of(*parts, drops=drops, averages=averages_part(-3, -50, -10, 5, 5))
     for one in found["records"]:
         if one["config"]["method"] == "adv_cas":

@@ -13,12 +13,14 @@ from _fake_results import (
     USERS,
     fake_record,
     fake_results,
+    with_attacks,
     without,
 )
 from matplotlib import pyplot
 
 from casadv_lib import figures
-from casadv_lib.results import METHOD_ORDER, find_attack, main_record
+from casadv_lib.attacks import EXCLUDES
+from casadv_lib.results import METHOD_ORDER, find_attack, main_record, rule_of
 from casadv_lib.style import STYLES
 from casadv_lib.tables import table3
 
@@ -159,7 +161,7 @@ def test_figure4_sweep_takes_runs_that_differ_in_epsilon_alone(results):
 def test_figure5_bars_are_percent_of_the_same_users_clean_score(results):
     figure = figures.figure5(results)
     axes = np.array(figure.axes).reshape(2, 2)
-    drawn = ["base", "adv_linear", "adv_seq", "adv_global", "adv_cas"]
+    drawn = ["base", "adv_linear", "adv_seq", "adv_global", "adv_cas", "adv_neighbour"]
     for column, backbone in enumerate(("sasrec", "gru4rec")):
         for row, metric in enumerate(("ndcg@10", "hr@10")):
             axis = axes[row, column]
@@ -179,7 +181,37 @@ def test_figure5_bars_are_percent_of_the_same_users_clean_score(results):
                 assert [s[1, 1] for s in segments] == pytest.approx(high)
             (mark,) = [c for c in axis.collections if c.get_label() == "paper"]
             assert mark.get_segments()[0][0, 1] == {"ndcg@10": -23.22, "hr@10": -11.04}[metric]
-    assert legend_texts(figure)[:-1] == drawn
+    assert legend_texts(figure)[:-1] == [STYLES[method].label for method in drawn]
+    assert titles(figure)[:2] == ["SASRec, synthetic world", "GRU4Rec, synthetic world"]
+
+
+@pytest.mark.parametrize("rule, stored, asked", [
+    ("original", ("original",), None),  # as older code stored them
+    ("original", EXCLUDES, "original"), ("attacked", EXCLUDES, "attacked")])
+def test_figures_5_and_6_draw_the_rule_there_is_or_that_is_asked_for(results, rule, stored, asked):
+    some = with_attacks(results, lambda attack: attack["exclude"] in stored)
+    base = main_record(some, "synthetic", "sasrec", "base")
+    assert rule_of(base) == ("both" if asked else rule)
+    five, six = (draw(some, exclude=asked) for draw in (figures.figure5, figures.figure6))
+    height = five.axes[0].containers[1].patches[2].get_height()
+    last_item = find_attack(base, "last", 1, exclude=rule)
+    assert height == pytest.approx(
+        100 * (last_item["attacked"]["ndcg@10"] / last_item["clean"]["ndcg@10"] - 1))
+    assert line(six.axes[0], "base gradient")[1][1] == last_item["attacked"]["hr@10"]
+    mark = {"original": "the original history, substitutes compete",
+            "attacked": "the attacked history"}[rule]
+    for figure in (five, six):
+        assert titles(figure)[0] == f"SASRec, synthetic world\nleft out: {mark}"
+    assert mark in titles(figures.figure6(some, exclude=asked, highlight=2))[0]
+    if not asked:
+        for draw in (figures.figure5, figures.figure6):
+            with pytest.raises(ValueError, match="exclude 'both'"):
+                draw(some, exclude="both")
+
+
+def test_records_without_attacks_are_of_the_usual_rule():
+    assert [rule_of({"attacks": [{"exclude": rule} for rule in rules]}) for rules in (
+        (), EXCLUDES, ("attacked",), ("original", "attacked"))] == ["both"] * 3 + ["original"]
 
 
 def test_figures_5_and_6_take_the_attack_that_was_asked_for(results):
@@ -211,11 +243,10 @@ def test_figure5_needs_the_attacks_of_base_and_adv_cas_only(results):
     slim = json.loads(json.dumps(without(results, method="adv_seq")))
     for backbone in ("sasrec", "gru4rec"):
         main_record(slim, "synthetic", backbone, "adv_linear")["attacks"] = []
-    assert legend_texts(figures.figure5(slim))[:-1] == ["base", "adv_global", "adv_cas"]
-    for record in slim["records"]:
-        record["attacks"] = [a for a in record["attacks"] if a["positions"] != "middle"]
+    assert legend_texts(figures.figure5(slim))[:-1] == ["base", "adv_global", "adv_cas",
+                                                        "adv_neighbour (ours)"]
     with pytest.raises(ValueError, match="no attack with positions 'middle', k 1"):
-        figures.figure5(slim)
+        figures.figure5(with_attacks(slim, lambda attack: attack["positions"] != "middle"))
 
 
 def test_gains_are_those_of_the_table_and_of_the_paper():
@@ -257,10 +288,10 @@ def test_gains_take_a_metric_and_say_what_is_missing(results):
 def test_figure6_draws_clean_and_attacked(results):
     figure = figures.figure6(results)
     for axis, backbone in zip(figure.axes, ("sasrec", "gru4rec"), strict=True):
-        for method in ("base", "adv_global", "adv_cas"):
+        for method in ("base", "adv_global", "adv_cas", "adv_neighbour"):
             record = main_record(results, "synthetic", backbone, method)
             for pick in ("gradient", "nearest", "random"):
-                if (method, pick) in (("adv_global", "nearest"), ("adv_global", "random")):
+                if pick != "gradient" and method not in ("base", "adv_cas"):
                     continue
                 x, y = line(axis, f"{method} {pick}")
                 assert x == [0, 1, 2, 3, 4, 5]

@@ -17,6 +17,9 @@ def configs(found, chosen=None):
             if not job.attacks and job.role != "trial"]
 
 
+CHOSEN = {"epsilon": 10.0, "lambda1": 0.1, "replace_probability": 0.5}
+
+
 def test_the_quick_plan():
     found = plan("quick", stages_of("quick"))
     for backbone in ("sasrec", "gru4rec"):
@@ -49,8 +52,9 @@ def test_a_run_that_asks_what_a_value_does_goes_on_after_a_collapse():
     """Its scores are the answer; a run of a method that collapses is to be looked at."""
     found = plan("paper", stages_of("paper"))
     of = {role: {job.asked.get("health") for job in found.of_role(role)}
-          for role in ("trial", "sweep", "values", "main")}
-    assert of == {"trial": {"note"}, "sweep": {"note"}, "values": {"note"}, "main": {None}}
+          for role in (*planning.ASKING, "main")}
+    assert of == {**dict.fromkeys(("trial", "sweep", "values", "trade-off"), {"note"}),
+                  "main": {None}}
     strict = plan("paper", stages_of("paper", names=["sweep-sasrec"]), health="stop")
     assert {job.asked["health"] for job in strict.of_role("sweep")} == {"stop"}
 
@@ -66,7 +70,8 @@ def test_a_job_comes_after_all_that_it_needs():
 def test_the_order_of_the_paper():
     stages = [stage.name for stage in stages_of("paper")]
     assert stages == ["beauty-sasrec", "video-sasrec", "beauty-gru4rec", "video-gru4rec",
-                      "sweep-sasrec", "sweep-gru4rec", "values-beauty", "values-video"]
+                      "sweep-sasrec", "sweep-gru4rec", "values-beauty", "values-video",
+                      "trade-off-beauty", "trade-off-video"]
     assert tuple(stages) == CORE
     jobs = plan("paper", stages_of("paper")).jobs.values()
     main = [job.asked["method"] for job in jobs
@@ -76,20 +81,44 @@ def test_the_order_of_the_paper():
 
 def test_attacks_and_trials_of_the_paper():
     found = plan("paper", stages_of("paper", names=["video-sasrec"]))
-    attacked = [job for job in found.jobs.values() if job.attacks]
-    assert {job.asked["method"] for job in attacked} == {"base", "adv_linear", "adv_global",
-                                                         "adv_cas"}
+    attacked = {job.asked["method"]: list(job.attacks) for job in found.jobs.values()
+                if job.attacks}
+    assert set(attacked) == {"base", "base+100", "adv_linear", "adv_global", "adv_cas",
+                             "neighbour", "adv_neighbour"}
     wanted = [{"positions": "first"}, {"positions": "middle"}]
     wanted += [{"k": k, "pick": pick} for k in range(1, 6)
                for pick in ("gradient", "nearest", "random")]
-    assert all(list(job.attacks) == wanted for job in attacked)
-    assert len(found.of_role("trial")) == 12
+    wanted += [{"step": 0.25}, {"step": 0.5}, {"step": 1.0}, {"pick": "halfspace"}]
+    assert attacked.pop("base") == wanted  # its own substitutes
+    wanted += [{"k": 1, "surrogate": "base"}, {"k": 5, "surrogate": "base"}]
+    assert list(attacked.values()) == [wanted] * 6
+    assert len(found.of_role("trial")) == 4 + 4 + 8 + 3 + 9
     guided = found.jobs["video sasrec adv_cas"]
-    assert guided.needs[0] == "video sasrec base" and len(guided.needs) == 7
+    assert guided.needs[0] == "video sasrec base" and len(guided.needs) == 1 + 8
     assert guided.config() is None  # nothing is chosen yet
-    chosen = guided.config({"epsilon": 10.0, "lambda1": 0.1})
+    chosen = guided.config(CHOSEN)
     assert (chosen["epsilon"], chosen["lambda1"], chosen["adv_epochs"]) == (10.0, 0.1, 100)
     assert found.jobs["video sasrec base+100"].needs == ("video sasrec base",)
+
+
+def test_the_trade_off_is_a_curve_a_method_with_the_last_item_attacked():
+    found = plan("paper", stages_of("paper", names=["trade-off-video"]))
+    made = found.of_role("trade-off")
+    sizes, other = [1.0, 3.0, 10.0, 20.0], "replace_probability"
+    for method, name, values, rest in (
+            ("adv_linear", "epsilon", sizes, {}), ("adv_cas", "epsilon", sizes, {"lambda1": 0.1}),
+            ("adv_global", "epsilon", sizes, {"lambda1": 0.1}),
+            ("neighbour", other, [0.1, 0.2, 0.5], {}),
+            ("adv_neighbour", "epsilon", sizes[1:], {other: 0.5})):
+        own = [job for job in made if job.asked["method"] == method]
+        assert all(job.config() is None for job in own)  # the rest is to be chosen
+        config = [job.config(CHOSEN) for job in own]
+        assert [c[name] for c in config] == values
+        assert all(rest.items() <= c.items() and c["adv_epochs"] == 10 for c in config)
+        for job in own:
+            attacks = found.jobs[f"{job.name} attacks"]
+            assert attacks.attacks == ({},) and attacks.config(CHOSEN) == job.config(CHOSEN)
+    assert len(made) == 4 + 4 + 4 + 3 + 3
 
 
 def test_the_sweep_varies_epsilon_and_keeps_the_chosen_lambda1():

@@ -44,9 +44,9 @@ def test_table2_sets_our_counts_beside_the_papers(results):
 
 def test_table3_numbers(results):
     table = tables.table3(results)
-    assert len(table) == 2 * 2 * 7
-    assert list(table["method"])[:7] == ["base", "base+100", "adv_random", "adv_linear",
-                                         "adv_seq", "adv_global", "adv_cas"]
+    assert len(table) == 2 * 2 * 8
+    assert list(table["method"])[:8] == ["base", "base+100", "adv_random", "adv_linear",
+                                         "adv_seq", "adv_global", "adv_cas", "adv_neighbour"]
     record = main_record(results, "beauty", "sasrec", "adv_cas")
     base = main_record(results, "beauty", "sasrec", "base")
     ours = row(table, dataset="beauty", backbone="sasrec", method="adv_cas")
