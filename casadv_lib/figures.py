@@ -28,14 +28,14 @@ from .robustness_figures import figure5, figure6, trade_off, traded_off
 from .scoreboard import as_markdown, scoreboard
 from .sketches import FIGURE2_TOY, figure1, figure2
 from .style import RC
-from .tables import efficiency, markdown, selection, table2, table3, table4
+from .tables import efficiency, markdown, robustness, selection, table2, table3, table4
 
 __all__ = ["FIGURE2_TOY", "MissingRecords", "figure1", "figure2", "figure3", "figure4", "figure5",
            "figure6", "gains", "load_results", "trade_off", "traded_off", "write_all"]
 
 BY_DATASET = {"figure3": figure3, "figure4": figure4, "figure5": figure5, "figure6": figure6}
 TABLES = {"table2": table2, "table3": table3, "table4": table4, "efficiency": efficiency,
-          "selection": selection}
+          "selection": selection, "robustness": robustness}
 
 
 def write_all(results: dict, folder: str | Path, report: Callable[[str], None] = print
