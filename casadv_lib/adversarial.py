@@ -171,8 +171,8 @@ def sequence_perturbation(
 ) -> Tensor:
     """A of Eq. 7, (n, d): the direction in which the user vectors move most, of size epsilon.
 
-    The gradient of ||w_moved - w|| at A = 0 is zero (the norm's kink), so one step from a small
-    random start takes its place. rows: S. w: f(S). targets: the positives' and the negatives'
+    At A = 0 the norm ||w_moved - w|| has a kink and no gradient (autograd answers 0), so g is taken
+    at a small random start. rows: S. w: f(S). targets: the positives' and the negatives'
     embeddings, which the BCE needs. 1/C is *not* in A; `moved_rows` applies it.
     """
     rows, w = rows.detach(), w.detach()

@@ -136,9 +136,12 @@ class Backbone(nn.Module):
 
 
 class SASRec(Backbone):
-    """Self-attentive sequential recommendation (Kang and McAuley 2018), in its original form.
+    """Self-attentive sequential recommendation (Kang and McAuley 2018).
 
-    Queries come from LN(x), keys and values from x itself, and the residual starts at LN(x).
+    In the form of its widely used PyTorch port: queries come from LN(x), keys and values from x
+    itself, what is read goes through an output projection, and the residual starts at LN(x). The
+    authors' TensorFlow code has no output projection; with one head it can be folded into the
+    values, so that both forms describe the same functions.
     """
 
     def __init__(self, n_items, max_len=50, dim=100, n_blocks=2, n_heads=1, dropout=0.2):

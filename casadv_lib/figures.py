@@ -3,6 +3,7 @@
     figure1, figure2    sketches of the method, from small arrays          (sketches)
     figure3, figure4    ranking accuracy, from records                     (accuracy_figures)
     figure5, figure6    robustness, from records                           (robustness_figures)
+    trade_off           accuracy against robustness, from records          (robustness_figures)
     gains               Tables 3 and 4 as a picture, from records          (gains_figure)
 
 A function never trains and keeps no state: notebooks, sliders and the batch call the same one.
@@ -23,18 +24,18 @@ from .files import write_bytes
 from .gains_figure import gains
 from .paper import PAPER_DATASETS
 from .results import MissingRecords, datasets, load_results
-from .robustness_figures import figure5, figure6
+from .robustness_figures import figure5, figure6, trade_off, traded_off
 from .scoreboard import as_markdown, scoreboard
 from .sketches import FIGURE2_TOY, figure1, figure2
 from .style import RC
-from .tables import efficiency, markdown, selection, table2, table3, table4
+from .tables import efficiency, markdown, robustness, selection, table2, table3, table4
 
 __all__ = ["FIGURE2_TOY", "MissingRecords", "figure1", "figure2", "figure3", "figure4", "figure5",
-           "figure6", "gains", "load_results", "write_all"]
+           "figure6", "gains", "load_results", "trade_off", "traded_off", "write_all"]
 
 BY_DATASET = {"figure3": figure3, "figure4": figure4, "figure5": figure5, "figure6": figure6}
 TABLES = {"table2": table2, "table3": table3, "table4": table4, "efficiency": efficiency,
-          "selection": selection}
+          "selection": selection, "robustness": robustness}
 
 
 def write_all(results: dict, folder: str | Path, report: Callable[[str], None] = print
@@ -91,6 +92,8 @@ def _figure_makers(results: dict) -> dict[str, Callable[[], Figure]]:
         for name, draw in BY_DATASET.items():
             makers[name if position == 0 else f"{name}_{Path(dataset).stem}"] = (
                 lambda draw=draw, dataset=dataset: draw(results, dataset=dataset))
+    for dataset in traded_off(results):
+        makers[f"trade_off_{Path(dataset).stem}"] = lambda name=dataset: trade_off(results, name)
     makers["gains"] = lambda: gains(results)
     return makers
 

@@ -100,10 +100,10 @@ def _straight_line(axis, sizes) -> None:
 def _write_exponents(axis, ends: list[tuple], gap: float = 0.065) -> None:
     """The exponent to the right of each line's end, moved up where two would overlap."""
     bottom, top = np.log(axis.get_ylim())
-    above = -np.inf
+    above: dict[float, float] = {}  # where the last one stands, at each x where lines end
     for x, y, power, color in sorted(ends, key=lambda end: end[1]):
-        height = max((np.log(y) - bottom) / (top - bottom), above + gap)
-        above = height
+        height = max((np.log(y) - bottom) / (top - bottom), above.get(x, -np.inf) + gap)
+        above[x] = height
         axis.annotate(f"{power:.2f}", (x, np.exp(bottom + height * (top - bottom))), (7, 0),
                       textcoords="offset points", color=color, fontsize=8, va="center")
 

@@ -67,6 +67,9 @@ READINGS = tuple(Reading(number, *row) for number, row in enumerate((
     ("Eq. 9 prints a derivative by the embedding; by what?", "by w", "none offered: a slip", ""),
     ("Which items are negatives? (Eq. 5 excludes the target alone.)",
      "those that the user has not met in training", "none offered", ""),
+    ("Which items is an attacked user ranked over?",
+     "all but those of the original history and those put in",
+     "all but the attacked history; all but the original one", "exclude (attack)"),
 ), start=1))  # fmt: skip
 
 # name: (number of the reading, settings over the defaults)

@@ -94,7 +94,7 @@ def short_part(results: dict) -> str:
         for backbone in backbones(results, dataset):
             place = dataset, backbone
             found = [*_rivals(evidence, place), *_last_item(evidence, place),
-                     *_paper_values(evidence, place)]
+                     *_ours(evidence, place), *_paper_values(evidence, place)]
             if found:
                 name = f"{BACKBONE_NAMES.get(backbone, backbone)} on " + (
                     DATASET_NAMES.get(dataset, dataset))
@@ -115,8 +115,21 @@ def _last_item(evidence: Evidence, place: tuple[str, str]) -> list[str]:
     with suppress(MissingRecords):
         costs = {m: evidence.drop(place, m, "change") for m in ("base", "adv_cas")}
         spared = evidence.drop(place, "base", "spared")
-        return [f"Replacing the last item changes the base by {in_words(costs['base'])}, adv_cas "
-                f"by {in_words(costs['adv_cas'])}, {in_words(spared, ' points')} apart."]
+        older = " (while substitutes compete)" if evidence.rule(place) == "original" else ""
+        return [f"Replacing the last item{older} changes the base by {in_words(costs['base'])}, "
+                f"adv_cas by {in_words(costs['adv_cas'])}, {in_words(spared, ' points')} apart."]
+    return []
+
+
+def _ours(evidence: Evidence, place: tuple[str, str]) -> list[str]:
+    """What our own defence does, where it was run."""
+    with suppress(MissingRecords):
+        clean = evidence.pair(place, "adv_neighbour", "base")["percent"]
+        against = evidence.pair(place, "adv_neighbour", "adv_cas")["percent"]
+        cost = evidence.drop(place, "adv_neighbour", "change")
+        return [f"adv_neighbour, which is ours: NDCG@10 {in_words(clean)} against the base, "
+                f"{in_words(against)} against adv_cas; the last item changes it by "
+                f"{in_words(cost)}."]
     return []
 
 

@@ -25,6 +25,8 @@ from .paper import SMALL_PERCENT
 from .profiles import configure
 from .runs import Run, record_of, run, run_attack
 
+OURS = ("neighbour", "adv_neighbour")  # methods that the paper does not have
+
 
 def attacked_runs(data: SequenceDataset, asked: dict, wanted: Collection[str],
                   attacks: Collection[dict]) -> tuple[dict, dict[str, Run]]:
@@ -165,8 +167,8 @@ def place_claims(found: dict, metric: str = "ndcg@10", base: str = "base",
 
     found: {(method, place or control): result of `attack`}, all with k = 1: places "first",
     "middle", "last", and the last item by "nearest" and "random". Methods besides the two are
-    compared at "last". Columns: claim, source ("paper" or "control"), difference (positive where
-    the claim is right), low, high (95%), unit, verdict.
+    compared at "last". Columns: claim, source ("paper", "control" or "ours"), difference (positive
+    where the claim is right), low, high (95%), unit, verdict.
     """
     pairs = {key: (one["ranks"], one["clean"]["ranks"]) for key, one in found.items()}
     rows = []
@@ -177,7 +179,8 @@ def place_claims(found: dict, metric: str = "ndcg@10", base: str = "base",
                          spared, "points"))
     rows.append(_percent(f"the last item costs {base} more than the first", "paper",
                          pairs[base, "first"], pairs[base, "last"], metric))
-    others = [name for name, place in found if place == "last" and name != method]
+    ours = [name for name in OURS if (name, "last") in pairs]
+    others = [name for name, place in found if place == "last" and name not in (method, *ours)]
     rows += [_percent(f"{method} loses a smaller share than {other} (last item)", "paper",
                       pairs[method, "last"], pairs[other, "last"], metric) for other in others]
     level = paired_bootstrap(pairs[method, "last"][0], pairs[base, "last"][0], metric)
@@ -186,6 +189,8 @@ def place_claims(found: dict, metric: str = "ndcg@10", base: str = "base",
                          pairs[base, "nearest"], pairs[base, "last"], metric))
     rows.append(_percent(f"{base}: a random item costs more than the gradient's", "control",
                          pairs[base, "last"], pairs[base, "random"], metric))
+    rows += [_percent(f"{name} loses a smaller share than {method} (last item)", "ours",
+                      pairs[name, "last"], pairs[method, "last"], metric) for name in ours]
     if (method, "nearest") in pairs:
         rows.append(_percent(f"{method} loses a smaller share than {base} (plain nearest item)",
                              "control", pairs[method, "nearest"], pairs[base, "nearest"], metric))

@@ -1,4 +1,4 @@
-"""Figures 5 and 6: robustness to replaced items, from stored records (Section 5.6)."""
+"""Figures 5 and 6, and accuracy against robustness, from stored records (Section 5.6)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from .results import (
     MissingRecords,
     attacks_by_k,
     choose_dataset,
+    datasets,
     find_attack,
     gather,
     main_record,
     methods,
+    records_of,
     rule_of,
 )
 from .style import (
+    STYLES,
     bar_look,
     key_below,
     level_label,
@@ -241,3 +244,55 @@ def _replacement_lines(axis, method: str, record: dict, users: dict) -> set[str]
                       **SAME_USERS)
             drawn.add("same users")
     return drawn
+
+
+def traded_off(results: dict) -> list[str]:
+    """The data sets that have what `trade_off` draws."""
+    return [name for name in datasets(results) if any(
+        "trade-off" in record.get("roles", ()) and record["config"]["dataset"] == name
+        for record in results["records"])]
+
+
+@styled
+def trade_off(results: dict, dataset: str, backbone: str = "sasrec", metric: str = "ndcg@10"
+              ) -> Figure:
+    """Accuracy after the last item is replaced against accuracy before it: a curve a method.
+
+    Small marks are short runs (role "trade-off"), the number beside them epsilon, or the chance of
+    a replacement for "neighbour"; large hollow marks are the methods' own runs. On the broken line
+    an attack costs nothing. Both axes hold the attacked users alone, test split.
+    """
+    own = [r for r in records_of(results, dataset, backbone) if "trade-off" in r.get("roles", ())]
+    if not own:
+        raise MissingRecords(f"no runs of role 'trade-off', backbone {backbone!r}, dataset "
+                             f"{dataset!r}")
+    figure, axes = panels(1, 1, width=6.2, height=4.4)
+    axis, drawn = axes[0, 0], []
+    for method in (m for m in STYLES if m in methods(results, dataset, backbone)):
+        dial = "replace_probability" if method == "neighbour" else "epsilon"
+        curve = sorted((r["config"][dial], *_clean_and_attacked(r, metric)) for r in own
+                       if r["config"]["method"] == method)
+        look = method_line(method, linestyle="-")
+        if curve:
+            axis.plot([x for _, x, _ in curve], [y for *_, y in curve], **look | {"markersize": 4})
+            for value, x, y in curve:
+                axis.annotate(f"{value:g}", (x, y), (4, -8), textcoords="offset points", fontsize=7)
+        try:
+            point = _clean_and_attacked(main_record(results, dataset, backbone, method), metric)
+        except MissingRecords:
+            continue
+        axis.plot(*point, **look | {"markerfacecolor": "none", "markersize": 11, "linestyle": ""})
+        drawn.append(method)
+    low, high = axis.get_xlim()
+    axis.plot([low, high], [low, high], color="0.5", linestyle="--", linewidth=0.8)
+    axis.set(title=panel_title(backbone, dataset), xlim=(low, high),
+             xlabel=f"test {METRICS[metric]}, clean",
+             ylabel=f"test {METRICS[metric]}, last item replaced")
+    key_below(figure, [method_key(method, linestyle="-") for method in drawn])
+    return figure
+
+
+def _clean_and_attacked(record: dict, metric: str) -> tuple[float, float]:
+    """A metric of the attacked users before and after the last item is replaced."""
+    attack = find_attack(record, "last", 1)
+    return attack["clean"][metric], attack["attacked"][metric]

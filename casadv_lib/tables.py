@@ -12,6 +12,7 @@ import math
 
 import pandas as pd
 
+from .attacks import EXCLUDES
 from .paper import paper_numbers, paper_slips, row_note
 from .results import (
     METRICS,
@@ -19,16 +20,25 @@ from .results import (
     backbones,
     choose_dataset,
     datasets,
+    find_attack,
     load_results,
     main_record,
     methods,
 )
 
 __all__ = ["efficiency", "load_results", "markdown", "paper_numbers", "paper_slips", "readable",
-           "selection", "table2", "table3", "table4"]
+           "robustness", "selection", "table2", "table3", "table4"]
 
 NONE = float("nan")
 TABLE4_METHODS = ("base", "adv_cas_1", "adv_cas_2", "adv_cas")
+CHOSEN = ("epsilon", "lambda1", "replace_probability")  # what trials choose
+ATTACKS = {  # the columns of `robustness`: options of `results.find_attack`
+    "first": {"positions": "first"}, "middle": {"positions": "middle"}, "last": {},
+    "K = 3": {"k": 3}, "K = 5": {"k": 5}, "step 0.25": {"step": 0.25}, "step 0.5": {"step": 0.5},
+    "step 1": {"step": 1.0}, "half-space": {"pick": "halfspace"}, "nearest": {"pick": "nearest"},
+    "random": {"pick": "random"}, "by the base": {"surrogate": "base"},
+    "by the base, K = 5": {"surrogate": "base", "k": 5},
+}
 TABLE4_ONLY = ("adv_cas_1", "adv_cas_2")
 READING_NOTE = (
     "Columns: the last epoch, as in the paper; the 95% bootstrap interval of the difference to "
@@ -199,9 +209,10 @@ def efficiency(results: dict, dataset: str | None = None) -> pd.DataFrame:
 
 
 def selection(results: dict, dataset: str | None = None) -> pd.DataFrame:
-    """What was tried to choose epsilon and lambda1, one row a trial; the chosen ones are marked.
+    """What was tried to choose settings, one row a trial; the chosen ones are marked.
 
-    Columns: data set, backbone, family, epsilon, lambda1, NDCG@10 and HR@10 on *validation* after
+    Columns: data set, backbone, family, epsilon, lambda1, replace_probability (NaN where a family
+    does not read it), NDCG@10 and HR@10 on *validation* after
     the trial's last epoch, the change of the first against the base in percent, and chosen.
     All data sets for dataset None. Needs results["selection"], the entries of `selection.json`.
     """
@@ -216,7 +227,7 @@ def selection(results: dict, dataset: str | None = None) -> pd.DataFrame:
             scores = trial["validation"]
             rows.append({
                 **{name: entry[name] for name in ("dataset", "backbone", "family")},
-                "epsilon": trial["epsilon"], "lambda1": trial["lambda1"],
+                **{name: trial.get(name, NONE) for name in CHOSEN},
                 **{f"{label} validation": scores[m] for m, label in METRICS.items()},
                 "vs base %": change_percent(scores["ndcg@10"], entry["base"]["ndcg@10"]),
                 "chosen": "yes" if entry["chosen"].items() <= trial.items() else "",
@@ -226,6 +237,44 @@ def selection(results: dict, dataset: str | None = None) -> pd.DataFrame:
              f"{entries[0]['rule']}. The test split is not read.",
              "adv_random, adv_cas_1, adv_cas_2 and adv_cas take the choice of adv_global."]
     return _with_notes(pd.DataFrame(rows), notes)
+
+
+def robustness(results: dict, dataset: str | None = None) -> pd.DataFrame:
+    """What each stored attack changes, one row a model and rule of exclusion, test split.
+
+    Columns: data set, backbone, method, "left out" (see `attacks.excluded`), NDCG@10 of the users
+    with three items or more before the attack, and its change in percent of the same users' clean
+    score under each attack of ATTACKS (NaN where it is not stored). All data sets for None.
+    """
+    rows = []
+    for name in _chosen(results, dataset):
+        for backbone in backbones(results, name):
+            for method in methods(results, name, backbone):
+                record = main_record(results, name, backbone, method)
+                rows += [row for rule in EXCLUDES if (row := _attacks_row(record, rule))]
+    if not rows:
+        raise MissingRecords("results hold no attack on a main run")
+    notes = ["Changes of NDCG@10 in percent of the same users' clean score. The last item by the "
+             "gradient's step 0.1 unless said; K items from the end; 'by the base': the base picks "
+             "the substitutes. 'both' is the rule of Section 5.4 (notebook 08)."]
+    return _with_notes(pd.DataFrame(rows), notes)
+
+
+def _attacks_row(record: dict, rule: str) -> dict | None:
+    config, changes, clean = record["config"], {}, None
+    for label, asked in ATTACKS.items():
+        try:
+            found = find_attack(record, exclude=rule, **{"positions": "last", "k": 1} | asked)
+        except MissingRecords:
+            changes[f"{label} %"] = NONE
+            continue
+        clean = found["clean"]["ndcg@10"] if label == "last" else clean
+        changes[f"{label} %"] = change_percent(found["attacked"]["ndcg@10"],
+                                               found["clean"]["ndcg@10"])
+    if clean is None:
+        return None
+    names = {name: config[name] for name in ("dataset", "backbone", "method")}
+    return names | {"left out": rule, "NDCG@10 clean": clean} | changes
 
 
 def _machine(record: dict) -> str:
@@ -267,7 +316,9 @@ def _text(column: str, value) -> str:
         return f"{value:+.1f}"
     if "difference" in column:
         return f"{value:+.4f}"
-    if column in ("epsilon", "lambda1"):
+    if column.endswith(" %") and "vs" not in column:
+        return f"{value:+.1f}"
+    if column in CHOSEN:
         return f"{value:g}"
     if column in ("epoch", "best epoch"):
         return f"{value:.0f}"

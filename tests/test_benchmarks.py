@@ -283,6 +283,11 @@ def test_the_growth_figure_draws_the_stored_numbers():
     drawn = {tuple(curve.get_ydata().astype(float)) for curve in axis.lines}
     assert (1.0, 4.0) in drawn and "items" in axis.get_xlabel()
     assert [text.get_text().strip() for text in axis.texts] == ["1.00"]
+    whole = {key: [0.01, 0.2, 3.9] for key in line}
+    stored[0]["curves"]["items"]["lines"]["another"] = whole  # ends lower and farther right
+    axis = curves.growth_figure(curves.curves_of(stored)).axes[0]
+    assert sorted(text.xy for text in axis.texts) == [
+        pytest.approx((40, 4.0)), pytest.approx((160, 3.9))]
     with pytest.raises(ValueError, match="wanted is one of"):
         curves.growth_figure({})
     with pytest.raises(ValueError, match="no stored benchmark"):

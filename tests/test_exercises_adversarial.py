@@ -11,7 +11,7 @@ from casadv_lib import batch, exercises_adversarial
 
 SOLUTIONS = runpy.run_path(
     str(batch.notebooks_folder() / "solutions" / "04_adversarial_training.py"))
-EXERCISES = {"check_perturbation": "perturbation", "check_score_moves": "score_moves",
+EXERCISES = {"check_perturbation": "perturbation_at", "check_score_moves": "score_moves",
              "check_guided": "guided_by"}
 
 
@@ -30,11 +30,11 @@ def test_open_and_broken_functions_are_reported_and_raise_nothing(check, capsys)
 
 
 def from_zero(encode, S, start, epsilon):
-    return SOLUTIONS["perturbation"](encode, S, torch.zeros_like(start), epsilon)
+    return SOLUTIONS["perturbation_at"](encode, S, torch.zeros_like(start), epsilon)
 
 
 def per_row(encode, S, start, epsilon):
-    A = SOLUTIONS["perturbation"](encode, S, start, epsilon)
+    A = SOLUTIONS["perturbation_at"](encode, S, start, epsilon)
     return epsilon * A / A.norm(dim=-1, keepdim=True)
 
 
@@ -51,7 +51,7 @@ def one_size(w, positive, negative, epsilon):
 WRONG = {
     "the trap": ("check_perturbation", from_zero, "A holds values that are no numbers"),
     "no epsilon": (
-        "check_perturbation", lambda f, S, a, e: SOLUTIONS["perturbation"](f, S, a, 1.0),
+        "check_perturbation", lambda f, S, a, e: SOLUTIONS["perturbation_at"](f, S, a, 1.0),
         "case 3 of 3 differs: A has size 1, in the library 10"),
     "a size for each row": ("check_perturbation", per_row, "in the library 1;"),
     "the start itself": (

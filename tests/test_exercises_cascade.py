@@ -9,7 +9,7 @@ from casadv_lib import batch, exercises_cascade
 
 SOLUTIONS = batch.notebooks_folder() / "solutions" / "03_cascade_effects.py"
 EXERCISES = {"check_own_term": "own_term", "check_cross_term": "cross_term",
-             "check_weights": "weights"}
+             "check_weights": "inverse_weights"}
 
 
 def said(check, function, capsys):

@@ -8,7 +8,7 @@ import pytest
 from casadv_lib import batch, exercises_start
 
 SOLUTIONS = batch.notebooks_folder() / "solutions" / "00_start_here.py"
-EXERCISES = {"check_most_popular": "most_popular", "check_guided": "guided"}
+EXERCISES = {"check_most_popular": "most_popular", "check_guided": "guided_moves"}
 
 
 def said(check, function, capsys):

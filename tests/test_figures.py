@@ -83,6 +83,14 @@ def test_figure3_draws_the_curves(results, metric):
         assert set(line(axis, "optimum")[1]) == {results["optimum"]["synthetic"][metric]}
 
 
+def test_figure3_has_a_mark_at_every_epoch_that_was_evaluated(results):
+    for axis in figures.figure3(results).axes:
+        curves = [drawn for drawn in axis.lines if len(drawn.get_xdata()) > 2]
+        assert len(curves) == 6  # three methods, two splits
+        for curve in curves:
+            assert curve.get_markevery() is None and curve.get_marker() in "os*"
+
+
 def test_figure3_without_control_or_optimum():
     results = without(fake_results(["beauty"]), method="base+100")
     figure = figures.figure3(results, "beauty")

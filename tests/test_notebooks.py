@@ -2,9 +2,11 @@
 
 import ast
 import base64
+import dis
 import io
 import re
 import statistics
+from types import CodeType
 
 import matplotlib.image
 import nbformat
@@ -43,6 +45,21 @@ def code_cells(notebook):
 def run_cells(notebook):
     return [cell for cell in code_cells(notebook)
             if "skip-execution" not in cell.metadata.get("tags", [])]
+
+
+def names_of(cell):
+    """(names that a code cell takes from elsewhere, names that it binds)."""
+    blocks = [compile(cell.source, "cell", "exec")]
+    for block in blocks:  # grows: functions and comprehensions at any depth
+        blocks += [inner for inner in block.co_consts if isinstance(inner, CodeType)]
+    takes, binds = set(), set()
+    for step in dis.get_instructions(blocks[0]):
+        if step.opname == "STORE_NAME":
+            binds.add(step.argval)
+        elif step.opname == "LOAD_NAME" and step.argval not in binds:
+            takes.add(step.argval)
+    inside = (step for block in blocks[1:] for step in dis.get_instructions(block))
+    return takes | {step.argval for step in inside if step.opname == "LOAD_GLOBAL"} - binds, binds
 
 
 def texts_of(cell):
@@ -86,6 +103,18 @@ def test_one_cell_of_parameters_that_are_literals(notebook, path):
 def test_cells_are_short(notebook):
     lengths = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
     assert max(lengths) <= 30 and statistics.median(lengths) <= 8
+
+
+def test_a_cell_that_is_run_again_finds_the_names_it_found_before(notebook):
+    taken, bound, exercises = set(), set(), False
+    for cell in notebook.cells:
+        exercises |= cell.source.startswith("## Exercises") or "\n## Exercises" in cell.source
+        if cell.cell_type == "code":
+            takes, binds = names_of(cell)
+            # an exercise asks for a function with a name that nothing above has
+            again = binds & (taken | bound if exercises else taken)
+            assert not again, f"{sorted(again)}: taken above, and bound again by {cell.source!r}"
+            taken, bound = taken | takes, bound | binds
 
 
 def test_outputs_are_there_and_whole(notebook):

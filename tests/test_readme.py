@@ -57,6 +57,11 @@ def test_what_it_says_of_the_embedded_world_is_what_is_stored():
     assert f"adv_cas gains {gain:.0f}% of NDCG@10 over the base" in SAID
     assert f"longer training alone loses {-longer:.0f}%" in SAID
     assert f"replacing the last item costs the base {-base:.0f}% and adv_cas {-guided:.0f}%" in SAID
+    choices = [entry["chosen"] for entry in read_json(ROOT / "figures/quick/selection.json")
+               if entry["family"] == "adv_global"]
+    assert all(choice == {"epsilon": 10, "lambda1": 1} for choice in choices), "the paper's own"
+    config = main_record(evidence.results, *place, "adv_cas")["config"]
+    assert choices[0].items() <= config.items(), "it says that validation chose"
     equal = evidence.pair(place, "adv_cas", "adv_global")["difference"]
     assert equal["low"] < 0 < equal["high"], "it says that this is not settled"
 

@@ -8,6 +8,6 @@ def most_popular(histories, count):
     return sorted(occurrences, key=lambda item: (-occurrences[item], item))[:count]
 
 
-def guided(A, C):
+def guided_moves(A, C):
     weights = 1 / C
     return weights[:, None] / weights.mean() * A

@@ -22,7 +22,7 @@ def cross_term(histories, batch_size):
     ]
 
 
-def weights(effects):
+def inverse_weights(effects):
     inverse = [[1 / value for value in row] for row in effects]
     count = sum(len(row) for row in inverse)
     mean = sum(sum(row) for row in inverse) / count

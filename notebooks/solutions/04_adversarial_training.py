@@ -3,7 +3,7 @@
 import torch
 
 
-def perturbation(encode, S, start, epsilon):
+def perturbation_at(encode, S, start, epsilon):
     S = S.detach()
     A = start.clone().requires_grad_()
     away = torch.linalg.vector_norm(encode(S + A) - encode(S).detach(), dim=-1).sum()
