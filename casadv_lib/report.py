@@ -152,7 +152,8 @@ def _stored_so_far(results: dict) -> str:
     said = []
     for stage in stages_of(PROFILE):
         jobs = plan(PROFILE, [stage])
-        role = next(role for role in ("sweep", "values", "seed", "main") if jobs.of_role(role))
+        role = next(role for role in ("sweep", "values", "seed", "trade-off", "main")
+                    if jobs.of_role(role))
         there = [record for record in results["records"] if role in record.get("roles", ())
                  and (record["config"]["dataset"], record["config"]["backbone"])
                  == (stage.dataset, stage.backbone)]
