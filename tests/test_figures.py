@@ -334,6 +334,28 @@ def test_figure6_hides_the_same_users_line_where_nobody_drops_out(results):
     assert "base same users" not in [drawn.get_label() for drawn in figure.axes[0].lines]
 
 
+def test_trade_off_draws_short_runs_as_curves_and_the_methods_own_beside(results):
+    short = [fake_record("synthetic", "sasrec", method, epsilon, attacked=True) | {
+        "roles": ["trade-off"]} for epsilon in (20.0, 3.0) for method in ("adv_cas", "adv_linear")]
+    own = [record | {"roles": ["main"]} for record in results["records"]]
+    some = results | {"records": [*short, *own]}
+    assert figures.traded_off(some) == ["synthetic"] and figures.traded_off(results) == []
+    axis = figures.trade_off(some, "synthetic", metric="hr@10").axes[0]
+
+    def place(record):
+        found = find_attack(record, "last", 1)
+        return found["clean"]["hr@10"], found["attacked"]["hr@10"]
+
+    drawn = [list(zip(*one.get_data(), strict=True)) for one in axis.lines]
+    assert [place(short[2]), place(short[0])] in drawn  # adv_cas, epsilon rising
+    for method in ("base", "adv_cas", "adv_neighbour"):
+        assert [place(main_record(some, "synthetic", "sasrec", method))] in drawn
+    numbers = [text.get_text() for text in axis.texts]
+    assert numbers == ["3", "20"] * 2
+    with pytest.raises(figures.MissingRecords, match="role 'trade-off', backbone 'gru4rec'"):
+        figures.trade_off(some, "synthetic", "gru4rec")
+
+
 BY_RECORDS = {"figure3": figures.figure3, "figure4": figures.figure4, "figure5": figures.figure5,
               "figure6": figures.figure6}
 

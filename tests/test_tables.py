@@ -5,7 +5,7 @@ import math
 
 import pandas as pd
 import pytest
-from _fake_results import MAIN_EPSILON, fake_record, fake_results, without
+from _fake_results import MAIN_EPSILON, fake_record, fake_results, with_attacks, without
 
 from casadv_lib import results as reading
 from casadv_lib import tables
@@ -131,6 +131,24 @@ def test_efficiency(results):
     base = row(table, dataset="synthetic", backbone="sasrec", method="base")
     assert base["over base epoch"] == 1
     assert math.isnan(base["added time %"]) and math.isnan(base["over base epoch paper (ml-1m)"])
+
+
+def test_robustness_has_a_row_a_rule(results):
+    table = tables.robustness(results, "synthetic")
+    assert len(table) == 2 * 6 * 3  # backbones, attacked methods, rules
+    record = main_record(results, "synthetic", "sasrec", "adv_neighbour")
+    own = row(table, backbone="sasrec", method="adv_neighbour", **{"left out": "attacked"})
+    for column, where in {"first %": ("first", 1), "last %": ("last", 1), "K = 5 %": ("last", 5),
+                          "random %": ("last", 1, "random")}.items():
+        found = reading.find_attack(record, *where, exclude="attacked")
+        change = 100 * (found["attacked"]["ndcg@10"] / found["clean"]["ndcg@10"] - 1)
+        assert own[column] == pytest.approx(change)
+        assert found["k"] > 1 or own["NDCG@10 clean"] == found["clean"]["ndcg@10"]
+    assert math.isnan(own["step 0.5 %"]) and math.isnan(own["by the base %"])
+    older = with_attacks(results, lambda attack: attack["exclude"] == "original")
+    assert set(tables.robustness(older)["left out"]) == {"original"}
+    with pytest.raises(MissingRecords, match="no attack"):
+        tables.robustness(with_attacks(results, lambda attack: False))
 
 
 def test_what_was_tried_and_chosen(results):

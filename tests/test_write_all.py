@@ -29,7 +29,7 @@ def test_write_all_writes_every_figure_and_table_whole(written):
     paths, said, folder = written
     names = [f"{name}.{kind}" for name in (*(f"figure{n}" for n in range(1, 7)), "gains")
              for kind in ("png", "svg")]
-    tables = ("table2", "table3", "table4", "efficiency", "selection")
+    tables = ("table2", "table3", "table4", "efficiency", "selection", "robustness")
     names += [f"{table}.{kind}" for table in tables for kind in ("csv", "md")]
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
@@ -49,7 +49,8 @@ def test_write_all_skips_and_reports(results, tmp_path, capsys):
                                                  "selection": []}
     (tmp_path / "figure3.png").write_bytes(b"old")
     paths = figures.write_all(slim, tmp_path)
-    assert {path.stem for path in paths} == {"figure2", "gains", "table3", "efficiency"}
+    assert {path.stem for path in paths} == {"figure2", "gains", "table3", "efficiency",
+                                             "robustness"}
     printed = capsys.readouterr().out
     for name in ("figure1", "figure3", "figure4", "figure5", "figure6", "table2", "table4",
                  "selection"):
