@@ -9,7 +9,7 @@ from casadv_lib.profiles import PROFILES, configure
 
 
 def test_readings_are_numbered_and_whole():
-    assert [r.number for r in readings.READINGS] == list(range(1, 24))
+    assert [r.number for r in readings.READINGS] == list(range(1, 25))
     table = readings.readings_table()
     assert (table[["question", "default", "others"]] != "").all().all()
 
