@@ -117,7 +117,9 @@ def stored_choice(config: dict) -> dict[str, float]:
     wanted = {name: config[name] for name in ("dataset", "backbone", "dim")}
     wanted |= {"family": FAMILY.get(config["method"]), "base_epochs": config["epochs"]}
     entries = _entries(path, path.stat().st_mtime_ns) if path.exists() else []
-    return next((dict(e["chosen"]) for e in entries if wanted.items() <= e.items()), {})
+    # a data set that has changed since was chosen for again, and the newer choice stands behind
+    fitting = (e["chosen"] for e in reversed(entries) if wanted.items() <= e.items())
+    return dict(next(fitting, {}))
 
 
 @lru_cache(maxsize=8)
