@@ -112,7 +112,7 @@ def main(words: list[str]) -> int:
     from casadv_lib import batch
 
     batch.repository_root = lambda: Path(words[0])
-    batch.execute()
+    batch.execute(folder=Path(words[0], "made"))
     return 0
 
 
@@ -210,7 +210,7 @@ def write_notebook(folder: Path, data: Path, **settings) -> Path:
 
 def outputs_of(folder: Path) -> list:
     """What the executed notebook of `write_notebook` printed; it must be whole."""
-    made = nbformat.read(folder / "figures/quick/notebooks/01_run.ipynb", as_version=4)
+    made = nbformat.read(folder / "made/01_run.ipynb", as_version=4)
     return [out.text for cell in made.cells for out in cell.get("outputs", [])]
 
 
