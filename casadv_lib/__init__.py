@@ -5,12 +5,13 @@ adversarial, training, evaluation, attacks, runs, figures.
 """
 
 import os
-from pathlib import Path
+from pathlib import Path as _Path
 
 # PyTorch's sums in 512-bit steps give other last digits than in 256-bit ones, and training turns
 # these into other third digits. The smaller step, no slower here, gives both kinds of processor
 # the same numbers. It counts if PyTorch was not imported before; ATEN_CPU_CAPABILITY overrules it.
-if Path("/proc/cpuinfo").exists() and "avx512f" in Path("/proc/cpuinfo").read_text():
+_processor = _Path("/proc/cpuinfo")
+if _processor.exists() and "avx512f" in _processor.read_text():
     os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
 
 from .adversarial import METHODS, PRESETS, AdversarialSettings, training_loss

@@ -215,7 +215,7 @@ def outputs_of(folder: Path) -> str:
 
 
 def grid_words(data: Path, folder: Path, **settings) -> list[str]:
-    """The command line of a small grid: 9 methods, a sweep, ten readings and the attacks."""
+    """The command line of a small grid: 11 methods, a sweep, ten readings and the attacks."""
     small = {"epochs": 2, "adv_epochs": 1, "dim": 8, "eval_every": 1, "batch_size": 32}
     chosen = [x for k, v in {**small, **settings}.items() for x in ("--set", f"{k}={v}")]
     return ["grid", "--dataset", str(data), "--backbone", "causalcnn", "--workers", "2",

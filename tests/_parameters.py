@@ -104,6 +104,7 @@ ADVERSARIAL = {
     "level1_loss": choice(None, "distance", "bce"), "inject": choice("before", "after"),
     "level1_positions": choice("all", "last"),
     "direction": choice(None, "gradient", "sign", "random"),
+    "replace_probability": real(0, 1), "neighbours": whole(1, 1000),
 }
 MODELS = {"max_len": whole(1, 100_000), "dim": whole(1, 100_000), "dropout": real(0, 0.99)}
 TRAINING = {"model": not_a_model, "data": not_a_data_set, "epochs": whole(0),
@@ -114,7 +115,9 @@ METHODS = choice(*cas.METHODS)
 ATTACK = {"positions": choice("first", "middle", "last"), "k": whole(1), "step": real(0),
           "pick": choice("gradient", "nearest", "random", "halfspace", "projection", "cosine"),
           "split": choice("test", "validation"), "seed": whole(0, 2**63 - 1), "joint": flag,
-          "loss": choice("target", "first_choice")}
+          "loss": choice("target", "first_choice"),
+          "exclude": choice("both", "attacked", "original"),
+          "surrogate": ANYTHING.filter(lambda value: value is not None)}
 
 CALLS = {
     "SASRec": Call(cas.SASRec, {"n_items": 9, "dim": 4}, MODELS | {

@@ -18,9 +18,10 @@ def trainer(toy, method, dropout=0.2):
 
 def test_passes_of_methods():
     found = {name: cost.passes(name) for name in ("base", "base+100", "adv_linear", "adv_random",
-                                                  "adv_seq", "adv_global", "adv_cas")}
+                                                  "adv_seq", "adv_global", "adv_cas",
+                                                  "neighbour", "adv_neighbour")}
     assert found == {"base": 3, "base+100": 3, "adv_linear": 3, "adv_random": 6, "adv_seq": 8,
-                     "adv_global": 8, "adv_cas": 8}
+                     "adv_global": 8, "adv_cas": 8, "neighbour": 3, "adv_neighbour": 3}
     with pytest.raises(ValueError, match="adv_kas"):
         cost.passes("adv_kas")
 

@@ -1,10 +1,15 @@
 """The check of the machine, and the map of the series."""
 
+import os
+import subprocess
+import sys
+
 import nbformat
 import pytest
 from oracles import dataset, random_sequences
 
 from casadv_lib import environment, profiles, runs
+from casadv_lib.results import repository_root
 from casadv_lib.series import as_markdown, header, series
 
 
@@ -61,6 +66,32 @@ def test_stored_runs_are_found(runs_folder):
     runs.run(config, data, progress=False)
     after = environment.stored_runs([config, other], data)
     assert after.stored.tolist() == [True, False]
+
+
+IMPORTED = """
+import os, pathlib
+read, exists = pathlib.Path.read_text, pathlib.Path.exists
+own = "/proc/cpuinfo"
+pathlib.Path.exists = lambda path: str(path) == own or exists(path)
+pathlib.Path.read_text = lambda path, *rest, **more: (
+    {flags!r} if str(path) == own else read(path, *rest, **more))
+import casadv_lib, torch
+print(os.environ.get("ATEN_CPU_CAPABILITY"), torch.backends.cpu.get_cpu_capability())
+"""
+
+
+@pytest.mark.parametrize("flags, asked, there", [
+    ("fma avx2 avx512f", None, "avx2"), ("fma avx2 avx512f", "default", "default"),
+    ("fma avx2", None, None)])
+def test_large_registers_are_left_alone_unless_they_are_asked_for(flags, asked, there):
+    environ = {name: value for name, value in os.environ.items() if name != "ATEN_CPU_CAPABILITY"}
+    done = subprocess.run([sys.executable, "-c", IMPORTED.format(flags=flags)], text=True,
+                          env=environ | ({"ATEN_CPU_CAPABILITY": asked} if asked else {}),
+                          cwd=repository_root(), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    found, used = done.stdout.split()
+    assert found == str(there)
+    assert asked is None or used.lower() == asked
 
 
 HEADER = ("# 03 A title: more\n\n**Purpose.** To see | hear.\n\n**Section of the paper.** 4.2.\n\n"

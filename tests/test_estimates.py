@@ -72,7 +72,8 @@ def test_time_left_of_a_job(toy, runs_folder, tmp_path):
     assert (left.seconds, left.is_guess) == (500 * 5.0 + 27 * 2.0, False)
     attacks = board.plan.jobs["beauty sasrec base attacks"]
     store(folder_of(board.config(base), toy), board.config(base), 5.0, attack=10.0)
-    assert time_left(board, attacks, Times()).seconds == 17 * 10.0
+    assert len(attacks.attacks) == 21
+    assert time_left(board, attacks, Times()).seconds == 21 * 10.0
 
 
 @pytest.mark.parametrize("seconds, words", [(12.4, "12 s"), (90, "2 min"), (3600, "1 h 00 min"),

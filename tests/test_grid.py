@@ -8,6 +8,7 @@ from casadv_lib import figures
 from casadv_lib.grid import run_grid
 from casadv_lib.plan import EPSILONS
 from casadv_lib.readings import COMPARED
+from casadv_lib.selection import CANDIDATES
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "eval_every": 1, "batch_size": 32}
 
@@ -21,16 +22,16 @@ def test_from_data_to_figures(tmp_path, runs_folder):
     )
     results = json.loads(stored.read_text())
     # among the epsilons and the two switches of lambda1 is what was chosen for adv_cas
-    assert len(results["records"]) == 9 + len(EPSILONS) - 1 + len(COMPARED) - 1
+    assert len(results["records"]) == 11 + len(EPSILONS) - 1 + len(COMPARED) - 1
     families = [entry["family"] for entry in results["selection"]]
-    assert sorted(families) == ["adv_global", "adv_linear", "adv_seq"]
+    assert sorted(families) == sorted(CANDIDATES)
     assert results["dataset"][0]["users"] == 60
     said = []
     written = figures.write_all(results, tmp_path / "figures", said.append)
     names = {file.name for file in written}
     drawn = (*(f"figure{n}" for n in range(1, 7)), "gains")
     figure_files = {f"{name}.{kind}" for name in drawn for kind in ("png", "svg")}
-    tables = ("table2", "table3", "table4", "efficiency", "selection")
+    tables = ("table2", "table3", "table4", "efficiency", "selection", "robustness")
     table_files = {f"{table}.{kind}" for table in tables for kind in ("csv", "md")}
     assert names == figure_files | table_files, said
     # a second call reuses every run: the records are the same

@@ -92,11 +92,13 @@ BAD_WORDS = {
               "epochs=Infinity", "epochs=1e999", "epochs=[1]", "epochs=null", "epochs={}",
               "epochs=true", "nothing=1", "dim=0", "dim=1000000", "dropout=1", "dropout=-0.1",
               "n_heads=3", "n_blocks=0", "n_blocks=1000", "device=tpu", "device=cuda:99",
+              "replace_probability=2", "neighbours=0", "neighbours=2.5",
               "amp=1", "compile=maybe", "beta1=1", "preset=all", "seed=1", "method=adv_cas"],
 }
 ATTACK_WORDS = {"--positions": ["", "start", "../x"], "--k": ["0", "-1", "1.5", "x"],
                 "--pick": ["", "any"], "--step": ["-1", "nan", "inf", "x"],
-                "--split": ["", "train", "../../x"]}
+                "--split": ["", "train", "../../x"], "--exclude": ["", "all"],
+                "--surrogate": ["", "adv_cas", "../x"]}
 
 
 @pytest.mark.parametrize("command", ["run", "attack"])

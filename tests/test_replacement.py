@@ -41,10 +41,11 @@ def test_averages_are_those_of_attack_on_the_sample(stored):
     models = {m: run.model(device="cpu").eval() for m, run in stored.items()}
     close = Replacements(models, made.data, sample=20)
     assert len(close.sample) == 20 and (np.diff(close.sample) > 0).all()
-    for k, positions, pick in ((2, "last", "gradient"), (1, "first", "random")):
-        average = close.average(positions, k, pick)
+    for asked in ({"k": 2}, {"k": 2, "exclude": "original"}, {"positions": "first",
+                                                              "pick": "random"}):
+        average = close.average(**asked)
         for method, model in models.items():
-            whole = cas.attack(model, made.data, positions, k, pick)
+            whole = cas.attack(model, made.data, **asked)
             rows = np.searchsorted(whole["users"], close.sample)
             for metric, of in (("hr@10", cas.hit_ratio), ("ndcg@10", cas.ndcg)):
                 assert average[method]["attacked"][metric] == of(whole["ranks"][rows])
@@ -70,7 +71,7 @@ def test_a_history_shows_the_newest_items_and_all_that_were_replaced():
     assert table.loc[0].tolist() == ["12", "21", "replaced"] and table.loc[5, "change"] == ""
 
 
-@pytest.mark.parametrize("wrong", [{"k": 6}, {"k": -1}, {"method": "bert"}])
+@pytest.mark.parametrize("wrong", [{"k": 6}, {"k": -1}, {"method": "bert"}, {"exclude": "all"}])
 def test_replacements_refuse(toy, wrong):
     close = Replacements({"base": build("gru4rec").eval()}, toy)
     with pytest.raises(ValueError, match=next(iter(wrong))):

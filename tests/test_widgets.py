@@ -111,23 +111,27 @@ def panel(stored):
     return replacement_panel(made.config, made.data, user, sample=25), made, user
 
 
-@pytest.mark.parametrize("pick", ["gradient", "nearest", "random"])
+@pytest.mark.parametrize("pick, exclude", [("gradient", "both"), ("nearest", "attacked"),
+                                           ("random", "original")])
 @pytest.mark.parametrize("positions, k", [("last", 1), ("last", 4), ("first", 1), ("middle", 1)])
-def test_the_replacement_panel_shows_what_attack_returns(panel, stored, pick, positions, k):
+def test_the_replacement_panel_shows_what_attack_returns(panel, stored, pick, exclude, positions,
+                                                         k):
     shown, made, user = panel
-    for name, value in (("positions", positions), ("pick", pick), ("k", k)):
+    for name, value in (("positions", positions), ("pick", pick), ("k", k), ("exclude", exclude)):
         shown.controls[name].value = value
-    whole = {m: cas.attack(run.model(device="cpu").eval(), made.data, positions, k, pick)
-             for m, run in stored.items()}
+    whole = {m: cas.attack(run.model(device="cpu").eval(), made.data, positions, k, pick,
+                           exclude=exclude) for m, run in stored.items()}
     row = int(np.flatnonzero(whole["adv_cas"]["users"] == user)[0])
     after, before = whole["adv_cas"]["ranks"][row], whole["adv_cas"]["clean"]["ranks"][row]
+    assert f"; left out: {exclude})" in words(shown)
     assert f"from rank {before:g} to {after:g}." in words(shown)
     names = made.data.item_names
-    expected = history_table(made.data.sequences[user][:-1], whole["adv_cas"]["histories"][row],
-                             names)
-    lists = top_lists(stored["adv_cas"].model(device="cpu").eval(),
-                      [made.data.sequences[user][:-1], whole["adv_cas"]["histories"][row]],
-                      made.data.sequences[user][:-1])
+    old, new = made.data.sequences[user][:-1], whole["adv_cas"]["histories"][row]
+    met = {"both": [*old, *new], "attacked": new, "original": old}[exclude]
+    expected = history_table(old, new, names)
+    lists = top_lists(stored["adv_cas"].model(device="cpu").eval(), [old, new],
+                      [old, np.asarray(met)])
+    assert not {*lists[1]} & {*met}
     cells = table_cells(shown.shown["user"].value)
     assert cells[: 3 * len(expected)] == expected.to_numpy().ravel().tolist()
     second = cells[3 * len(expected) + 1 :: 3]
