@@ -1,4 +1,9 @@
-# make figures   all runs of a profile, then all notebooks in batch, figures and tables written
+# make figures   all runs of a profile, then all notebooks in batch, figures and tables written, to
+#                figures/made/<profile>/, which git ignores and which notebooks and commands then
+#                read in place of the committed figures/<profile>/
+# make refresh   the same, and what is committed is made of it: figures/quick/, the outputs of the
+#                notebooks, their run times in the README; the README's words are changed by hand,
+#                where its tests say so
 # make paper     the same at the paper's scale on real data: a queue of many hours that can be stopped
 #                and started again, and goes on from the records in figures/paper/ on any machine
 #                of the same kind (`python -m casadv_lib grid --help`), then tables and figures
@@ -10,7 +15,8 @@
 # make bench-table  the README's block, the table and the figure once more, from what is stored
 # make bench-env the environments of the public implementations that `make bench` compares with
 # make lab       JupyterLab at the first notebook
-# make notebooks run the committed notebooks again and store their outputs
+# make notebooks run the committed notebooks again and store their outputs, after a change of code
+#                that no result depends on
 # Variables: PROFILE (quick, laptop, paper), DATASET, BACKBONE, DEVICE, WORKERS, STAGES, PYTHON,
 # JOBS (test processes).
 
@@ -34,7 +40,8 @@ WHAT  = --profile $(PROFILE) --device $(DEVICE) \
         $(if $(DATASET),--dataset $(DATASET)) $(if $(BACKBONE),--backbone $(BACKBONE))
 
 .DELETE_ON_ERROR:
-.PHONY: figures paper test soak verify bench bench-env bench-table lint notebooks lab clean help
+.PHONY: figures refresh paper test soak verify bench bench-env bench-table lint notebooks lab \
+        clean help
 
 help:
 	@sed -n 's/^# //p' Makefile
@@ -50,6 +57,11 @@ figures: $(VENV)/installed
 	$(BIN)/python -m casadv_lib grid $(WHAT) $(if $(WORKERS),--workers $(WORKERS))
 	$(BIN)/python -m casadv_lib figures --profile $(PROFILE)
 	$(BIN)/python -m casadv_lib.batch $(WHAT)
+
+refresh: figures
+	mv figures/made/quick/*.* figures/quick/
+	$(BIN)/python -m casadv_lib.readme
+	$(BIN)/python -m casadv_lib.batch --refresh
 
 # what was made is collected and drawn even if a job failed
 paper: $(VENV)/installed
@@ -95,4 +107,4 @@ lab: $(VENV)/installed
 	$(BIN)/jupyter lab --ip 127.0.0.1 notebooks/00_start_here.ipynb
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs figures/made

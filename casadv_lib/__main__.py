@@ -72,8 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--split", default="test", help="test or validation")
     one = add("repeat", _repeat, "make a stored run again from its base, compare to the last digit")
     _run_options(one)
-    one = add("verify", _verify, "make a run of figures/<profile>/results.json again from nothing, "
-              "compare to the last digit")
+    one = add("verify", _verify, "make a run of a profile's results.json (this machine's, else the "
+              "committed one) again from nothing, compare to the last digit")
     one.add_argument("--profile", default="quick", help="a profile with stored results")
     one.add_argument("--dataset", default=None, help="a name or a path; by default the profile's")
     one.add_argument("--backbone", default="sasrec", help=f"one of {', '.join(BACKBONES)}")
@@ -90,9 +90,10 @@ def _parser() -> argparse.ArgumentParser:
                      f"profile paper: {', '.join(stage.name for stage in PAPER_STAGES)}")
     one.add_argument("--dry-run", action="store_true", help="list what is left, and the time")
     one.add_argument("--status", action="store_true", help="show what is done, running, failed")
-    one = add("figures", _figures, "draw figures and tables from figures/<profile>/results.json; "
-              "with --profile paper, write the README's tables too")
-    one.add_argument("--profile", default="quick", help="quick, or any folder of figures/")
+    one = add("figures", _figures, "draw figures and tables beside the results.json that they are "
+              "from; with --profile paper, write the README's tables too")
+    one.add_argument("--profile", default="quick", help="a profile: this machine's results, else "
+                     "the committed ones; or a folder, such as figures/quick")
     one = add("data", _data, "load data sets (download if needed) and print their statistics")
     one.add_argument("names", nargs="+", help="names such as beauty, or paths")
     one.add_argument("--save", default=None, metavar="PATH", help="also store the counts as JSON")
@@ -125,7 +126,8 @@ def _grid_options(command) -> None:
     add("--dataset", default=None, help="a name or a path; by default the profile's")
     add("--backbone", default=None, help="one backbone; by default the paper's two")
     add("--device", default="auto", help="auto, cpu, cuda, ...")
-    add("--folder", default=None, help="where results.json goes; by default figures/<profile>")
+    add("--folder", default=None, help="where results.json goes; by default "
+        "figures/made/<profile>, for paper figures/paper")
     _set_option(command)
 
 
@@ -236,12 +238,12 @@ def _grid(options) -> None:
 
 def _figures(options) -> None:
     use_threads(1)
-    stored = results.load_results(options.profile)
-    root = results.repository_root()
-    for path in figures.write_all(stored, root / "figures" / options.profile):
+    file = results.results_file(options.profile)
+    stored = results.load_results(file)
+    for path in figures.write_all(stored, file.parent):
         print(path)
     if options.profile == report.PROFILE:
-        readme = root / "README.md"
+        readme = results.repository_root() / "README.md"
         text = report.with_parts(readme.read_text(encoding="utf-8"), stored)
         print(write_bytes(readme, text.encode()))
 

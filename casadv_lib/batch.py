@@ -1,8 +1,9 @@
 """Running the notebooks without a browser: python -m casadv_lib.batch, for figures or to refresh.
 
 `execute` runs them by Papermill with the caller's profile, data set, backbone and device; what
-comes out lies in figures/<profile>/notebooks/ and the committed notebooks stay as they are. The
-seconds and the memory that each took are stored there too, in measured.json.
+comes out lies in the folder notebooks/ beside the profile's results (figures/made/<profile>/) and
+the committed notebooks stay as they are. The seconds and the memory that each took are stored
+there too, in measured.json.
 `refresh` runs the committed notebooks with the values that stand in them and stores the outputs
 in place, with a stamp of the code that made them.
 """
@@ -28,7 +29,7 @@ from .checks import one_of
 from .files import read_json, write_bytes, write_json
 from .memory import PeakMemory
 from .optimisation import choose_device
-from .profiles import NOTEBOOK_PARAMETERS, PROFILES
+from .profiles import NOTEBOOK_PARAMETERS, PROFILES, results_folder
 from .provenance import provenance
 from .results import repository_root
 from .runs import runs_folder
@@ -71,20 +72,20 @@ def execute(
     notebooks: Collection[str] | None = None,
     folder: Path | None = None,
 ) -> list[Path]:
-    """Run notebooks into figures/<profile>/notebooks/; returns the paths written.
+    """Run notebooks into figures/made/<profile>/notebooks/; returns the paths written.
 
     A value is handed to a notebook where its parameters cell has that name; None leaves the
     notebook's own, or what `profiles.NOTEBOOK_PARAMETERS` has for it. After a failure the others
     still run, then NotebookError names all that failed; the copy of a failed notebook shows how
     far it came. `measured.json` beside the copies keeps what each run took (see `measured`).
-    folder: None takes that of the profile.
+    folder: None takes that of the profile (see `profiles.results_folder`).
     """
     one_of("profile", profile, PROFILES)
     one_of("backbone", backbone, (None, *BACKBONES))
     given = {"profile": profile, "dataset": dataset, "backbone": backbone, "device": device}
     given = {name: value for name, value in given.items() if value is not None}
     chosen = committed(notebooks)
-    folder = folder or repository_root() / "figures" / profile / "notebooks"
+    folder = folder or results_folder(profile) / "notebooks"
     folder.mkdir(parents=True, exist_ok=True)
     written, failed = [], []
     for path in chosen:

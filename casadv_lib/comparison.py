@@ -55,7 +55,7 @@ def compared(data: SequenceDataset, profile: str, dataset: str | None, backbone:
              stored: dict | None = None, **overrides) -> tuple[dict, dict[str, np.ndarray]]:
     """Records of the wanted methods, and the test ranks of those whose runs are stored.
 
-    A record is taken from `stored` (default: figures/<profile>/results.json where it is there)
+    A record is taken from `stored` (default: the profile's results where they are there)
     if its configuration and its data are exactly those asked for; else the run is reused or
     made. Records of other backbones join where `stored` has them; they are never made here.
 

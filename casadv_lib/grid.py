@@ -16,7 +16,7 @@ from .kept import Kept
 from .pairs import of_runs
 from .paper import PAPER_BACKBONES, PAPER_DATASETS
 from .plan import Job, plan, stages_of
-from .profiles import KEEPS_RECORDS
+from .profiles import KEEPS_RECORDS, results_folder, stored_file
 from .results import known_first, repository_root
 from .runs import one_at_a_time, record_of, stored_attacks
 from .selection import Choices
@@ -32,9 +32,10 @@ def board_of(profile: str = "quick", dataset: str | None = None, backbone: str |
     """The jobs of a profile, with where they stand.
 
     stages: names of `plan.stages_of`, None for the usual ones. folder: where the results are;
-    None takes `figures/<profile>/`. keep: whether a run counts as made where results.json there
-    has its record (see `kept`); None takes the profile's `KEEPS_RECORDS`. overrides: settings, as
-    in `profiles.configure`.
+    None takes `profiles.results_folder`, and where nothing was chosen there yet, the committed
+    choices stand. keep: whether a run counts as made where results.json there has its record (see
+    `kept`); None takes the profile's `KEEPS_RECORDS`. overrides: settings, as in
+    `profiles.configure`.
     """
     wanted, place = stages_of(profile, dataset, backbone, stages), results_folder(profile, folder)
     keep = profile in KEEPS_RECORDS if keep is None else flag("keep", keep)
@@ -42,13 +43,10 @@ def board_of(profile: str = "quick", dataset: str | None = None, backbone: str |
         raise ValueError(f"settings are {overrides}, and {place} keeps the records of the "
                          "profile's own; allowed is another folder (--folder), or keep=False "
                          "(--no-keep), which writes its results anew")
-    return Board(plan(profile, wanted, device, **overrides), Choices(place),
+    choices = Choices(stored_file(profile, "selection.json").parent if folder is None else place)
+    choices.path = place / "selection.json"  # where new ones go
+    return Board(plan(profile, wanted, device, **overrides), choices,
                  kept=Kept(place) if keep else None)
-
-
-def results_folder(profile: str, folder: Path | str | None = None) -> Path:
-    """Where results.json of a profile lies."""
-    return repository_root() / "figures" / profile if folder is None else Path(folder)
 
 
 def run_grid(

@@ -40,7 +40,7 @@ PROFILES = {
 }  # fmt: skip
 
 # Profiles whose grid takes days, and so goes on from the records in figures/<profile>/ (see
-# `kept`); the others make every run on the machine at hand.
+# `kept`); the others make every run on the machine at hand, and leave what is committed alone.
 KEEPS_RECORDS = ("paper",)
 
 # What the batch hands to a notebook besides the profile: the runs that the grid has made for it.
@@ -107,17 +107,36 @@ def configure(
     return _checked(config)
 
 
+def results_folder(profile: str, folder: Path | str | None = None) -> Path:
+    """Where the results of a profile are written: `folder` where the caller names one.
+
+    Else figures/made/<profile>/, which git ignores; of a profile that keeps its records,
+    figures/<profile>/ itself.
+    """
+    if folder is not None:
+        return Path(folder)
+    return ROOT / "figures" / ("" if profile in KEEPS_RECORDS else "made") / profile
+
+
+def stored_file(profile: str, name: str) -> Path:
+    """A file of a profile's results: as this machine has made it, else as it is committed."""
+    made = results_folder(profile) / name
+    return made if made.exists() else ROOT / "figures" / profile / name
+
+
 def stored_choice(config: dict) -> dict[str, float]:
     """Epsilon and lambda1 as chosen on validation for the method's family; {} where they were not.
 
-    The choices stand in `figures/<profile>/selection.json`, which the grid writes. One counts only
-    for the same data set, backbone, epochs of the base and dimension.
+    The choices stand in `selection.json`, which the grid writes (see `stored_file`). One counts
+    only for the same data set, backbone, epochs of the base and dimension.
     """
-    path = ROOT / "figures" / config["profile"] / "selection.json"
+    path = stored_file(config["profile"], "selection.json")
     wanted = {name: config[name] for name in ("dataset", "backbone", "dim")}
     wanted |= {"family": FAMILY.get(config["method"]), "base_epochs": config["epochs"]}
     entries = _entries(path, path.stat().st_mtime_ns) if path.exists() else []
-    return next((dict(e["chosen"]) for e in entries if wanted.items() <= e.items()), {})
+    # a data set that has changed since was chosen for again, and the newer choice stands behind
+    fitting = (e["chosen"] for e in reversed(entries) if wanted.items() <= e.items())
+    return dict(next(fitting, {}))
 
 
 @lru_cache(maxsize=8)

@@ -1,7 +1,7 @@
 """The README's table of the notebooks, kept equal to what was measured: python -m casadv_lib.readme
 
 What the last `make figures` measured is copied to figures/quick/notebooks.json, and its run times
-into the table; nothing else changes them, so `make figures` leaves what is committed alone. Where
+into the table; this is a part of `make refresh`, and `make figures` leaves them alone. Where
 CITATION.cff names the repository's address (`repository-code`), each notebook also gets a badge
 that opens it in Colab and one for Binder; `--repository https://github.com/OWNER/NAME` writes the
 address there first.
@@ -18,7 +18,7 @@ from .files import read_json, write_bytes, write_json
 from .results import repository_root
 
 RECORD = Path("figures") / "quick" / "notebooks.json"
-FRESH = RECORD.with_suffix("") / "measured.json"  # what `make figures` writes
+FRESH = Path("figures") / "made" / "quick" / "notebooks" / "measured.json"  # by `make figures`
 ADDRESS = re.compile(r"https://github\.com/([\w.-]+/[\w.-]+)")
 FIELD = re.compile(r'^repository-code: "(.+)"\n', re.M)
 ROW = re.compile(r"^\| (\[[^\]]+\]\(notebooks/(\w+)\.ipynb\))[^|]*\|(.*)\|[^|]*\|$", re.M)

@@ -1,7 +1,7 @@
 """Making a run once more, to see whether its numbers come again to the last digit.
 
 `differences` compares with a run in the runs folder and starts from its stored base;
-`against_record` compares with a record of figures/<profile>/results.json and needs no stored run.
+`against_record` compares with a record of a results.json and needs no stored run.
 """
 
 from __future__ import annotations

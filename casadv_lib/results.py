@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .files import read_json
-from .profiles import NOT_IDENTITY, identity
+from .profiles import NOT_IDENTITY, identity, stored_file
 
 METRICS = {"ndcg@10": "NDCG@10", "hr@10": "HR@10"}
 BACKBONE_NAMES = {"sasrec": "SASRec", "gru4rec": "GRU4Rec", "causalcnn": "causal CNN"}
@@ -52,25 +52,32 @@ def repository_root() -> Path:
 
 
 def load_results(profile_or_path: str | Path) -> dict:
-    """Read `figures/<profile>/results.json`, or the file (or its folder) at a given path.
+    """Read the results of a profile, or the file (or its folder) at a given path.
 
-    Returns the dict with "profile", "dataset", "optimum" and "records".
+    Of a profile it is what this machine has made (figures/made/<profile>/), else what is committed
+    (figures/<profile>/). Returns the dict with "profile", "dataset", "optimum" and "records".
     Raises MissingRecords where there is no such file, ValueError where it cannot be read.
     """
+    path = results_file(profile_or_path)
+    results = read_json(path)
+    if not isinstance(results, dict) or not isinstance(results.get("records"), list):
+        raise ValueError(f"{path} has no list 'records'; it is not a file of results")
+    return results
+
+
+def results_file(profile_or_path: str | Path) -> Path:
+    """The file that `load_results` reads; MissingRecords where there is none."""
     given = Path(profile_or_path)
     is_profile = given.name == str(profile_or_path) and not given.suffix
-    path = repository_root() / "figures" / given if is_profile else given
-    path = path if path.suffix == ".json" else path / "results.json"
+    path = given if given.suffix == ".json" else given / "results.json"
+    path = stored_file(str(given), "results.json") if is_profile else path
     if not path.is_file():
         profile = given.name if is_profile else "quick"
         raise MissingRecords(
             f"profile_or_path is {str(profile_or_path)!r}, and there is no file {path}; "
             f"`make figures` or `python -m casadv_lib grid --profile {profile}` writes it"
         )
-    results = read_json(path)
-    if not isinstance(results, dict) or not isinstance(results.get("records"), list):
-        raise ValueError(f"{path} has no list 'records'; it is not a file of results")
-    return results
+    return path
 
 
 def identity_of(record: dict) -> str:

@@ -112,7 +112,7 @@ def main(words: list[str]) -> int:
     from casadv_lib import batch
 
     batch.repository_root = lambda: Path(words[0])
-    batch.execute()
+    batch.execute(folder=Path(words[0], "made"))
     return 0
 
 
@@ -208,10 +208,10 @@ def write_notebook(folder: Path, data: Path, **settings) -> Path:
     return folder
 
 
-def outputs_of(folder: Path) -> list:
+def outputs_of(folder: Path) -> str:
     """What the executed notebook of `write_notebook` printed; it must be whole."""
-    made = nbformat.read(folder / "figures/quick/notebooks/01_run.ipynb", as_version=4)
-    return [out.text for cell in made.cells for out in cell.get("outputs", [])]
+    made = nbformat.read(folder / "made/01_run.ipynb", as_version=4)
+    return "".join(out.text for cell in made.cells for out in cell.get("outputs", []))
 
 
 def grid_words(data: Path, folder: Path, **settings) -> list[str]:

@@ -4,7 +4,7 @@ import nbformat
 import papermill
 import pytest
 
-from casadv_lib import batch, plan, runs
+from casadv_lib import batch, plan, profiles, runs
 from casadv_lib.files import read_json, write_json
 from casadv_lib.profiles import NOTEBOOK_PARAMETERS, configure, identity
 from casadv_lib.readings import SWITCHES
@@ -26,6 +26,7 @@ def repository(tmp_path, monkeypatch):
     """A folder with room for notebooks that stands for the repository."""
     (tmp_path / "notebooks").mkdir()
     monkeypatch.setattr(batch, "repository_root", lambda: tmp_path)
+    monkeypatch.setattr(profiles, "ROOT", tmp_path)
     return tmp_path
 
 
@@ -43,7 +44,7 @@ def test_execute_hands_over_what_a_notebook_knows(repository, monkeypatch):
     write(folder, "02_other.ipynb", "epochs = 3", "print(epochs, 'device' in globals())")
     before = [path.read_bytes() for path in batch.committed()]
     written = batch.execute("laptop", None, "gru4rec", "cpu")
-    assert written == [repository / "figures/laptop/notebooks" / name
+    assert written == [repository / "figures/made/laptop/notebooks" / name
                        for name in ("01_all.ipynb", "02_other.ipynb")]
     assert texts(written[0]).split("\n")[:2] == ["laptop gru4rec None 1", "False notebooks"]
     assert texts(written[1]).strip() == "3 False"
@@ -82,7 +83,7 @@ def test_execute_keeps_what_each_notebook_took(repository, runs_folder):
           "import os, pathlib\nfolder = pathlib.Path(os.environ['CASADV_RUNS'], 'own')\n"
           "folder.mkdir(parents=True)\n(folder / 'metrics.json').touch()")
     batch.execute("quick", device="cpu")
-    stored = repository / "figures/quick/notebooks/measured.json"
+    stored = repository / "figures/made/quick/notebooks/measured.json"
     found = read_json(stored)
     assert list(found) == ["01_large", "02_makes_a_run"]
     large, small = found.values()
@@ -109,7 +110,7 @@ def test_a_failure_names_notebook_and_cell_and_the_others_still_run(repository, 
     assert "01_bad.ipynb: cell " in message and "KeyError: 'no such film'" in message
     assert "starts with: x = 1" in message
     assert "02_dead.ipynb: the kernel stopped" in message
-    assert "reached" in texts(repository / "figures/quick/notebooks/03_good.ipynb")
+    assert "reached" in texts(repository / "figures/made/quick/notebooks/03_good.ipynb")
 
 
 def test_refresh_keeps_outputs_and_leaves_nothing_that_changes(repository):

@@ -81,7 +81,7 @@ def cut_notebooks(folder, kills, seed=0):
     started = time.perf_counter()
     run_once([str(whole)], folder / "whole-runs", entry="_faults")
     seconds = time.perf_counter() - started
-    made = cut / "figures/quick/notebooks/01_run.ipynb"
+    made = cut / "made/01_run.ipynb"
     for _ in range(4 * kills):
         if hits == kills:
             break

@@ -196,7 +196,8 @@ def own_file(tmp_path):
 
 def printed(path):
     cells = code_cells(nbformat.read(path, as_version=4))
-    return "\n".join(text for cell in cells for text in texts_of(cell))
+    # printed text comes in pieces that break anywhere, so no line ends between them
+    return "\n".join("".join(texts_of(cell)) for cell in cells)
 
 
 @pytest.mark.parametrize("where", [".", "notebooks"])

@@ -150,6 +150,14 @@ def test_a_profile_takes_the_stored_choice(stored_choice):
         assert config["epsilon"] == profiles.PROFILES["paper"]["epsilon"]
 
 
+def test_the_newer_choice_counts_where_the_data_have_changed(stored_choice, tmp_path):
+    choices = selection.Choices(tmp_path / "figures" / "paper")
+    choices.find("adv_global", scores((3.0, 1.0)), "other data", **ASKED)
+    choices.store()
+    config = configure("paper", "beauty", "sasrec", "adv_cas")
+    assert (config["epsilon"], config["lambda1"]) == (3.0, 1.0)
+
+
 def test_what_the_caller_names_stands_above_the_choice(stored_choice):
     config = configure("paper", "beauty", "sasrec", "adv_cas", epsilon=2)
     assert (config["epsilon"], config["lambda1"]) == (2.0, 0.1)

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from _fake_results import MAIN_EPSILON, fake_record, fake_results, with_attacks, without
 
+from casadv_lib import profiles, tables
 from casadv_lib import results as reading
-from casadv_lib import tables
 from casadv_lib.paper import PAPER_SLIPS
 from casadv_lib.results import MissingRecords, main_record
 
@@ -256,7 +256,7 @@ def test_load_results_by_profile_file_and_folder(results, tmp_path, monkeypatch)
     (folder / "results.json").write_text(json.dumps(results))
     assert tables.load_results(folder / "results.json") == results
     assert tables.load_results(folder) == results
-    monkeypatch.setattr(reading, "repository_root", lambda: tmp_path)
+    monkeypatch.setattr(profiles, "ROOT", tmp_path)
     monkeypatch.chdir(tmp_path.parent)
     assert tables.load_results("tiny") == results
 
@@ -266,7 +266,7 @@ def test_the_root_holds_the_package():
 
 
 def test_load_results_says_which_command_writes_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(reading, "repository_root", lambda: tmp_path)
+    monkeypatch.setattr(profiles, "ROOT", tmp_path)
     with pytest.raises(MissingRecords, match="make figures.*grid --profile laptop"):
         tables.load_results("laptop")
     with pytest.raises(MissingRecords, match="nowhere.json.*make figures"):
