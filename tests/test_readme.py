@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from casadv_lib import batch, readme
+from casadv_lib.claims_robustness import LAST_ITEM
 from casadv_lib.evidence import Evidence
 from casadv_lib.files import read_json
 from casadv_lib.paper import (
@@ -18,7 +19,7 @@ from casadv_lib.paper import (
     paper_numbers,
 )
 from casadv_lib.results import METHOD_ORDER, METRICS, epsilon_sweep, load_results, main_record
-from casadv_lib.selection import CANDIDATES
+from casadv_lib.robustness import OURS
 from casadv_lib.series import series
 from casadv_lib.sweep import scores
 
@@ -169,7 +170,7 @@ def test_no_gain_of_gru4rec_is_what_is_stored():
     assert holds_zero(found["difference"])
     assert f"adv_seq {found['percent']['value']:.0f}%" in SAID
     assert f"and {paper_change(*place, 'adv_seq'):.0f}% with adv_seq" in SAID
-    others = [m for m in METHOD_ORDER if m not in ("base", "adv_cas_1")]
+    others = [m for m in METHOD_ORDER if m not in ("base", "adv_cas_1", *OURS)]
     assert all(holds_zero(REAL.pair(place, m, "base")["difference"]) for m in others)
     part = REAL.pair(place, "adv_cas_1", "base")["percent"]
     assert (f"{part['value']:.0f}% in NDCG@10, from {part['low']:.1f}%, and in HR@10 its interval "
@@ -184,7 +185,8 @@ def test_no_gain_of_gru4rec_is_what_is_stored():
 
 def test_what_gru4rec_gains_on_video_games_is_what_is_stored():
     place = VIDEO_GRU
-    gain = {m: REAL.pair(place, m, "base")["percent"] for m in METHOD_ORDER if m != "base"}
+    gain = {m: REAL.pair(place, m, "base")["percent"] for m in METHOD_ORDER
+            if m not in ("base", *OURS)}
     printed = [f"{paper_change(*place, method):.0f}%" for method in ("adv_global", "adv_cas")]
     assert (f"adv_global gains {gain['adv_global']['value']:.0f}% and adv_cas "
             f"{gain['adv_cas']['value']:.0f}%, where the paper has {' and '.join(printed)}; "
@@ -227,20 +229,22 @@ def test_cascade_weights_are_not_ahead_of_equal_ones_with_chosen_values():
         assert (config["epsilon"], config["lambda1"], config["scope"]) == (10, 1, "batch")
 
 
-def test_losses_of_gru4rec_under_attack_are_those_stored():
-    place = VIDEO_GRU
-    cost = {position: REAL.drop(place, "base", "change", positions=position)
-            for position in ("first", "middle", "last")}
-    assert ("With GRU4Rec on Video Games the last item costs the base "
-            f"{-cost['last']['value']:.0f}%, the first and the middle one "
-            f"{-cost['first']['value']:.0f}% each") in SAID
-    assert round(cost["first"]["value"]) == round(cost["middle"]["value"])
+def cost(place, method, **attack):
+    """What an attack costs a method, in whole percent of NDCG@10."""
+    return f"{-REAL.drop(place, method, 'change', **attack)['value']:.0f}%"
+
+
+def test_losses_by_the_older_rule_are_those_stored():
+    for place in (BEAUTY, BEAUTY_GRU, VIDEO_GRU):
+        assert REAL.rule(place) == "original"  # "while substitutes compete"
+    assert (f"the last item costs the base {cost(BEAUTY, 'base')} on Beauty with SASRec, "
+            f"{cost(BEAUTY_GRU, 'base')} and {cost(VIDEO_GRU, 'base')} on Beauty and Video Games "
+            "with GRU4Rec") in SAID
+    older = [cost(VIDEO, "base", k=k, exclude="original") for k in (1, MOST_REPLACED)]
+    assert (f"on Video Games {older[0]} and five items {older[1]}") in SAID
     for metric, k in product(METRICS, range(1, MOST_REPLACED + 1)):
         for place in (BEAUTY_GRU, VIDEO_GRU):  # "on either data set and at any K"
             assert holds_zero(REAL.drop(place, "base", "spared", metric, k=k)), (place, metric, k)
-    for place, metric in product(PLACES, METRICS):  # "below the clean base everywhere"
-        found = REAL.drop(place, "base", "above clean", metric, k=MOST_REPLACED)
-        assert found["high"] < 0, (place, metric)
 
 
 def test_the_edge_of_epsilon_is_what_is_stored():
@@ -274,7 +278,9 @@ def test_the_sweep_with_gru4rec_is_what_is_stored():
     assert holds_zero(apart["difference"])  # "the two not apart"
     validation = scores(REAL.results, *VIDEO_GRU, "validation")
     assert max(validation, key=validation.get) == 20.0
-    assert 20.0 not in {one["epsilon"] for one in CANDIDATES["adv_global"]}
+    [entry] = [one for one in REAL.results["selection"] if one["family"] == "adv_global"
+               and (one["dataset"], one["backbone"]) == VIDEO_GRU]
+    assert 20.0 not in {trial["epsilon"] for trial in entry["tried"]}
     assert (f"30 and 50 end {-change[30.0]['value']:.0f}% and {-change[50.0]['value']:.0f}% below "
             "the base") in SAID and change[50.0]["high"] < 0
     curve = {one["epoch"]: one["validation"]["ndcg@10"] for one in sweep[30.0]["curve"]}
@@ -301,27 +307,45 @@ def test_other_seeds_are_what_is_stored():
 
 
 def test_losses_under_attack_on_real_data_are_those_stored():
-    lost = {place: {method: REAL.drop(place, method, "change") for method in ("base", *LEVEL_2)}
-            for place in (BEAUTY, VIDEO)}
-    assert (f"it costs the base {-lost[VIDEO]['base']['value']:.0f}% of NDCG@10 on Video Games, "
-            f"where the paper has {PAPER_LAST_DROP_PERCENT['ndcg@10']:.0f}% in the mean of both "
-            "backbones, and "
-            f"{-lost[BEAUTY]['base']['value']:.0f}% on Beauty") in SAID
-    for place in (BEAUTY, VIDEO):
-        for position in ("first", "middle"):
-            assert REAL.drop(place, "base", "change", positions=position)["high"] < -SMALL_PERCENT
-        assert above_zero(REAL.drop(place, "base", "above"))  # and ends higher
-        assert max(lost[place], key=lambda m: lost[place][m]["value"]) == "adv_linear"
-        assert REAL.drop(place, "adv_linear", "spared")["high"] < 0
-    assert holds_zero(REAL.drop(BEAUTY, "base", "spared"))  # "of NDCG@10 holds 0"
-    for k in range(1, MOST_REPLACED):  # "of HR@10 for K up to 4"
-        assert above_zero(REAL.drop(BEAUTY, "base", "spared", "hr@10", k=k)), k
-    assert above_zero(REAL.drop(VIDEO, "base", "spared"))
-    ahead = REAL.drop(VIDEO, "adv_global", "spared")  # "barely"
-    assert 0 < ahead["low"] < 0.05 and f"it loses {ahead['value']:.1f} points less on Video" in SAID
-    assert holds_zero(REAL.drop(BEAUTY, "adv_global", "spared"))
-    for k in range(1, MOST_REPLACED + 1):  # "at every K"
-        assert above_zero(REAL.drop(VIDEO, "base", "spared", "hr@10", k=k)), k
+    place, lost = VIDEO, {k: cost(VIDEO, "base", k=k) for k in (1, MOST_REPLACED)}
+    assert REAL.rule(place) == "both"
+    assert (f"it costs the base {lost[1]} of NDCG@10, where the paper has "
+            f"{PAPER_LAST_DROP_PERCENT['ndcg@10']:.0f}% in the mean of both backbones, and five "
+            f"items cost {lost[MOST_REPLACED]}") in SAID
+    early = [REAL.drop(place, "base", "change", positions=position)
+             for position in ("first", "middle")]
+    assert all(bound["high"] < -SMALL_PERCENT for bound in early)
+    assert " and ".join(f"{-bound['value']:.0f}%" for bound in early) + ", more than its" in SAID
+    for metric, k in product(METRICS, range(1, MOST_REPLACED + 1)):  # "at every K"
+        assert above_zero(REAL.drop(place, "base", "spared", metric, k=k)), (metric, k)
+        assert above_zero(REAL.drop(place, "base", "above", metric, k=k)), (metric, k)
+    assert (f"{cost(place, 'adv_cas')} with the last item, "
+            f"{cost(place, 'adv_cas', k=MOST_REPLACED)} with five") in SAID
+    for metric in METRICS:
+        assert holds_zero(REAL.drop(place, "base", "above clean", metric))  # "level with"
+        found = REAL.drop(place, "base", "above clean", metric, k=MOST_REPLACED)
+        assert found["high"] < 0  # "below it"
+
+
+def test_what_protects_is_what_is_stored():
+    linear, equal = (REAL.drop(VIDEO, m, "spared") for m in ("adv_linear", "adv_global"))
+    assert linear["high"] < 0 and holds_zero(equal)
+    assert (f"{cost(VIDEO, 'adv_linear')}, {-linear['value']:.1f} points less than adv_cas, which "
+            f"loses {equal['value']:.1f} points less than adv_global") in SAID
+    far = [cost(VIDEO, method, step=1.0) for method in ("base", "adv_cas")]
+    assert f"which loses {far[0]} at a step of 1, adv_cas {far[1]}" in SAID
+    gain = [REAL.pair(VIDEO, "adv_neighbour", rival)["percent"] for rival in ("base", "adv_cas")]
+    assert all(map(above_zero, gain))
+    assert f"gains {gain[0]['value']:.0f}% over the base, {gain[1]['value']:.1f}% more than" in SAID
+    assert (f"the last item costs it {cost(VIDEO, 'adv_neighbour')}, five items "
+            f"{cost(VIDEO, 'adv_neighbour', k=MOST_REPLACED)}") in SAID
+    assert len(LAST_ITEM) == 8  # "in eight ways"
+    for attack, what in product(LAST_ITEM.values(), ("above", "spared")):  # of adv_cas against it
+        assert REAL.drop(VIDEO, "adv_neighbour", what, **attack)["high"] < 0, (attack, what)
+    world, place = Evidence(load_results(ROOT / "figures/quick")), ("synthetic", "sasrec")
+    assert not above_zero(world.pair(place, "adv_neighbour", "base")["difference"])
+    lost = [world.drop(place, method, "change") for method in ("base", "adv_neighbour")]
+    assert lost[0]["low"] < lost[1]["value"] < lost[0]["high"]  # "protects nothing"
 
 
 def test_pictures_are_described():
