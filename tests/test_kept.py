@@ -42,7 +42,7 @@ def test_users_who_were_left_out_stay_out(tmp_path):
 def test_an_outcome_has_the_ranks_by_all_rules_and_the_substitutes(toy, runs_folder, tmp_path):
     config = configure(dataset="toy", epochs=1, dim=8, batch_size=16, device="cpu")
     made = runs.run(config, toy)
-    asked = [{"k": 1}, {"k": 5}, {"k": 2, "joint": False}, {"pick": "random"}]
+    asked = [{"k": 2}, {"k": 10}, {"k": 2, "joint": False}, {"pick": "random"}]
     found = {str(one): runs.attacked_ranks(made, **one) for one in asked}
     outcome = hits.outcome_of(made)
     assert len(outcome.attacks) == len(asked) * len(EXCLUDES)
@@ -62,13 +62,13 @@ def test_an_outcome_has_the_ranks_by_all_rules_and_the_substitutes(toy, runs_fol
                    if name.startswith("substitutes ")}
     assert set(written) == {"test-gradient-last-0-0.1", "test-False-gradient-last-0-0.1"}
     items = written["test-gradient-last-0-0.1"]
-    assert items.shape == (toy.n_users, 5)
-    one, five = found["{'k': 1}"], found["{'k': 5}"]
-    assert len(five["users"]) < len(one["users"])
-    assert np.array_equal(items[five["users"]], five["substitutes"])
-    assert np.array_equal(items[one["users"], :1], one["substitutes"])
-    others = np.setdiff1d(np.arange(toy.n_users), five["users"])
-    assert not items[others, 1:].any()
+    assert items.shape == (toy.n_users, 10)
+    two, ten = found["{'k': 2}"], found["{'k': 10}"]
+    assert 0 < len(ten["users"]) < len(two["users"])
+    assert np.array_equal(items[ten["users"]], ten["substitutes"])
+    assert np.array_equal(items[two["users"], :2], two["substitutes"])  # the first two of ten
+    others = np.setdiff1d(np.arange(toy.n_users), ten["users"])
+    assert not items[others, 2:].any()
     assert read_hits(tmp_path, outcome.run).keys() == outcome.codes.keys()
 
 
