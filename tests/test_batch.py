@@ -81,7 +81,8 @@ def test_execute_keeps_what_each_notebook_took(repository, runs_folder):
           "block = bytearray(400_000_000)\nimport time\ntime.sleep(0.6)")
     write(repository / "notebooks", "02_makes_a_run.ipynb", "profile = 'quick'",
           "import os, pathlib\nfolder = pathlib.Path(os.environ['CASADV_RUNS'], 'own')\n"
-          "folder.mkdir(parents=True)\n(folder / 'metrics.json').touch()")
+          "folder.mkdir(parents=True)\n(folder / 'metrics.json').touch()\n"
+          "import time\ntime.sleep(0.6)")  # long enough to be looked at
     batch.execute("quick", device="cpu")
     stored = repository / "figures/made/quick/notebooks/measured.json"
     found = read_json(stored)

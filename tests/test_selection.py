@@ -152,7 +152,7 @@ def test_a_profile_takes_the_stored_choice(stored_choice):
 
 def test_the_newer_choice_counts_where_the_data_have_changed(stored_choice, tmp_path):
     choices = selection.Choices(tmp_path / "figures" / "paper")
-    choices.find("adv_global", scores((3.0, 1.0)), "other data", **ASKED)
+    choices.find("adv_global", scores({"epsilon": 3.0, "lambda1": 1.0}), "other data", **ASKED)
     choices.store()
     config = configure("paper", "beauty", "sasrec", "adv_cas")
     assert (config["epsilon"], config["lambda1"]) == (3.0, 1.0)
