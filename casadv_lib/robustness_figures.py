@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
@@ -198,7 +200,7 @@ def figure6(results: dict, dataset: str | None = None, highlight: int | None = N
         for axis, (backbone, records) in zip(axes[0], found.items(), strict=True):
             drawn.append(axis.axvline(k, color="0.2", linewidth=0.8, label="highlight"))
             first = next(iter(records["base"]["attacks"]["gradient"].values()))
-            title = f"{_title(backbone, dataset, first)}\nK = {k}: {_values_at(records, k)}"
+            title = f"{_title(backbone, dataset, first)}\n{_values_at(records, k)}"
             drawn.append(axis.set_title(title))
         return drawn
 
@@ -212,7 +214,7 @@ def _last_attacks(record: dict, pick: str, step: float, exclude: str) -> dict[in
 
 
 def _values_at(records: dict, k: int) -> str:
-    """What the gradient lines of a panel read at K = k, in words.
+    """K, and what the gradient lines of a panel read there.
 
     records: {method: record}, its "attacks" sorted as {pick: {k: attack}}.
     """
@@ -223,7 +225,9 @@ def _values_at(records: dict, k: int) -> str:
             read[method] = record["metrics"]["last"]["test"]["hr@10"]
         elif k in attacks:
             read[method] = attacks[k]["attacked"]["hr@10"]
-    return ", ".join(f"{method} {value:.3f}" for method, value in read.items()) or "not attacked"
+    words = [f"{method}\N{NO-BREAK SPACE}{value:.3f}" for method, value in read.items()]
+    text = f"K\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{k}: {', '.join(words) or 'not attacked'}"
+    return textwrap.fill(text, 46).replace("\N{NO-BREAK SPACE}", " ")  # as wide as a panel
 
 
 def _replacement_lines(axis, method: str, record: dict, users: dict) -> set[str]:
