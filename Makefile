@@ -56,12 +56,12 @@ $(VENV)/installed: requirements.txt
 figures: $(VENV)/installed
 	$(BIN)/python -m casadv_lib grid $(WHAT) $(if $(WORKERS),--workers $(WORKERS))
 	$(BIN)/python -m casadv_lib figures --profile $(PROFILE)
-	$(BIN)/python -m casadv_lib.batch $(WHAT)
+	$(BIN)/python -m casadv_lib.experiments.notebooks $(WHAT)
 
 refresh: figures
 	mv figures/made/quick/*.* figures/quick/
-	$(BIN)/python -m casadv_lib.readme
-	$(BIN)/python -m casadv_lib.batch --refresh
+	$(BIN)/python -m casadv_lib.results.readme
+	$(BIN)/python -m casadv_lib.experiments.notebooks --refresh
 
 # what was made is collected and drawn even if a job failed
 paper: $(VENV)/installed
@@ -101,7 +101,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 
 notebooks: $(VENV)/installed
-	$(BIN)/python -m casadv_lib.batch --refresh
+	$(BIN)/python -m casadv_lib.experiments.notebooks --refresh
 
 lab: $(VENV)/installed
 	$(BIN)/jupyter lab --ip 127.0.0.1 notebooks/00_start_here.ipynb

@@ -7,16 +7,21 @@ import json
 import sys
 import warnings
 
-from . import figures, grid, profiles, repeat, report, results, runs
 from .adversarial import METHODS, AdversarialSettings
 from .attacks import EXCLUDES, PICKS, POSITIONS, checked_options
 from .backbones import BACKBONES
-from .checks import number, one_of
 from .data import load_dataset
-from .files import write_bytes, write_json
-from .optimisation import TrainingSettings, choose_device, settings_of, use_threads
-from .plan import PAPER_STAGES
-from .provenance import code_version, provenance
+from .experiments import configuration as profiles
+from .experiments import grid, repeat, runs
+from .experiments.plan import PAPER_STAGES
+from .experiments.provenance import code_version, provenance
+from .figures import write as figures
+from .results import records as results
+from .results import report
+from .settings import TrainingSettings, choose_device, settings_of, use_threads
+from .support.checks import number, one_of
+from .support.files import write_bytes, write_json
+from .support.repository import root
 from .training import TrainingError
 
 
@@ -243,7 +248,7 @@ def _figures(options) -> None:
     for path in figures.write_all(stored, file.parent):
         print(path)
     if options.profile == report.PROFILE:
-        readme = results.repository_root() / "README.md"
+        readme = root() / "README.md"
         text = report.with_parts(readme.read_text(encoding="utf-8"), stored)
         print(write_bytes(readme, text.encode()))
 

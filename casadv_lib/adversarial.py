@@ -17,7 +17,7 @@ from torch.nn.functional import softplus
 
 from .backbones import Backbone, Dropout, nearest_items
 from .batching import PackedBatch
-from .checks import flag, number, one_of
+from .support.checks import flag, number, one_of
 
 
 class Method(NamedTuple):

@@ -14,9 +14,9 @@ from torch.nn.functional import softplus
 
 from .backbones import Backbone
 from .batching import TokenTable
-from .checks import MOST_SEED, flag, instance, number, one_of, whole_numbers
 from .data import SequenceDataset, held_out
 from .evaluation import rank_items, summary, user_vectors
+from .support.checks import MOST_SEED, flag, instance, number, one_of, whole_numbers
 
 POSITIONS = ("first", "middle", "last")
 PICKS = ("gradient", "nearest", "random", "halfspace", "projection", "cosine")

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from .batching import PackedBatch
-from .checks import LARGEST, flag, number
+from .support.checks import LARGEST, flag, number
 
 MOST_LAYERS = 60
 

@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import checks
-from .recurrence import recur
+from .support import checks
+from .support.recurrence import recur
 
 MOST_GROUPS = 4  # length groups per batch: more means less padding, but more small operations
 

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from . import checks
-from .checks import flag, number, one_of, whole_numbers
+from .support import checks
+from .support.checks import flag, number, one_of, whole_numbers
 
 TERMS = ("both", "temporal", "cross")
 BLOCK = 1 << 15  # interactions that are worked on together

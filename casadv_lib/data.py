@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import readers
-from .checks import instance, number, one_of, shown
-from .downloads import CORE, SOURCES, Source, describe, download
-from .kcore import k_core
-from .official import read_titles
-from .progress import long_work
-from .readers import DataError
+from .datasets import readers
+from .datasets.downloads import CORE, SOURCES, Source, describe, download
+from .datasets.kcore import k_core
+from .datasets.official import read_titles
+from .datasets.readers import DataError
+from .support.checks import instance, number, one_of, shown
+from .support.progress import long_work
 
 NAMES = ("synthetic", *SOURCES)
 LARGE, ROW_BYTES = 10**6, 20  # interactions from which a bar is shown at once; about, in a CSV
@@ -148,7 +148,7 @@ def load_dataset(name: str | Path, min_count: int | None = None, seed: int = 0) 
         if min_count is not None:
             raise DataError(f"min_count is {min_count}; allowed for 'synthetic' is only None, as "
                             "filtering would change the world's known distribution")
-        from . import synthetic  # it builds on this module
+        from .datasets import synthetic  # it builds on this module
 
         return synthetic.make_world(seed=seed).dataset
     if isinstance(name, str) and name in NAMES:

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import checks
 from .backbones import Backbone
 from .batching import TokenTable
-from .checks import MOST_SEED, instance, number, one_of
 from .data import SequenceDataset, held_out
-from .progress import long_work
+from .support import checks
+from .support.checks import MOST_SEED, instance, number, one_of
+from .support.progress import long_work
 
 CUTOFF = 10
 METRICS = ("ndcg@10", "hr@10")

@@ -16,25 +16,19 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from .adversarial import (
-    METHODS,
-    PRESETS,
-    AdversarialSettings,
-    neighbour_inputs,
-    training_loss,
-)
+from .adversarial import METHODS, PRESETS, AdversarialSettings, neighbour_inputs, training_loss
 from .backbones import Backbone, Dropout
 from .batching import TokenTable
 from .cascade import cascade_effects, cascade_weights
-from .checks import file_path, flag, instance, number, one_of, shown
 from .data import SequenceDataset, training_inputs, training_sequences
 from .evaluation import evaluate
-from .files import make_folder, save_tensors
-from .health import TrainingError as TrainingError
-from .health import act_on, look_at, vitals, watched_users
-from .optimisation import TrainingSettings, choose_device, compile_encoder, make_optimizer
-from .resume import LastGood, origin, put, read
 from .sampling import NegativeSampler
+from .settings import TrainingSettings, choose_device, compile_encoder, make_optimizer
+from .support.checkpoints import LastGood, origin, put, read
+from .support.checks import file_path, flag, instance, number, one_of, shown
+from .support.collapse import TrainingError as TrainingError
+from .support.collapse import act_on, look_at, vitals, watched_users
+from .support.files import make_folder, save_tensors
 
 SECONDS_BETWEEN_CHECKPOINTS = 30
 

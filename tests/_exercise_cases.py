@@ -2,7 +2,7 @@
 
 import runpy
 
-from casadv_lib import batch
+from casadv_lib.experiments import notebooks as batch
 
 SOLUTIONS = batch.notebooks_folder() / "solutions"
 

@@ -4,10 +4,10 @@ A world is {place: {method: NDCG@10}}; HR@10 is twice as large. Every interval i
 or minus a width, so that a test says by its numbers which conditions hold.
 """
 
-from casadv_lib.claims_robustness import LAST_ITEM
-from casadv_lib.plan import EPSILONS
-from casadv_lib.results import METHOD_ORDER, METRICS
-from casadv_lib.runs import attack_path, runs_folder
+from casadv_lib.experiments.plan import EPSILONS
+from casadv_lib.experiments.runs import attack_path, runs_folder
+from casadv_lib.results.claims_robustness import LAST_ITEM
+from casadv_lib.results.records import METHOD_ORDER, METRICS
 
 PLACES = [(dataset, backbone) for backbone in ("sasrec", "gru4rec")
           for dataset in ("beauty", "video", "clothing", "ml-1m")]

@@ -71,7 +71,7 @@ def arguments(path: Path, method: str = "adv_cas", **settings) -> list[str]:
 def fork_server():
     """Processes that start at once: a server imports the library for all of them."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["casadv_lib.__main__", "casadv_lib.batch", "_faults"])
+    context.set_forkserver_preload(["casadv_lib.__main__", "casadv_lib.experiments.notebooks", "_faults"])
     return context
 
 
@@ -109,9 +109,9 @@ def _work(words, runs, kill, entry, log, prepare):
 
 def main(words: list[str]) -> int:
     """Run the notebooks of the folder words[0] in batch."""
-    from casadv_lib import batch
+    from casadv_lib.experiments import notebooks as batch
 
-    batch.repository_root = lambda: Path(words[0])
+    batch.root = lambda: Path(words[0])
     batch.execute(folder=Path(words[0], "made"))
     return 0
 
@@ -227,7 +227,7 @@ def grid_words(data: Path, folder: Path, **settings) -> list[str]:
 
 def whole_files(runs: Path) -> int:
     """Read every file of all runs; raises where one is half written. Returns how many."""
-    from casadv_lib.files import load_tensors, read_json
+    from casadv_lib.support.files import load_tensors, read_json
 
     found = [path for path in runs.rglob("*") if path.is_file() and path.name[0] != "."]
     for path in found:
@@ -246,7 +246,7 @@ def content(runs: Path) -> dict:
 
     Times and what describes the machine are left out; tensors and ranks become bytes.
     """
-    from casadv_lib.files import load_tensors
+    from casadv_lib.support.files import load_tensors
 
     found = {}
     for path in sorted(runs.rglob("*")):

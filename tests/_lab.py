@@ -20,7 +20,7 @@ import psutil
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from casadv_lib import batch
+from casadv_lib.experiments import notebooks as batch
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -36,7 +36,7 @@ def chromium():
 
 def copies(folder, values):
     """Notebooks in a folder of their own, with other parameters: {beginning of name: values}."""
-    (folder / "casadv_lib").symlink_to(batch.repository_root() / "casadv_lib")
+    (folder / "casadv_lib").symlink_to(batch.root() / "casadv_lib")
     for path in batch.committed(list(values)):
         notebook = parameterize_notebook(load_notebook_node(str(path)), values[path.stem[:2]])
         notebook.metadata.pop("papermill", None)

@@ -20,9 +20,9 @@ from benchmarks.timing import peak_bytes
 
 import casadv_lib as cas
 from casadv_lib.data import from_interactions, held_out, training_inputs
+from casadv_lib.datasets.synthetic import WorldSettings
+from casadv_lib.datasets.synthetic_scaled import make_scaled
 from casadv_lib.evaluation import rank_items
-from casadv_lib.synthetic import WorldSettings
-from casadv_lib.synthetic_scaled import make_scaled
 
 SAMPLE, DIM, MAX_LEN, MIN_COUNT = 2000, 64, 50, 5
 TESTS = Path(__file__).parent

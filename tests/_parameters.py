@@ -20,8 +20,10 @@ from oracles import dataset, random_sequences
 
 import casadv_lib as cas
 from casadv_lib import data as data_module
-from casadv_lib import optimisation, profiles, synthetic
-from casadv_lib.kcore import k_core
+from casadv_lib import settings as optimisation
+from casadv_lib.datasets import synthetic
+from casadv_lib.datasets.kcore import k_core
+from casadv_lib.experiments import configuration as profiles
 
 TOY = dataset(random_sequences(30, 40), 40)
 OTHER = dataset(random_sequences(30, 20), 20)

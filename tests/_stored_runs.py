@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import casadv_lib as cas
-from casadv_lib import profiles, runs
+from casadv_lib.experiments import configuration as profiles
+from casadv_lib.experiments import runs
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16}
 

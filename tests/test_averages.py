@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from casadv_lib import pairs
 from casadv_lib.evaluation import summary
-from casadv_lib.hits import Outcome, encode
+from casadv_lib.experiments.hits import Outcome, encode
+from casadv_lib.results import pairs
 
 METHODS = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")
 

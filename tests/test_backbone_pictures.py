@@ -5,13 +5,13 @@ import pytest
 import torch
 from conftest import build
 
-from casadv_lib.backbone_pictures import (
+from casadv_lib.batching import pack
+from casadv_lib.figures.backbone import (
     attention_maps,
     change_map,
     computed_positions,
     padding_picture,
 )
-from casadv_lib.batching import pack
 
 HISTORY = [3, 1, 4, 15, 9]
 

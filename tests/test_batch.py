@@ -4,11 +4,14 @@ import nbformat
 import papermill
 import pytest
 
-from casadv_lib import batch, plan, profiles, runs
-from casadv_lib.files import read_json, write_json
-from casadv_lib.profiles import NOTEBOOK_PARAMETERS, configure, identity
-from casadv_lib.readings import SWITCHES
-from casadv_lib.stamps import code_hash, library_hash
+from casadv_lib.experiments import configuration as profiles
+from casadv_lib.experiments import notebooks as batch
+from casadv_lib.experiments import plan, runs
+from casadv_lib.experiments.configuration import NOTEBOOK_PARAMETERS, configure, identity
+from casadv_lib.experiments.stamps import code_hash
+from casadv_lib.results.readings import SWITCHES
+from casadv_lib.support.files import read_json, write_json
+from casadv_lib.support.repository import source_hash
 
 
 def write(folder, name, *cells):
@@ -25,8 +28,8 @@ def write(folder, name, *cells):
 def repository(tmp_path, monkeypatch):
     """A folder with room for notebooks that stands for the repository."""
     (tmp_path / "notebooks").mkdir()
-    monkeypatch.setattr(batch, "repository_root", lambda: tmp_path)
-    monkeypatch.setattr(profiles, "ROOT", tmp_path)
+    monkeypatch.setattr(batch, "root", lambda: tmp_path)
+    monkeypatch.setattr(profiles, "root", lambda: tmp_path)
     return tmp_path
 
 
@@ -120,7 +123,7 @@ def test_refresh_keeps_outputs_and_leaves_nothing_that_changes(repository):
     assert batch.refresh() == [path]
     found = nbformat.read(path, as_version=4)
     assert set(found.metadata) == {"kernelspec", "language_info", "casadv"}
-    assert found.metadata.casadv == {"code": code_hash(found), "library": library_hash()}
+    assert found.metadata.casadv == {"code": code_hash(found), "library": source_hash()}
     assert [set(cell.metadata) for cell in found.cells] == [{"tags"}, set(), set()]
     assert found.cells[1].outputs[0].text == "one\n2\n" and len(found.cells[1].outputs) == 1
     assert found.cells[2].outputs[0].data["text/plain"] == "{'a': 1}"

@@ -31,10 +31,10 @@ from conftest import build
 from oracles import random_sequences
 
 import casadv_lib as cas
-from casadv_lib import bench_tables
-from casadv_lib import growth as curves
-from casadv_lib.files import read_json, write_json
-from casadv_lib.optimisation import TrainingSettings
+from casadv_lib.figures import growth as curves
+from casadv_lib.results import bench_tables
+from casadv_lib.settings import TrainingSettings
+from casadv_lib.support.files import read_json, write_json
 from casadv_lib.training import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -6,12 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import cascade_by_loops
 
-from casadv_lib.cascade import (
-    TERMS,
-    cascade_effects,
-    cascade_effects_flat,
-    cascade_weights,
-)
+from casadv_lib.cascade import TERMS, cascade_effects, cascade_effects_flat, cascade_weights
 
 histories = st.lists(st.lists(st.integers(1, 8), max_size=9), min_size=1, max_size=7)
 
@@ -37,7 +32,7 @@ def test_flat_is_the_same(lists, max_len):
 
 
 def test_figure_2_toy_has_the_value_11():
-    from casadv_lib.figures import FIGURE2_TOY
+    from casadv_lib.figures.write import FIGURE2_TOY
 
     histories, (user, t) = FIGURE2_TOY["histories"], FIGURE2_TOY["mark"]
     found = cascade_effects(histories, max_len=50, batch_size=len(histories))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from casadv_lib.cascade import cascade_effects
-from casadv_lib.cascade_pictures import effect_map, stacked_terms
+from casadv_lib.figures.cascade import effect_map, stacked_terms
 
 ITEMS = [np.array([1, 2, 3]), np.array([2, 4, 5, 1, 3])]
 BOTH = cascade_effects(ITEMS, 50, 2)

@@ -3,10 +3,10 @@
 import pytest
 
 import casadv_lib as cas
-from casadv_lib.cascade_pictures import user_terms
-from casadv_lib.cascade_reach import STEPS, USERS, Reach
 from casadv_lib.data import training_sequences
-from casadv_lib.sketches import figure2
+from casadv_lib.figures.cascade import user_terms
+from casadv_lib.figures.sketches import figure2
+from casadv_lib.widgets.reach import STEPS, USERS, Reach
 
 
 def test_what_an_interaction_reaches_adds_up(toy):

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from _fake_results import fake_results
 
-from casadv_lib import comparison, plan, runs
 from casadv_lib.evaluation import paired_bootstrap
+from casadv_lib.experiments import plan, runs
+from casadv_lib.results import comparison
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every": 1}
 

@@ -6,8 +6,9 @@ import torch
 from conftest import build
 from test_comparison import SMALL, own  # noqa: F401 - a fixture
 
-from casadv_lib import cost, runs
-from casadv_lib.profiles import configure
+from casadv_lib.experiments import runs
+from casadv_lib.experiments.configuration import configure
+from casadv_lib.results import cost
 from casadv_lib.training import Trainer, TrainingSettings
 
 

@@ -5,8 +5,15 @@ import pytest
 from conftest import build
 
 import casadv_lib as cas
-from casadv_lib.curves import best_entry, by_heart, early_stopping, first_reaching, joined, series
-from casadv_lib.exercises_curves import made_curve
+from casadv_lib.exercises.curves import made_curve
+from casadv_lib.results.curves import (
+    best_entry,
+    by_heart,
+    early_stopping,
+    first_reaching,
+    joined,
+    series,
+)
 
 
 def test_the_best_entry_is_what_training_calls_best(toy):

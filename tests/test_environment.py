@@ -8,9 +8,10 @@ import nbformat
 import pytest
 from oracles import dataset, random_sequences
 
-from casadv_lib import environment, profiles, runs
-from casadv_lib.results import repository_root
-from casadv_lib.series import as_markdown, header, series
+from casadv_lib.experiments import configuration as profiles
+from casadv_lib.experiments import environment, runs
+from casadv_lib.results.series import as_markdown, header, series
+from casadv_lib.support.repository import root as repository_root
 
 
 def test_versions_are_read_from_the_requirements(tmp_path):

@@ -2,14 +2,14 @@
 
 import pytest
 
-from casadv_lib import estimates
-from casadv_lib.board import Board
-from casadv_lib.estimates import Times, in_words, time_left
-from casadv_lib.files import write_json
-from casadv_lib.plan import plan, stages_of
-from casadv_lib.profiles import configure
-from casadv_lib.runs import canonical, folder_of
-from casadv_lib.selection import Choices
+from casadv_lib.experiments import estimates
+from casadv_lib.experiments.board import Board
+from casadv_lib.experiments.configuration import configure
+from casadv_lib.experiments.estimates import Times, in_words, time_left
+from casadv_lib.experiments.plan import plan, stages_of
+from casadv_lib.experiments.runs import canonical, folder_of
+from casadv_lib.experiments.selection import Choices
+from casadv_lib.support.files import write_json
 
 
 def store(folder, config, per_epoch, curve=25, beside=54.0, attack=None):

@@ -6,7 +6,8 @@ import runpy
 import numpy as np
 import pytest
 
-from casadv_lib import batch, exercises
+from casadv_lib.exercises import common as exercises
+from casadv_lib.experiments import notebooks as batch
 
 SOLUTIONS = batch.notebooks_folder() / "solutions"
 # exercise: (notebook, name of the reader's function)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from _exercise_cases import open_and_broken_are_reported, said, solution_passes
 
-from casadv_lib import batch, exercises_adversarial
+from casadv_lib.exercises import adversarial as exercises_adversarial
+from casadv_lib.experiments import notebooks as batch
 
 SOLUTIONS = runpy.run_path(
     str(batch.notebooks_folder() / "solutions" / "04_adversarial_training.py"))

@@ -5,7 +5,8 @@ import runpy
 import pytest
 import torch
 
-from casadv_lib import batch, exercises_backbones
+from casadv_lib.exercises import backbones as exercises_backbones
+from casadv_lib.experiments import notebooks as batch
 
 SOLUTIONS = batch.notebooks_folder() / "solutions" / "02_backbones.py"
 EXERCISES = {"check_causal_attention": "causal_attention", "check_gru_step": "my_gru_step",

@@ -5,7 +5,8 @@ import runpy
 import numpy as np
 import pytest
 
-from casadv_lib import batch, exercises_cascade
+from casadv_lib.exercises import cascade as exercises_cascade
+from casadv_lib.experiments import notebooks as batch
 
 SOLUTIONS = batch.notebooks_folder() / "solutions" / "03_cascade_effects.py"
 EXERCISES = {"check_own_term": "own_term", "check_cross_term": "cross_term",

@@ -3,7 +3,8 @@
 import pytest
 from _exercise_cases import open_and_broken_are_reported, solution_passes, wrong_is_caught
 
-from casadv_lib import exercises_cost, exercises_readings
+from casadv_lib.exercises import cost as exercises_cost
+from casadv_lib.exercises import readings as exercises_readings
 
 EXERCISES = [
     (exercises_cost.check_added, "10_what_it_costs", "added_time"),

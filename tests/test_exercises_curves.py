@@ -5,7 +5,8 @@ import re
 import pytest
 from _exercise_cases import open_and_broken_are_reported, said, solution_passes
 
-from casadv_lib import batch, exercises_curves
+from casadv_lib.exercises import curves as exercises_curves
+from casadv_lib.experiments import notebooks as batch
 
 EXERCISES = {"check_best_epoch": "best_epoch_of", "check_early_stopping": "stop_early",
              "check_first_reaching": "reached_at"}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from _exercise_cases import open_and_broken_are_reported, solution_passes, wrong_is_caught
 
-from casadv_lib import exercises_robustness as ex
+from casadv_lib.exercises import robustness as ex
 
 EXERCISES = [
     (ex.check_substitute, "08_first_middle_last", "substitute_of"),

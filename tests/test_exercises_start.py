@@ -5,7 +5,8 @@ import runpy
 import numpy as np
 import pytest
 
-from casadv_lib import batch, exercises_start
+from casadv_lib.exercises import start as exercises_start
+from casadv_lib.experiments import notebooks as batch
 
 SOLUTIONS = batch.notebooks_folder() / "solutions" / "00_start_here.py"
 EXERCISES = {"check_most_popular": "most_popular", "check_guided": "guided_moves"}

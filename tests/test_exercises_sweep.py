@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from _exercise_cases import open_and_broken_are_reported, said, solution_passes
 
-from casadv_lib import batch, exercises_sweep
+from casadv_lib.exercises import sweep as exercises_sweep
+from casadv_lib.experiments import notebooks as batch
 
 EXERCISES = {"check_epsilon_for": "epsilon_for", "check_literal_epsilon": "literal_epsilon",
              "check_choose": "choose"}

@@ -157,7 +157,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_one_line_that_says_how_to_go_on(tmp_path
     assert bar and all(row.startswith("phase 1: ") and "epoch" in row for row in bar if row)
     pattern = r"stopped after epoch (\d+) of 4000; the checkpoint is (\S+); the same call or "
     found = re.match(pattern + "command goes on from it", line)
-    from casadv_lib.files import load_tensors
+    from casadv_lib.support.files import load_tensors
 
     history = load_tensors(found[2])["history"]
     assert len(history["losses"]) == int(found[1]) > 0
@@ -205,7 +205,7 @@ def test_the_stop_button_of_a_notebook_does_the_same(tmp_path):
         assert (reply["status"], reply["ename"]) == ("error", "Stopped")
         assert re.search(r"stopped after epoch \d+ of 3000.*the same call", reply["evalue"])
         checkpoint = next(runs.glob("*/checkpoint.pt"))
-        from casadv_lib.files import load_tensors
+        from casadv_lib.support.files import load_tensors
 
         before = len(load_tensors(checkpoint)["history"]["losses"])
         assert 0 < before < epochs

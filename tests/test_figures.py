@@ -18,11 +18,11 @@ from _fake_results import (
 )
 from matplotlib import pyplot
 
-from casadv_lib import figures
 from casadv_lib.attacks import EXCLUDES
-from casadv_lib.results import METHOD_ORDER, find_attack, main_record, rule_of
-from casadv_lib.style import STYLES
-from casadv_lib.tables import table3
+from casadv_lib.figures import write as figures
+from casadv_lib.figures.style import STYLES
+from casadv_lib.results.records import METHOD_ORDER, find_attack, main_record, rule_of
+from casadv_lib.results.tables import table3
 
 
 @pytest.fixture(scope="module")

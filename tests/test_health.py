@@ -6,11 +6,11 @@ from conftest import N_ITEMS, build
 from oracles import dataset, random_sequences
 
 import casadv_lib as cas
-from casadv_lib import health
 from casadv_lib.adversarial import AdversarialSettings
-from casadv_lib.files import load_tensors
-from casadv_lib.health import TrainingError
-from casadv_lib.optimisation import TrainingSettings
+from casadv_lib.settings import TrainingSettings
+from casadv_lib.support import collapse as health
+from casadv_lib.support.collapse import TrainingError
+from casadv_lib.support.files import load_tensors
 from casadv_lib.training import Trainer
 
 # lambda1 without end, and the clean vectors free to follow: a constant encoder costs least

@@ -24,8 +24,13 @@ from _faults import SMALL, write_data
 from conftest import build
 
 import casadv_lib as cas
-from casadv_lib import figures, files, profiles, results, runs, style
-from casadv_lib.optimisation import TrainingSettings
+from casadv_lib.experiments import configuration as profiles
+from casadv_lib.experiments import runs
+from casadv_lib.figures import style
+from casadv_lib.figures import write as figures
+from casadv_lib.results import records as results
+from casadv_lib.settings import TrainingSettings
+from casadv_lib.support import files
 from casadv_lib.training import Trainer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -192,7 +197,7 @@ TITLE = '<script>alert("x")</script><img src=x onerror=alert(1)>&amp; $\\bad{$ *
 
 
 def test_tables_and_words_of_the_sliders_show_a_title_as_text():
-    from casadv_lib import widgets
+    from casadv_lib.widgets import panel as widgets
 
     frame = pd.DataFrame({"item": [TITLE], TITLE: [1.0]}, index=pd.Index([TITLE], name=TITLE))
     for page in (widgets.table(frame, TITLE), frame._repr_html_()):

@@ -12,8 +12,10 @@ from _parameters import CALLS, PAIRS
 from hypothesis import HealthCheck, given, settings
 
 import casadv_lib as cas
-from casadv_lib import batch, checks, runs
 from casadv_lib.__main__ import main
+from casadv_lib.experiments import notebooks as batch
+from casadv_lib.experiments import runs
+from casadv_lib.support import checks
 from casadv_lib.training import Trainer
 
 CASES = 12  # values of a parameter

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_queue import few, own  # noqa: F401  (fixtures)
 
-from casadv_lib import grid, hits, kept, runs
 from casadv_lib.attacks import EXCLUDES
 from casadv_lib.evaluation import METRICS, gains
-from casadv_lib.files import DamagedFile, read_json, write_json
-from casadv_lib.hits import decode, encode, hits_path, read_hits, write_hits
-from casadv_lib.profiles import configure
+from casadv_lib.experiments import grid, hits, kept, runs
+from casadv_lib.experiments.configuration import configure
+from casadv_lib.experiments.hits import decode, encode, hits_path, read_hits, write_hits
+from casadv_lib.support.files import DamagedFile, read_json, write_json
 
 
 @given(st.lists(st.integers(2, 60), min_size=1))

@@ -9,16 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from casadv_lib import grid, profiles
 from casadv_lib.__main__ import main
-from casadv_lib.comparison import claims, compared
 from casadv_lib.data import load_dataset
-from casadv_lib.evidence import Evidence
-from casadv_lib.files import read_json, write_json
-from casadv_lib.plan import EPSILONS
-from casadv_lib.results import METHOD_ORDER, METRICS, load_results, main_record, results_file
-from casadv_lib.sweep import scores, swept
-from casadv_lib.widgets_epsilon import stored_sweep
+from casadv_lib.experiments import configuration as profiles
+from casadv_lib.experiments import grid
+from casadv_lib.experiments.plan import EPSILONS
+from casadv_lib.results.comparison import claims, compared
+from casadv_lib.results.evidence import Evidence
+from casadv_lib.results.records import (
+    METHOD_ORDER,
+    METRICS,
+    load_results,
+    main_record,
+    results_file,
+)
+from casadv_lib.results.sweep import scores, swept
+from casadv_lib.support.files import read_json, write_json
+from casadv_lib.widgets.epsilon import stored_sweep
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACE = "synthetic", "sasrec"
@@ -50,7 +57,7 @@ def make(root):
 def made(tmp_path, monkeypatch):
     """A repository with the committed results and others that were made."""
     shutil.copytree(ROOT / "figures/quick", tmp_path / "figures/quick")
-    monkeypatch.setattr(profiles, "ROOT", tmp_path)
+    monkeypatch.setattr(profiles, "root", lambda: tmp_path)
     return make(tmp_path)
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from _fake_results import fake_results
 
-from casadv_lib import figures
-from casadv_lib.moving import Film, moved
+from casadv_lib.figures import write as figures
+from casadv_lib.figures.moving import Film, moved
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from casadv_lib import batch
+from casadv_lib.experiments import notebooks as batch
 
-ROOT = batch.repository_root()
+ROOT = batch.root()
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 CHECKED = "nbval-check-output"
 

@@ -15,8 +15,10 @@ import pandas as pd
 import papermill
 import pytest
 
-from casadv_lib import batch, report
-from casadv_lib.stamps import code_hash, library_hash
+from casadv_lib.experiments import notebooks as batch
+from casadv_lib.experiments.stamps import code_hash
+from casadv_lib.results import report
+from casadv_lib.support.repository import source_hash
 
 NOTEBOOKS = batch.committed()
 FIELDS = ("Purpose", "Section of the paper", "What goes in", "What comes out", "Run time",
@@ -158,14 +160,14 @@ def test_the_scoreboard_shown_is_that_of_the_stored_records():
     shown = "\n".join(output["data"]["text/markdown"] for cell in code_cells(nbformat.read(path, 4))
                       for output in cell.outputs if "text/markdown" in output.get("data", {}))
     assert report.scoreboard_part(report.stored_results()) in shown, (
-        "run it again: python -m casadv_lib.batch --refresh 11")
+        "run it again: python -m casadv_lib.experiments.notebooks --refresh 11")
 
 
 def test_outputs_are_of_this_code(notebook, path):
     stamp = notebook.metadata.get("casadv", {})
     words = f"the outputs of {path.name} were made by other {{}}: run `make notebooks`"
     assert stamp.get("code") == code_hash(notebook), words.format("code cells")
-    assert stamp.get("library") == library_hash(), words.format("sources in casadv_lib/")
+    assert stamp.get("library") == source_hash(), words.format("sources in casadv_lib/")
 
 
 def test_links_lead_somewhere(notebook, path):
@@ -203,7 +205,7 @@ def printed(path):
 @pytest.mark.parametrize("where", [".", "notebooks"])
 def test_01_runs_from_the_root_and_from_its_own_folder(where, tmp_path, own_file):
     output = tmp_path / "out.ipynb"
-    folder = batch.repository_root() / where
+    folder = batch.root() / where
     source = next(path for path in NOTEBOOKS if path.stem == "01_data_preparation")
     batch.run_notebook(source, output, {"dataset": own_file}, cwd=folder)
     text = printed(output)
@@ -231,7 +233,7 @@ def test_a_notebook_that_came_alone_says_what_to_do(notebook, tmp_path, monkeypa
     with pytest.raises(AssertionError, match="'In the browser'"):
         for cell in code_cells(notebook)[:2]:
             exec(cell.source, names)
-    readme = (batch.repository_root() / "README.md").read_text(encoding="utf-8")
+    readme = (batch.root() / "README.md").read_text(encoding="utf-8")
     assert "\n### In the browser\n" in readme
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from test_notebooks import printed
 
-from casadv_lib import batch
+from casadv_lib.experiments import notebooks as batch
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every": 1}
 CURVES = {**SMALL, "epochs": 4, "adv_epochs": 2}
@@ -64,7 +64,7 @@ def test_it_runs_on_another_data_set_and_backbone(number, tmp_path, own_file, ru
     before, texts = source.read_bytes(), []
     for where in places:
         output = batch.run_notebook(source, tmp_path / "out.ipynb", given,
-                                    cwd=batch.repository_root() / where)
+                                    cwd=batch.root() / where)
         cells = nbformat.read(output, as_version=4).cells
         # joined by nothing: the same words may come in one piece or in two
         texts.append("".join(out.get("text", "") for cell in cells for out in

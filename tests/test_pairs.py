@@ -6,18 +6,13 @@ import numpy as np
 import pytest
 from oracles import dataset, random_sequences
 
-from casadv_lib import pairs, runs
 from casadv_lib.attacks import EXCLUDES
-from casadv_lib.evaluation import (
-    METRICS,
-    RESAMPLES,
-    gains,
-    paired_bootstrap,
-    resampled_gains,
-)
-from casadv_lib.hits import outcome_of
-from casadv_lib.profiles import configure
-from casadv_lib.robustness import relative_change
+from casadv_lib.evaluation import METRICS, RESAMPLES, gains, paired_bootstrap, resampled_gains
+from casadv_lib.experiments import runs
+from casadv_lib.experiments.configuration import configure
+from casadv_lib.experiments.hits import outcome_of
+from casadv_lib.results import pairs
+from casadv_lib.results.robustness import relative_change
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every": 1,
          "device": "cpu"}

@@ -9,8 +9,8 @@ import casadv_lib as cas
 from casadv_lib.adversarial import METHODS, AdversarialSettings, sequence_perturbation
 from casadv_lib.backbones import Dropout
 from casadv_lib.data import training_sequences
-from casadv_lib.perturbation_pictures import epsilon_figure
-from casadv_lib.perturbed import PerturbedUser
+from casadv_lib.figures.perturbation import epsilon_figure
+from casadv_lib.widgets.perturbed import PerturbedUser
 
 
 @pytest.fixture(params=["sasrec", "gru4rec"])

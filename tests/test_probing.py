@@ -6,7 +6,7 @@ import torch
 from conftest import build
 
 from casadv_lib.adversarial import bce, distance
-from casadv_lib.probing import (
+from casadv_lib.widgets.probing import (
     bce_along,
     distances_along,
     gradient_at,

@@ -13,12 +13,12 @@ import pytest
 import torch
 from oracles import random_sequences
 
-from casadv_lib import board as boards
-from casadv_lib import grid, job_queue, plan, runs, selection
-from casadv_lib.board import epochs_of, failure_note, log_of
-from casadv_lib.job_queue import Queue, environment_of
-from casadv_lib.results import repository_root
-from casadv_lib.runs import one_at_a_time
+from casadv_lib.experiments import board as boards
+from casadv_lib.experiments import grid, job_queue, plan, runs, selection
+from casadv_lib.experiments.board import epochs_of, failure_note, log_of
+from casadv_lib.experiments.job_queue import Queue, environment_of
+from casadv_lib.experiments.runs import one_at_a_time
+from casadv_lib.support.repository import root as repository_root
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "eval_every": 0, "batch_size": 32}
 STAGE = ["methods-sasrec"]

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from casadv_lib.data import DataError, load_dataset
-from casadv_lib.official import read_movielens_1m
+from casadv_lib.datasets.official import read_movielens_1m
 
 histories = st.dictionaries(st.integers(-5, 10**12),
                             st.lists(st.integers(1, 30), min_size=3, max_size=8),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from test_comparison import SMALL, own  # noqa: F401 - a fixture
 
-from casadv_lib import readings
-from casadv_lib.profiles import PROFILES, configure
+from casadv_lib.experiments.configuration import PROFILES, configure
+from casadv_lib.results import readings
 
 
 def test_readings_are_numbered_and_whole():

@@ -7,21 +7,28 @@ from pathlib import Path
 
 import pytest
 
-from casadv_lib import batch, readme
-from casadv_lib.claims_robustness import LAST_ITEM
-from casadv_lib.evidence import Evidence
-from casadv_lib.files import read_json
-from casadv_lib.paper import (
+from casadv_lib.experiments import notebooks as batch
+from casadv_lib.results import readme
+from casadv_lib.results.claims_robustness import LAST_ITEM
+from casadv_lib.results.evidence import Evidence
+from casadv_lib.results.paper import (
     MOST_REPLACED,
     PAPER_LAST_DROP_PERCENT,
     SMALL_PERCENT,
     paper_change,
     paper_numbers,
 )
-from casadv_lib.results import METHOD_ORDER, METRICS, epsilon_sweep, load_results, main_record
-from casadv_lib.robustness import OURS
-from casadv_lib.series import series
-from casadv_lib.sweep import scores
+from casadv_lib.results.records import (
+    METHOD_ORDER,
+    METRICS,
+    epsilon_sweep,
+    load_results,
+    main_record,
+)
+from casadv_lib.results.robustness import OURS
+from casadv_lib.results.series import series
+from casadv_lib.results.sweep import scores
+from casadv_lib.support.files import read_json
 
 ROOT = Path(__file__).resolve().parents[1]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -356,7 +363,7 @@ def test_the_table_of_notebooks_is_what_was_measured():
     names = [path.stem for path in batch.committed()]
     assert [row[1] for row in readme.ROW.findall(TEXT)] == names == sorted(RECORD)
     assert readme.refreshed(TEXT, RECORD, readme.repository_of(CITATION)) == TEXT, \
-        "run `python -m casadv_lib.readme`"
+        "run `python -m casadv_lib.results.readme`"
 
 
 @pytest.mark.parametrize("name", sorted(RECORD))

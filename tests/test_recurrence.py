@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from casadv_lib.recurrence import recur
+from casadv_lib.support.recurrence import recur
 
 SIZES = torch.tensor([4, 4, 2, 1, 1])
 

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 import casadv_lib as cas
-from casadv_lib import repeat, runs
 from casadv_lib.__main__ import main
 from casadv_lib.data import load_dataset
-from casadv_lib.files import read_json, write_json
-from casadv_lib.profiles import configure
+from casadv_lib.experiments import repeat, runs
+from casadv_lib.experiments.configuration import configure
+from casadv_lib.support.files import read_json, write_json
 
 SMALL = {"epochs": 2, "adv_epochs": 2, "dim": 8, "batch_size": 16, "eval_every": 1,
          "device": "cpu"}
@@ -76,9 +76,9 @@ def test_a_record_is_made_again_from_nothing(toy, runs_folder, stored):
 
 
 def test_verify_on_the_command_line(toy, runs_folder, stored, config, monkeypatch, capsys):
-    monkeypatch.setattr("casadv_lib.results.load_results", lambda profile: {"records": [stored]})
-    monkeypatch.setattr("casadv_lib.profiles.configure", lambda *_, **__: config)
-    monkeypatch.setattr("casadv_lib.repeat.load_dataset", lambda name: toy)
+    monkeypatch.setattr("casadv_lib.results.records.load_results", lambda profile: {"records": [stored]})
+    monkeypatch.setattr("casadv_lib.experiments.configuration.configure", lambda *_, **__: config)
+    monkeypatch.setattr("casadv_lib.experiments.repeat.load_dataset", lambda name: toy)
     assert main(["verify"]) == 0
     assert "toy-run: the same numbers to the last digit" in capsys.readouterr().out
     stored["config"] = stored["config"] | {"health": "note"}  # how, not what: the same run

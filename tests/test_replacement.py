@@ -6,7 +6,7 @@ from _stored_runs import own_file, stored_runs  # noqa: F401 - fixtures
 from conftest import build
 
 import casadv_lib as cas
-from casadv_lib.replacement import Replacements, history_table, list_table
+from casadv_lib.widgets.replacements import Replacements, history_table, list_table
 
 
 @pytest.mark.parametrize("pick", ["gradient", "nearest", "random", "projection"])

@@ -7,10 +7,11 @@ from conftest import N_ITEMS, build
 from test_comparison import SMALL, own  # noqa: F401 - a fixture
 
 import casadv_lib as cas
-from casadv_lib import figures, robustness
 from casadv_lib.attacks import neighbour_distance
 from casadv_lib.data import held_out
 from casadv_lib.evaluation import gains
+from casadv_lib.figures import write as figures
+from casadv_lib.results import robustness
 
 
 def ranks(users=400, seed=0):

@@ -13,11 +13,13 @@ import pytest
 import torch
 from oracles import random_sequences
 
-from casadv_lib import files, hits, profiles, runs
 from casadv_lib.__main__ import main
 from casadv_lib.adversarial import AdversarialSettings
 from casadv_lib.attacks import EXCLUDES, attack
 from casadv_lib.evaluation import METRICS, paired_bootstrap, summary
+from casadv_lib.experiments import configuration as profiles
+from casadv_lib.experiments import hits, runs
+from casadv_lib.support import files
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = {"epochs": 3, "adv_epochs": 2, "dim": 8, "eval_every": 1, "batch_size": 16}

@@ -7,9 +7,9 @@ import pytest
 from _fake_scores import LEVELS, PLACES, bad, main_part, perfect, results_of
 from _fake_scores import drop as drop_row
 
-from casadv_lib import report, scoreboard
-from casadv_lib.plan import EPSILONS
-from casadv_lib.results import repository_root
+from casadv_lib.experiments.plan import EPSILONS
+from casadv_lib.results import report, scoreboard
+from casadv_lib.support.repository import root as repository_root
 
 EMPTY = {"records": []}
 

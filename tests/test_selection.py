@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from casadv_lib import profiles, selection
 from casadv_lib.adversarial import METHODS
-from casadv_lib.files import write_json
-from casadv_lib.profiles import FAMILY, configure
+from casadv_lib.experiments import configuration as profiles
+from casadv_lib.experiments import selection
+from casadv_lib.experiments.configuration import FAMILY, configure
+from casadv_lib.support.files import write_json
 
 ASKED = {"profile": "paper", "dataset": "beauty", "backbone": "sasrec", "seed": 0}
 
@@ -135,7 +136,7 @@ def test_an_entry_with_fewer_candidates_is_no_choice_and_lends_its_scores(tmp_pa
 
 @pytest.fixture
 def stored_choice(tmp_path, monkeypatch):
-    monkeypatch.setattr(profiles, "ROOT", tmp_path)
+    monkeypatch.setattr(profiles, "root", lambda: tmp_path)
     entry = selection.choose("adv_global", scores(LARGE), "abc", **ASKED)
     write_json(tmp_path / "figures" / "paper" / "selection.json", [entry])
 

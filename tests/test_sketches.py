@@ -5,7 +5,7 @@ import pytest
 from _fake_results import fake_results
 from matplotlib.patches import Circle
 
-from casadv_lib import figures
+from casadv_lib.figures import write as figures
 
 
 @pytest.fixture(scope="module")

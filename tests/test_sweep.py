@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from conftest import build
 
-from casadv_lib import sweep
-from casadv_lib.profiles import configure
-from casadv_lib.runs import run
+from casadv_lib.experiments.configuration import configure
+from casadv_lib.experiments.runs import run
+from casadv_lib.results import sweep
 
 TINY = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every": 1, "max_len": 8}
 

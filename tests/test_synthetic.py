@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from casadv_lib.data import held_out
-from casadv_lib.synthetic import World, WorldSettings, make_world
+from casadv_lib.datasets.synthetic import World, WorldSettings, make_world
 
 TINY = WorldSettings(
     n_users=20, n_items=9, n_groups=3, min_length=4, mean_length=4.0, max_length=4, stay=0.7,

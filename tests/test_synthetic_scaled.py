@@ -9,20 +9,21 @@ import torch
 from _load import check_load, run_load
 from test_synthetic import TINY, chi_square, surprise
 
-from casadv_lib import SASRec, progress
+from casadv_lib import SASRec
 from casadv_lib import data as data_module
 from casadv_lib.backbones import item_table_bytes
 from casadv_lib.data import from_interactions, load_dataset
-from casadv_lib.evaluation import rank_items
-from casadv_lib.synthetic import WorldSettings, make_world
-from casadv_lib.synthetic_process import draw_groups, length_law
-from casadv_lib.synthetic_scaled import (
+from casadv_lib.datasets.synthetic import WorldSettings, make_world
+from casadv_lib.datasets.synthetic_process import draw_groups, length_law
+from casadv_lib.datasets.synthetic_scaled import (
     Wheels,
     draw_items,
     draw_rules_by_rejection,
     draw_sequels,
     make_scaled,
 )
+from casadv_lib.evaluation import rank_items
+from casadv_lib.support import progress
 
 SMALL = WorldSettings(n_users=3000, n_items=800, n_groups=8)
 DRAWN = 40_000  # users; each short history of the tiny world occurs often enough to be counted

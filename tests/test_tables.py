@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from _fake_results import MAIN_EPSILON, fake_record, fake_results, with_attacks, without
 
-from casadv_lib import profiles, tables
-from casadv_lib import results as reading
-from casadv_lib.paper import PAPER_SLIPS
-from casadv_lib.results import MissingRecords, main_record
+from casadv_lib.experiments import configuration as profiles
+from casadv_lib.results import records as reading
+from casadv_lib.results import tables
+from casadv_lib.results.paper import PAPER_SLIPS
+from casadv_lib.results.records import MissingRecords, main_record
 
 
 @pytest.fixture(scope="module")
@@ -256,17 +257,17 @@ def test_load_results_by_profile_file_and_folder(results, tmp_path, monkeypatch)
     (folder / "results.json").write_text(json.dumps(results))
     assert tables.load_results(folder / "results.json") == results
     assert tables.load_results(folder) == results
-    monkeypatch.setattr(profiles, "ROOT", tmp_path)
+    monkeypatch.setattr(profiles, "root", lambda: tmp_path)
     monkeypatch.chdir(tmp_path.parent)
     assert tables.load_results("tiny") == results
 
 
 def test_the_root_holds_the_package():
-    assert (reading.repository_root() / "casadv_lib" / "results.py").is_file()
+    assert (reading.root() / "casadv_lib" / "results.py").is_file()
 
 
 def test_load_results_says_which_command_writes_them(tmp_path, monkeypatch):
-    monkeypatch.setattr(profiles, "ROOT", tmp_path)
+    monkeypatch.setattr(profiles, "root", lambda: tmp_path)
     with pytest.raises(MissingRecords, match="make figures.*grid --profile laptop"):
         tables.load_results("laptop")
     with pytest.raises(MissingRecords, match="nowhere.json.*make figures"):

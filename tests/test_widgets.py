@@ -9,13 +9,14 @@ from _fake_results import EPSILONS, fake_results
 from _stored_runs import own_file, stored_runs  # noqa: F401 - fixtures
 
 import casadv_lib as cas
-from casadv_lib import widgets, widgets_epsilon
 from casadv_lib.data import training_sequences
-from casadv_lib.replacement import history_table, list_table, top_lists
-from casadv_lib.widgets_cascade import cascade_panel
-from casadv_lib.widgets_epsilon import epsilon_panel
-from casadv_lib.widgets_replacement import replacement_panel
-from casadv_lib.widgets_slider import Slider
+from casadv_lib.widgets import epsilon as widgets_epsilon
+from casadv_lib.widgets import panel as widgets
+from casadv_lib.widgets.cascade import cascade_panel
+from casadv_lib.widgets.epsilon import epsilon_panel
+from casadv_lib.widgets.replacement import replacement_panel
+from casadv_lib.widgets.replacements import history_table, list_table, top_lists
+from casadv_lib.widgets.slider import Slider
 
 
 def words(panel):

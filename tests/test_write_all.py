@@ -6,7 +6,7 @@ import pytest
 from _fake_results import fake_results, without
 from matplotlib import pyplot
 
-from casadv_lib import figures
+from casadv_lib.figures import write as figures
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import torch
 import casadv_lib as cas
 from benchmarks.rows import dearer
 from benchmarks.timing import take_turns, timed
-from casadv_lib.profiles import MAX_LEN
+from casadv_lib.experiments.configuration import MAX_LEN
 
 
 def main(dataset: str = "beauty", ks=(1, 2, 3, 5), repeats: int = 2, dim: int = 100,

@@ -10,9 +10,9 @@ from benchmarks.rows import measured
 from benchmarks.timing import take_turns, timed
 from benchmarks.worlds import dataset_of
 from casadv_lib.adversarial import AdversarialSettings
-from casadv_lib.growth import exponent
-from casadv_lib.optimisation import TrainingSettings
-from casadv_lib.profiles import CHOSEN
+from casadv_lib.experiments.configuration import CHOSEN
+from casadv_lib.figures.growth import exponent
+from casadv_lib.settings import TrainingSettings
 from casadv_lib.training import Trainer
 
 USERS, ITEMS = (500, 2000, 8000), (1000, 4000, 16000)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import casadv_lib as cas
 from benchmarks.own_process import environment
-from casadv_lib.profiles import MAX_LEN
+from casadv_lib.experiments.configuration import MAX_LEN
 
 WORKERS = Path(__file__).parent / "workers"
 ENVIRONMENTS = Path(__file__).resolve().parents[2] / ".venv"  # where `make bench-env` puts them

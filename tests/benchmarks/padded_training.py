@@ -15,8 +15,8 @@ from torch.nn.functional import dropout
 
 from casadv_lib.backbones import GRU4Rec, SASRec
 from casadv_lib.data import training_sequences
-from casadv_lib.optimisation import TrainingSettings
 from casadv_lib.sampling import NegativeSampler
+from casadv_lib.settings import TrainingSettings
 
 
 def sasrec(model: SASRec, inputs: Tensor, rate: float) -> Tensor:

@@ -11,8 +11,8 @@ from benchmarks.others import Worker, request_of, written
 from benchmarks.rows import faster
 from benchmarks.timing import take_turns, timed
 from benchmarks.worlds import sample
-from casadv_lib.optimisation import TrainingSettings
-from casadv_lib.profiles import MAX_LEN
+from casadv_lib.experiments.configuration import MAX_LEN
+from casadv_lib.settings import TrainingSettings
 from casadv_lib.training import Trainer
 
 

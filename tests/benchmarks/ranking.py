@@ -11,7 +11,7 @@ from benchmarks.rows import dearer, measured
 from benchmarks.timing import take_turns, timed
 from casadv_lib import evaluation
 from casadv_lib.data import held_out
-from casadv_lib.profiles import MAX_LEN
+from casadv_lib.experiments.configuration import MAX_LEN
 
 AT_MOST = 2.0
 CHUNK = 128  # users a product, as the library's ranking has it

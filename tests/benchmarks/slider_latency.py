@@ -17,7 +17,7 @@ import nbformat
 from playwright.sync_api import sync_playwright
 
 from benchmarks.rows import measured
-from casadv_lib.runs import runs_folder
+from casadv_lib.experiments.runs import runs_folder
 
 USER, SAMPLE = 200.0, 1000.0  # what a move may take, in milliseconds
 START = """import sys
@@ -34,17 +34,17 @@ stored = results.load_results("quick")
 """
 # notebook: (its slider cell, the slider, [(view, what it shows, what a move may take)])
 PANELS = {
-    "replacement": ("""from casadv_lib.widgets_replacement import replacement_panel
+    "replacement": ("""from casadv_lib.widgets.replacement import replacement_panel
 replacement_panel(made["adv_cas"].config, data, user, k=1, keep=3,
                   marked=lambda: figures.figure6(stored, "synthetic", highlight=1))""",
                     "K", [("user", "K: one user's history and list", USER),
                           ("average", "K: average of 300 users, base and adv_cas", SAMPLE),
                           ("stored", "K: Figure 6 with K marked", SAMPLE)]),
-    "perturbation": ("""from casadv_lib.widgets_epsilon import epsilon_panel
+    "perturbation": ("""from casadv_lib.widgets.epsilon import epsilon_panel
 epsilon_panel(made["base"].config, data, user, np.arange(0, 20.5, 0.5), 0.0)""",
                      "epsilon", [("user", "epsilon: arrows, sizes, curve of one user", USER),
                                  ("tables", "epsilon: the same and the lists", USER)]),
-    "cascade": ("""from casadv_lib.widgets_cascade import cascade_panel
+    "cascade": ("""from casadv_lib.widgets.cascade import cascade_panel
 longest = int(np.argmax([len(s) for s in data.sequences]))
 cascade_panel(profiles.configure(), data, longest, [64, 128, 256])""",
                 "interaction (steps from the end)",
@@ -112,7 +112,7 @@ def main(moves: int = 20) -> dict:
     rows = []
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (folder / "casadv_lib").symlink_to(Path(_lab.batch.repository_root()) / "casadv_lib")
+        (folder / "casadv_lib").symlink_to(Path(_lab.batch.root()) / "casadv_lib")
         for name, (cell, _, _) in PANELS.items():
             nbformat.write(notebook(name, cell), folder / f"{name}_panel.ipynb")
         kept = {"OMP_NUM_THREADS": "2", "CASADV_RUNS": str(runs_folder())}

@@ -20,9 +20,10 @@ import torch
 
 from benchmarks.others import MissingEnvironment
 from benchmarks.own_process import environment
-from casadv_lib import bench_tables, growth
-from casadv_lib.files import write_bytes, write_json
-from casadv_lib.provenance import provenance
+from casadv_lib.experiments.provenance import provenance
+from casadv_lib.figures import growth
+from casadv_lib.results import bench_tables
+from casadv_lib.support.files import write_bytes, write_json
 
 ROOT = Path(__file__).resolve().parents[2]
 # fewer users where histories are long, so that no benchmark takes more than some minutes

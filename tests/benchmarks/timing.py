@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from casadv_lib.checks import number
+from casadv_lib.support.checks import number
 
 
 def timed(action: Callable[[], object]) -> Callable[[], float]:

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from test_notebooks import printed
 
-from casadv_lib import batch
-from casadv_lib.synthetic import WorldSettings, make_world
+from casadv_lib.datasets.synthetic import WorldSettings, make_world
+from casadv_lib.experiments import notebooks as batch
 
 pytestmark = pytest.mark.soak
 BINDER_MEGABYTES, PATIENCE_SECONDS = 2000, 90
@@ -55,7 +55,7 @@ def test_everywhere(number, where, own_file, shared_runs, tmp_path):
     given = {name: value for name, value in given.items() if name in known}
     before = source.read_bytes()
     output = batch.run_notebook(source, tmp_path / "out.ipynb", given,
-                                cwd=batch.repository_root() / where)
+                                cwd=batch.root() / where)
     cells = [cell for cell in nbformat.read(output, as_version=4).cells
              if "nbval-check-output" in cell.metadata.get("tags", [])]
     agreements = "\n".join(out.get("text", "") for cell in cells for out in cell.outputs)

@@ -1,0 +1,1 @@
+"""Data sets: official sources, files of one's own, the embedded world."""

@@ -1,0 +1,1 @@
+"""Configurations, runs, and the grid that makes them."""

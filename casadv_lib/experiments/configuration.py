@@ -1,0 +1,191 @@
+"""Profiles and configurations: the one place that holds the defaults of a run.
+
+A configuration carries the two settings objects and the backbone's arguments. It starts from the
+classes' defaults, takes the profile's values over them, then what was chosen on validation for
+this data set, then a preset, and whatever the caller names over all of these.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import re
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from ..adversarial import METHODS
+from ..backbones import BACKBONES
+from ..settings import PRESETS, REPLACING, AdversarialSettings, TrainingSettings
+from ..support.checks import number, one_of, shown
+from ..support.files import read_json
+
+PROFILES = {
+    # the embedded world, minutes on two CPU cores; what the notebooks are committed with
+    "quick": {"dataset": "synthetic", "epochs": 80, "adv_epochs": 12, "eval_every": 5, "dim": 64,
+              "max_len": 50},
+    "laptop": {"dataset": "beauty", "epochs": 200, "adv_epochs": 40, "eval_every": 20},  # an hour
+    # the paper's sizes and epochs (Section 5.3)
+    "paper": {"dataset": "beauty", "epochs": 500, "adv_epochs": 100, "eval_every": 20},
+}
+# Where nothing was chosen on validation; from short trials on Beauty, on its validation split.
+USUAL = {"epsilon": 3.0, "lambda1": 0.1}
+MAX_LEN = {"ml-1m": 200, "ml-latest-small": 200}  # T; 50 for all others (Section 5.3)
+
+# Whose choice a method runs with: the cascade variants and the control must differ from
+# adv_global in nothing but the weights and the direction.
+FAMILY = {
+    "adv_linear": "adv_linear", "adv_seq": "adv_seq", "adv_global": "adv_global",
+    "adv_random": "adv_global", "adv_cas_1": "adv_global", "adv_cas_2": "adv_global",
+    "adv_cas": "adv_global", "neighbour": "neighbour", "adv_neighbour": "adv_neighbour",
+}  # fmt: skip
+
+# How a run is computed, not what: these do not change which run it is.
+NOT_IDENTITY = ("profile", "device", "compile", "health")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """All that a run is told. `flat()` is what is stored, `of(...)` reads it back."""
+
+    profile: str
+    dataset: str  # a name or a path
+    backbone: str
+    method: str  # "base" or a name of METHODS
+    model: dict  # arguments of the backbone's class, without n_items
+    training: TrainingSettings  # of phase 1; phase 2 differs in its epochs alone
+    adversarial: AdversarialSettings
+    adv_epochs: int = 100
+    optimizer_state: str = "fresh"  # Adam's at the switch of phases, or "kept"
+
+    @property
+    def seed(self) -> int:
+        return self.training.seed
+
+    @property
+    def second_phase(self) -> TrainingSettings:
+        return replace(self.training, epochs=self.adv_epochs)
+
+    @property
+    def base(self) -> Configuration:
+        """The configuration of the base that a run starts from."""
+        return replace(self, method="base")
+
+    def but(self, **changes) -> Configuration:
+        """The same with other values of any settings, by name; see `configure` for the errors."""
+        return _made(self.everything() | changes)
+
+    def everything(self) -> dict:
+        """All settings by name, also those that the method does not read."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        parts = [plain.pop("model"), asdict(plain.pop("training")),
+                 asdict(plain.pop("adversarial"))]
+        return plain | {name: value for part in parts for name, value in part.items()}
+
+    def flat(self) -> dict:
+        """The settings that the method reads, plain values: equal for equal runs."""
+        method, found = METHODS.get(self.method), self.everything()
+        if method is None or not (method.level1 or method.level2):  # perturbs nothing
+            found |= {k: v for k, v in asdict(AdversarialSettings()).items() if k not in REPLACING}
+        if method is None:
+            found |= {"adv_epochs": 100, "optimizer_state": "fresh"}
+        if method is None or not method.replaces:
+            found = {name: value for name, value in found.items() if name not in REPLACING}
+        return found
+
+    @classmethod
+    def of(cls, flat: dict) -> Configuration:
+        """The configuration of a stored run; what it lacks has its default."""
+        return _made(_defaults(flat["backbone"]) | flat)
+
+    def identity(self, data_hash: str) -> str:
+        """Text that is equal for equal runs on equal data."""
+        kept = {name: v for name, v in self.flat().items() if name not in NOT_IDENTITY}
+        return json.dumps(kept | {"data": data_hash}, sort_keys=True)
+
+    def run_name(self, data_hash: str) -> str:
+        """The name of the run's folder: what it is, and a hash of its identity."""
+        digest = hashlib.sha256(self.identity(data_hash).encode()).hexdigest()[:10]
+        # a reader's own path may hold anything, and must not lead elsewhere or be too long
+        dataset = re.sub(r"[^\w .+-]", "_", Path(self.dataset).stem)[:80]
+        return f"{dataset}-{self.backbone}-{self.method}-seed{self.seed}-{digest}"
+
+
+def configure(
+    profile: str = "quick",
+    dataset: str | Path | None = None,
+    backbone: str = "sasrec",
+    method: str = "base",
+    seed: int = 0,
+    **overrides,
+) -> Configuration:
+    """The complete configuration of a run, checked.
+
+    dataset: None takes the profile's. overrides: any setting by name, and preset="batch" or
+    "literal". Raises ValueError for an unknown name, a wrong type or a value out of range, before
+    any work starts.
+    """
+    one_of("profile", profile, PROFILES)
+    one_of("backbone", backbone, BACKBONES)
+    one_of("method", method, ("base", *METHODS))
+    if dataset is not None and (not isinstance(dataset, (str, Path)) or not str(dataset)):
+        raise ValueError(f"dataset is {shown(dataset)}; allowed is a name, a path, or None")
+    preset = one_of("preset", overrides.pop("preset", None), (None, *PRESETS))
+    usual_length = {"max_len": MAX_LEN.get(str(dataset or PROFILES[profile]["dataset"]), 50)}
+    found = _defaults(backbone) | usual_length | USUAL | PROFILES[profile]
+    for name in overrides:
+        one_of("setting", name, sorted(set(found) - {"dataset"}))
+    found |= {"profile": profile, "backbone": backbone, "method": method, "seed": seed}
+    found["dataset"] = found["dataset"] if dataset is None else str(dataset)
+    named = PRESETS.get(preset, {}) | overrides
+    return _made(found | chosen(found | named) | named)
+
+
+def chosen(settings: dict) -> dict[str, float]:
+    """What was chosen on validation for the method's family; {} where nothing was.
+
+    A choice counts for the same profile, data set, backbone, epochs of the base and dimension.
+    """
+    wanted = {name: settings[name] for name in ("profile", "dataset", "backbone", "epochs", "dim")}
+    wanted["family"] = FAMILY.get(settings["method"])
+    return next((dict(row["chosen"]) for row in _choices() if wanted.items() <= row.items()), {})
+
+
+@cache
+def _choices() -> list[dict]:
+    return read_json(Path(__file__).with_name("chosen.json"))
+
+
+def _defaults(backbone: str) -> dict:
+    """The defaults of all settings by name."""
+    return (asdict(TrainingSettings()) | asdict(AdversarialSettings()) | model_defaults(backbone)
+            | {"adv_epochs": 100, "optimizer_state": "fresh"})
+
+
+def model_defaults(backbone: str) -> dict:
+    """The arguments of a backbone's class with their defaults, without n_items."""
+    parameters = inspect.signature(BACKBONES[backbone]).parameters.values()
+    return {p.name: p.default for p in parameters if p.name != "n_items"}
+
+
+def _made(settings: dict) -> Configuration:
+    """The configuration with these settings, all checked."""
+    def part(kind):
+        return kind(**{f.name: settings[f.name] for f in fields(kind)})
+
+    usual = model_defaults(settings["backbone"])
+    model = {name: settings[name] for name in usual}
+    with torch.device("meta"):  # the class checks its arguments; nothing is computed
+        BACKBONES[settings["backbone"]](1, **model)
+    # plain numbers: 10 and 10.0 must be one run
+    model = {name: type(usual[name])(value) for name, value in model.items()}
+    number("epochs", settings["epochs"], low=1, kind=int)
+    return Configuration(
+        **{name: str(settings[name]) for name in ("profile", "dataset", "backbone", "method")},
+        model=model, training=part(TrainingSettings), adversarial=part(AdversarialSettings),
+        adv_epochs=number("adv_epochs", settings["adv_epochs"], low=1, kind=int),
+        optimizer_state=one_of("optimizer_state", settings["optimizer_state"], ("fresh", "kept")),
+    )  # fmt: skip

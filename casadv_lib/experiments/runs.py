@@ -1,0 +1,256 @@
+"""A run is a configuration: it has a directory, is reused when it exists, resumes when it was cut.
+
+A run's directory holds `config.json`, `metrics.json` (written last: it marks the run complete),
+`ranks.npz` (per-user ranks), `checkpoint.pt` (weights, best weights, optimiser, curve) and
+`attacks/`. An adversarial run makes or reuses its base.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from filelock import FileLock
+
+from ..attacks import EXCLUDES, attack, checked_options, excluded
+from ..backbones import BACKBONES, Backbone
+from ..data import SequenceDataset, held_out
+from ..datasets import load_dataset
+from ..evaluation import METRICS, evaluate, rank_items, summary
+from ..support.checks import one_of
+from ..support.devices import choose_device
+from ..support.files import (
+    load_tensors,
+    make_folder,
+    read_json,
+    refused,
+    remove_partial,
+    write_arrays,
+    write_json,
+)
+from ..support.repository import root
+from ..training import Trainer
+from .configuration import Configuration
+from .provenance import provenance
+
+SPLITS = ("validation", "test")
+SURROGATES = (None, "base")  # who picks the substitutes: the attacked model, or its base
+
+
+def runs_folder() -> Path:
+    """`CASADV_RUNS`, or `runs/` in the repository."""
+    return Path(os.environ.get("CASADV_RUNS") or root() / "runs")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's configuration and data, and what of it is stored."""
+
+    config: Configuration
+    data: SequenceDataset
+
+    @property
+    def name(self) -> str:
+        return self.config.run_name(self.data.fingerprint)
+
+    @property
+    def folder(self) -> Path:
+        return runs_folder() / self.name
+
+    @property
+    def is_complete(self) -> bool:
+        return (self.folder / "metrics.json").exists()
+
+    @property
+    def base(self) -> Run:
+        """The run that this one starts from; a base's is itself."""
+        return Run(self.config.base, self.data)
+
+    @property
+    def metrics(self) -> dict:
+        return read_json(self.folder / "metrics.json")
+
+    def ranks(self, split: str = "test", which: str = "last") -> np.ndarray:
+        """Per-user ranks, (users,) float64; which: the "last" or the "best" epoch."""
+        with np.load(self.folder / "ranks.npz", allow_pickle=False) as stored:
+            return stored[f"{split} {which}"]
+
+    def model(self, which: str = "last", device: str = "auto") -> Backbone:
+        """The trained backbone of the "last" or the "best" validation epoch."""
+        content = load_tensors(self.folder / "checkpoint.pt", choose_device(device))
+        model = build_model(self.config, self.data).to(choose_device(device))
+        best = content["history"]["best_state"]
+        model.load_state_dict(best if which == "best" and best else content["model"])
+        return model
+
+
+def build_model(config: Configuration, data: SequenceDataset) -> Backbone:
+    """A fresh backbone whose weights depend on the seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return BACKBONES[config.backbone](data.n_items, **config.model)
+
+
+@contextlib.contextmanager
+def one_at_a_time(folder: Path):
+    """Hold the lock of a folder: a second process that wants the same run waits, then reuses it.
+
+    The system frees the lock of a process that ends, however it ends.
+    """
+    make_folder(folder)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise refused(folder / ".lock", error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def run(config: Configuration, data: SequenceDataset | None = None, progress: bool = True) -> Run:
+    """Make, resume or reuse the run of a configuration (from `configure`)."""
+    made = Run(config, data or load_dataset(config.dataset))
+    if made.is_complete:
+        return made
+    base = None if config.method == "base" else run(config.base, made.data, progress)
+    with one_at_a_time(made.folder):
+        if not made.is_complete:
+            remove_partial(made.folder)
+            _train(made, base, progress)
+    return made
+
+
+def _train(made: Run, base: Run | None, progress: bool) -> None:
+    config, data, folder = made.config, made.data, made.folder
+    started, device = time.perf_counter(), choose_device(config.training.device)
+    write_json(folder / "config.json", config.flat())
+    model = build_model(config, data)
+    if base is None:
+        trainer = Trainer(model, data, config.training)
+    else:
+        content = load_tensors(base.folder / "checkpoint.pt", device)
+        model.load_state_dict(content["model"])
+        trainer = Trainer(model, data, config.second_phase, config.method, config.adversarial,
+                          config.training.epochs)
+        if config.optimizer_state == "kept":
+            trainer.optimizer.load_state_dict(content["history"]["optimizer_state"])
+    history = trainer.run(folder / "checkpoint.pt", progress)
+    metrics, ranks = _measure(trainer)
+    metrics |= {
+        "curve": history.curve,
+        "losses": history.losses,
+        "seconds": {"train": sum(history.epoch_seconds),
+                    "per_epoch": float(np.median(history.epoch_seconds))},
+        "provenance": provenance(data.fingerprint, device, time.perf_counter() - started),
+    }
+    write_arrays(folder / "ranks.npz", ranks, parents=False)
+    write_json(folder / "metrics.json", metrics, parents=False)
+
+
+def _measure(trainer: Trainer) -> tuple[dict, dict[str, np.ndarray]]:
+    """Metrics and ranks of the last epoch and of the best validation epoch."""
+    metrics, ranks = {}, {}
+    last = trainer.first_epoch + trainer.done
+    best, state = trainer.history.best, trainer.history.best_state
+    for which in ("last", "best"):
+        epoch = last if which == "last" or best is None else best["epoch"]
+        if which == "best" and epoch != last:
+            trainer.model.load_state_dict(state)
+        metrics[which] = {"epoch": epoch}
+        for split in SPLITS:
+            found = evaluate(trainer.model, trainer.data, split)
+            metrics[which][split] = {m: found[m] for m in (*METRICS, "tie_rate")}
+            ranks[f"{split} {which}"] = found["ranks"]
+    return metrics, ranks
+
+
+def attack_options(**options) -> dict:
+    """All options of a stored attack but split and exclude, checked; surrogate is one of them."""
+    options = {"positions": "last", "k": 1, "pick": "gradient", "step": 0.1, "seed": 0} | options
+    surrogate = one_of("surrogate", options.pop("surrogate", None), SURROGATES)
+    options = checked_options(**options)
+    if options["pick"] in ("nearest", "random"):
+        options["step"] = 0.0  # these take no step: one stored attack for all
+    return options if surrogate is None else options | {"surrogate": surrogate}
+
+
+def attack_name(split: str = "test", **options) -> str:
+    """The name of a stored attack, whatever is left out of the ranking after it."""
+    options = attack_options(**options)
+    return "-".join([split, *(f"{options[name]}" for name in sorted(options))])
+
+
+def has_attack(folder: Path, split: str = "test", **options) -> bool:
+    """Whether an attack on the run in `folder` is stored whole: its records and the ranks."""
+    name = attack_name(split, **options)
+    files = (f"{name}-{EXCLUDES[0]}.json", f"{name}.npz")
+    return all((folder / "attacks" / file).exists() for file in files)
+
+
+def run_attack(made: Run, split: str = "test", exclude: str = "both", **options) -> dict:
+    """Attack a run's last epoch; stored with the run, by all rules of exclusion, and reused.
+
+    options: as `attacks.attack`, and surrogate: None, or "base": the run's base picks the
+    substitutes. Returns the record: the options, "clean" and "attacked" metrics, "users" (how
+    many), the median "distance" of a substitute in embedding space and its "unit" (the median
+    distance between nearest neighbours); and of the users the arrays "indices", "ranks",
+    "clean ranks" (users,) and "substitutes" (users, k).
+    """
+    checked_options(split=split, exclude=exclude)
+    stem = made.folder / "attacks" / attack_name(split, **options)
+    if not has_attack(made.folder, split, **options):
+        with one_at_a_time(made.folder):
+            if not has_attack(made.folder, split, **options):
+                remove_partial(made.folder)
+                _attack(made, split, attack_options(**options), stem)
+    record = read_json(stem.with_name(f"{stem.name}-{exclude}.json"))
+    with np.load(stem.with_name(f"{stem.name}.npz"), allow_pickle=False) as stored:
+        return record | {"indices": stored["users"], "ranks": stored[exclude],
+                         "clean ranks": stored["clean"], "substitutes": stored["substitutes"]}
+
+
+def _attack(made: Run, split: str, options: dict, stem: Path) -> None:
+    started, device = time.perf_counter(), made.config.training.device
+    model, asked = made.model(device=device), dict(options)
+    if asked.pop("surrogate", None) and made.config.method != "base":
+        asked["surrogate"] = run(made.config.base, made.data).model(device=device)
+    found = attack(model, made.data, split=split, exclude=EXCLUDES[0], **asked)
+    histories, targets = held_out(made.data, split)
+    original, targets = [histories[user] for user in found["users"]], targets[found["users"]]
+    ranks = {EXCLUDES[0]: found["ranks"]}
+    for rule in EXCLUDES[1:]:
+        left_out = excluded(original, found["histories"], rule)
+        ranks[rule], _ = rank_items(model, found["histories"], targets, left_out)
+    clean = found["clean"]["ranks"]
+    write_arrays(stem.with_name(f"{stem.name}.npz"), ranks | {
+        "users": found["users"], "clean": clean,
+        "substitutes": found["substitutes"].astype(np.int32)})
+    seconds = time.perf_counter() - started
+    shared = options | {
+        "split": split, "users": len(clean), "distance": float(np.median(found["distance"])),
+        "unit": found["unit"], "clean": summary(clean),
+        "provenance": provenance(made.data.fingerprint, choose_device(device), seconds),
+    }  # fmt: skip
+    for rule in reversed(EXCLUDES):  # the first rule's record comes last: it marks the attack whole
+        write_json(stem.with_name(f"{stem.name}-{rule}.json"),
+                   shared | {"exclude": rule, "attacked": summary(ranks[rule])})
+
+
+def stored_attacks(made: Run) -> dict[str, dict[str, dict]]:
+    """{name of an attack on the test split: {rule of exclusion: its record}} of a run.
+
+    Older code named no rule and ranked by "original"; what it left is not read.
+    """
+    found: dict[str, dict[str, dict]] = {}
+    for path in sorted((made.folder / "attacks").glob("test-*.json")):
+        stem, _, rule = path.stem.rpartition("-")
+        if rule in EXCLUDES and path.with_name(f"{stem}.npz").exists():
+            found.setdefault(stem, {})[rule] = read_json(path)
+    return found

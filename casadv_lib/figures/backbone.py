@@ -1,0 +1,102 @@
+"""Looking into a backbone: its attention, what a changed item changes, and where padding lies.
+
+Each function measures on a model and returns arrays or a figure; nothing is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from ..backbones import Backbone, SASRec
+from ..batching import PackedBatch, pack
+from ..support.checks import number
+from .style import key_below, panels, styled
+
+
+@torch.no_grad()
+def attention_maps(model: SASRec, history: Sequence[int]) -> list[np.ndarray]:
+    """What each step of one history reads from each earlier one: a (heads, n, n) array a block.
+
+    Rows sum to 1; entry [h, t, s] is 0 for s > t. Only the last max_len items are read. Raises
+    ValueError for a model that is no SASRec.
+    """
+    if not isinstance(model, SASRec):
+        raise ValueError(f"model is a {type(model).__name__}; allowed is a SASRec")
+    batch = pack([history], model.max_len, next(model.parameters()).device)
+    place = model.positions(model.max_len - 1 - batch.from_end)
+    x = model.embed(batch.inputs) * model.input_scale + place
+    found = []
+    for block in model.blocks:
+        queries = block.query(block.norm_attention(x)).chunk(block.n_heads, -1)
+        keys = block.key_value(x).chunk(2, -1)[0].chunk(block.n_heads, -1)
+        weights = block.attention_weights(torch.stack(queries), torch.stack(keys))
+        found.append(weights.cpu().numpy())
+        x = block(x, batch, lambda value: value)
+    return found
+
+
+@torch.no_grad()
+def change_map(model: Backbone, history: Sequence[int], substitute: int) -> np.ndarray:
+    """How far each user vector moves when one item is replaced: an (n, n) float array.
+
+    Entry [s, t] is ||w_t' - w_t|| after the item at step s became `substitute`. A causal model
+    has zeros for t < s. n is the number of items read, at most max_len.
+    """
+    number("substitute", substitute, low=1, high=model.n_items, kind=int)
+    history = np.asarray(history)[-model.max_len :]
+    device, n = next(model.parameters()).device, len(history)
+    versions = np.tile(history, (n + 1, 1))
+    versions[np.arange(n), np.arange(n)] = substitute  # the last row stays as it was
+    w = model(pack(list(versions), model.max_len, device)).view(n + 1, n, -1)
+    return torch.linalg.vector_norm(w[:n] - w[n], dim=-1).cpu().numpy()
+
+
+def computed_positions(batch: PackedBatch, max_len: int) -> dict[str, int]:
+    """How many positions three layouts of one batch compute.
+
+    Keys: "real items", "packed (attention only)", "padded to the longest", "padded to T".
+    """
+    users = len(batch.last)
+    longest = max(group.length for group in batch.groups)
+    return {
+        "real items": len(batch),
+        "packed (attention only)": sum(group.users * group.length for group in batch.groups),
+        "padded to the longest": users * longest,
+        "padded to T": users * max_len,
+    }
+
+
+@styled
+def padding_picture(batch: PackedBatch, max_len: int) -> Figure:
+    """A batch as three blocks: padded to T, packed in length groups, and the flat list.
+
+    Blue is a real item, orange a place that is computed for nothing; white is not computed.
+    Sequences stand in the batch's order, shortest first.
+    """
+    lengths = np.bincount(batch.sequence.cpu().numpy(), minlength=len(batch.last))
+    users = len(lengths)
+    place = np.arange(max_len)
+    limits = np.repeat([g.length for g in batch.groups], [g.users for g in batch.groups])
+    # the usual padding stands left of the items, the library's right of them
+    padded = np.where(place >= max_len - lengths[:, None], 1, 2)
+    packed = np.where(place < lengths[:, None], 1, np.where(place < limits[:, None], 2, 0))
+    flat = np.where(np.arange(users * max_len) < len(batch), 1, 0).reshape(users, max_len)
+    colors = np.array([[1, 1, 1], [0.34, 0.71, 0.91], [0.9, 0.62, 0]])
+    figure, axes = panels(1, 3, width=3.1, height=3.4)
+    titles = ("padded to T", "packed: groups, for attention", "packed: all else, one list")
+    for axis, grid, title in zip(axes[0], (padded, packed, flat), titles):
+        axis.imshow(colors[grid], aspect="auto", interpolation="nearest",
+                    extent=(0, max_len, users, 0))
+        axis.set(title=title, xlabel="place", ylabel="user, shortest history first")
+        axis.grid(False)
+    axes[0, 2].set(ylabel="the list, row after row")
+    for edge in np.cumsum([group.users for group in batch.groups])[:-1]:
+        axes[0, 1].axhline(edge, color="0.3", linewidth=0.7)
+    key_below(figure, [Patch(color=colors[1], label="a real item"),
+                       Patch(color=colors[2], label="computed for nothing")])
+    return figure

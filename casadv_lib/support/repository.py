@@ -1,0 +1,24 @@
+"""Where the repository lies, and a hash of the library's source."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def root() -> Path:
+    """The folder that holds `casadv_lib/` and `figures/`; installed without them, the caller's."""
+    checkout = PACKAGE.parent
+    return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
+
+
+@functools.cache  # the code that a process works with does not change under it
+def source_hash() -> str:
+    """SHA-256 over the names and contents of all sources of the library."""
+    digest = hashlib.sha256()
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
