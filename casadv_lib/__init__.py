@@ -19,7 +19,8 @@ from .attacks import attack
 from .backbones import BACKBONES, Backbone, CausalCNN, GRU4Rec, SASRec
 from .batching import pack
 from .cascade import cascade_effects, cascade_effects_flat, cascade_weights
-from .data import SequenceDataset, load_dataset
+from .data import SequenceDataset
+from .datasets import load_dataset
 from .evaluation import evaluate, hit_ratio, ndcg, paired_bootstrap
 from .training import fit, fit_adversarial
 

@@ -10,7 +10,7 @@ import warnings
 from .adversarial import METHODS, AdversarialSettings
 from .attacks import EXCLUDES, PICKS, POSITIONS, checked_options
 from .backbones import BACKBONES
-from .data import load_dataset
+from .datasets import load_dataset
 from .experiments import configuration as profiles
 from .experiments import grid, repeat, runs
 from .experiments.plan import PAPER_STAGES

@@ -24,8 +24,8 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from casadv_lib.data import DataError, from_interactions, load_dataset
-from casadv_lib.datasets import official
+from casadv_lib.data import DataError
+from casadv_lib.datasets import from_interactions, load_dataset, official
 from casadv_lib.datasets.kcore import k_core
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]

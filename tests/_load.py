@@ -19,7 +19,8 @@ import torch
 from benchmarks.timing import peak_bytes
 
 import casadv_lib as cas
-from casadv_lib.data import from_interactions, held_out, training_inputs
+from casadv_lib.data import held_out, training_inputs
+from casadv_lib.datasets import from_interactions
 from casadv_lib.datasets.synthetic import WorldSettings
 from casadv_lib.datasets.synthetic_scaled import make_scaled
 from casadv_lib.evaluation import rank_items

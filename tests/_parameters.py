@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from oracles import dataset, random_sequences
 
 import casadv_lib as cas
-from casadv_lib import data as data_module
+from casadv_lib import datasets as data_module
 from casadv_lib import settings as optimisation
 from casadv_lib.datasets import synthetic
 from casadv_lib.datasets.kcore import k_core

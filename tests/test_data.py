@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from casadv_lib import data as cas
-from casadv_lib.data import DataError, load_dataset
+from casadv_lib import datasets
+from casadv_lib.data import DataError
+from casadv_lib.datasets import load_dataset
 
 COUNTS = {  # users, items, interactions of the published 5-core data sets
     "ml-1m": (6_040, 3_416, 999_611),
@@ -41,18 +43,18 @@ def frame_of(rows):
 
 def test_frames_need_the_columns_ids_and_times():
     with pytest.raises(DataError, match="the column 'timestamp' is missing"):
-        cas.from_interactions(pd.DataFrame({"user": [1], "item": [1]}))
+        datasets.from_interactions(pd.DataFrame({"user": [1], "item": [1]}))
     with pytest.raises(DataError, match="row 2 has timestamp nan"):
-        cas.from_interactions(frame_of([(1, 1, 1.0), (1, 2, np.nan)]))
+        datasets.from_interactions(frame_of([(1, 1, 1.0), (1, 2, np.nan)]))
     with pytest.raises(DataError, match="row 1 has user"):
-        cas.from_interactions(frame_of([(None, 1, 1.0), ("a", 2, 2.0)]))
+        datasets.from_interactions(frame_of([(None, 1, 1.0), ("a", 2, 2.0)]))
 
 
 def test_a_frame_with_any_index_and_dates_works():
     days = pd.to_datetime(["2014-03-01", "2014-01-01", "2014-02-01"])
     frame = pd.DataFrame({"user": "u", "item": ["c", "a", "b"], "timestamp": days},
                          index=[5, 5, 1])
-    data = cas.from_interactions(frame)
+    data = datasets.from_interactions(frame)
     assert [data.item_ids[item] for item in data.sequences[0]] == ["a", "b", "c"]
 
 
@@ -68,7 +70,7 @@ def test_k_core_is_the_union_of_all_sets_of_rows_that_satisfy_it(rows, k):
     subsets = (chosen for size in range(len(rows) + 1)
                for chosen in combinations(range(len(rows)), size))
     largest = set().union(*(chosen for chosen in subsets if fits(chosen)))
-    core = cas.k_core(pd.DataFrame(rows, columns=["user", "item"]), k)
+    core = datasets.k_core(pd.DataFrame(rows, columns=["user", "item"]), k)
     assert core.index.tolist() == sorted(largest)
     assert core.to_numpy().tolist() == [list(rows[row]) for row in sorted(largest)]
 

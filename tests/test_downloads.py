@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from casadv_lib.data import DataError, from_interactions, load_dataset
-from casadv_lib.datasets import downloads, official, transfers
+from casadv_lib.data import DataError
+from casadv_lib.datasets import downloads, from_interactions, load_dataset, official, transfers
 from casadv_lib.datasets.downloads import SOURCES, DownloadError, download
 
 COUNTS = (6, 5, 30)  # of the 5-core of the interactions below

@@ -16,8 +16,7 @@ import zipfile
 import pytest
 from test_downloads import ARCHIVES, COUNTS, SOURCES, reviews, serve, server  # noqa: F401
 
-from casadv_lib.data import load_dataset
-from casadv_lib.datasets import downloads, official, transfers
+from casadv_lib.datasets import downloads, load_dataset, official, transfers
 from casadv_lib.datasets.downloads import DownloadError, download
 
 FILE = "/" + SOURCES["beauty"].file_name

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from casadv_lib.__main__ import main
-from casadv_lib.data import load_dataset
+from casadv_lib.datasets import load_dataset
 from casadv_lib.experiments import configuration as profiles
 from casadv_lib.experiments import grid
 from casadv_lib.experiments.plan import EPSILONS

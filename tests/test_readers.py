@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from casadv_lib.data import DataError, load_dataset
+from casadv_lib.data import DataError
+from casadv_lib.datasets import load_dataset
 from casadv_lib.datasets.official import read_movielens_1m
 
 histories = st.dictionaries(st.integers(-5, 10**12),

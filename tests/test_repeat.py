@@ -12,7 +12,7 @@ import torch
 
 import casadv_lib as cas
 from casadv_lib.__main__ import main
-from casadv_lib.data import load_dataset
+from casadv_lib.datasets import load_dataset
 from casadv_lib.experiments import repeat, runs
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.support.files import read_json, write_json

@@ -10,9 +10,9 @@ from _load import check_load, run_load
 from test_synthetic import TINY, chi_square, surprise
 
 from casadv_lib import SASRec
-from casadv_lib import data as data_module
+from casadv_lib import datasets as data_module
 from casadv_lib.backbones import item_table_bytes
-from casadv_lib.data import from_interactions, load_dataset
+from casadv_lib.datasets import from_interactions, load_dataset
 from casadv_lib.datasets.synthetic import WorldSettings, make_world
 from casadv_lib.datasets.synthetic_process import draw_groups, length_law
 from casadv_lib.datasets.synthetic_scaled import (

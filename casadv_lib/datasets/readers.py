@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..data import DataError
 from ..support.checks import shown
 
 COLUMNS = ("user", "item", "timestamp")
@@ -32,10 +33,6 @@ def whole_number(token: str) -> int | None:
         return None
     value = int(token)
     return value if abs(value) <= np.iinfo(np.int64).max else None
-
-
-class DataError(ValueError):
-    """Data that cannot be used; the message names the file (and line) and what is allowed."""
 
 
 def fail(path, message: str, line: int | None = None):

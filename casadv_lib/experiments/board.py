@@ -13,7 +13,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ..data import SequenceDataset, load_dataset
+from ..data import SequenceDataset
+from ..datasets import load_dataset
 from ..support.files import load_tensors, read_json
 from .configuration import configure
 from .kept import Kept, differences

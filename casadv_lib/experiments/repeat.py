@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import SequenceDataset, load_dataset
+from ..data import SequenceDataset
+from ..datasets import load_dataset
 from ..support.files import read_json
 from . import kept
 from .configuration import base_of

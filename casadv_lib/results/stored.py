@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-from ..data import SequenceDataset, load_dataset
+from ..data import SequenceDataset
+from ..datasets import load_dataset
 from ..experiments.configuration import NOT_IDENTITY, base_of
 from ..experiments.runs import Run, canonical, folder_of, is_complete, runs_folder
 from ..support.files import read_json
