@@ -14,7 +14,7 @@ _processor = _Path("/proc/cpuinfo")
 if _processor.exists() and "avx512f" in _processor.read_text():
     os.environ.setdefault("ATEN_CPU_CAPABILITY", "avx2")
 
-from .adversarial import METHODS, PRESETS, AdversarialSettings, training_loss
+from .adversarial import METHODS, training_loss
 from .attacks import attack
 from .backbones import BACKBONES, Backbone, CausalCNN, GRU4Rec, SASRec
 from .batching import pack
@@ -22,6 +22,7 @@ from .cascade import cascade_effects, cascade_effects_flat, cascade_weights
 from .data import SequenceDataset
 from .datasets import load_dataset
 from .evaluation import evaluate, hit_ratio, ndcg, paired_bootstrap
+from .settings import PRESETS, AdversarialSettings, TrainingSettings
 from .training import fit, fit_adversarial
 
 __version__ = "0.1.0"

@@ -7,7 +7,7 @@ import json
 import sys
 import warnings
 
-from .adversarial import METHODS, AdversarialSettings
+from .adversarial import METHODS
 from .attacks import EXCLUDES, PICKS, POSITIONS, checked_options
 from .backbones import BACKBONES
 from .datasets import load_dataset
@@ -18,8 +18,9 @@ from .experiments.provenance import code_version, provenance
 from .figures import write as figures
 from .results import records as results
 from .results import report
-from .settings import TrainingSettings, choose_device, settings_of, use_threads
+from .settings import AdversarialSettings, TrainingSettings, settings_of
 from .support.checks import number, one_of
+from .support.devices import choose_device, use_threads
 from .support.files import write_bytes, write_json
 from .support.repository import root
 from .training import TrainingError

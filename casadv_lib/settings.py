@@ -1,15 +1,32 @@
-"""What a training run is told: epochs, optimiser, device (Section 5.3)."""
+"""What a training run is told (Section 5.3), and how each ambiguous place of the paper is read."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
-import torch
-from threadpoolctl import threadpool_limits
+from .support.checks import MOST_SEED, flag, number, one_of
+from .support.devices import choose_device
 
-from .backbones import Backbone, Dropout
-from .batching import PackedBatch
-from .support.checks import MOST_SEED, number, one_of, shown
+# Ways to read the size of a perturbation: over the whole batch, or Eq. 7 and 9 to the letter.
+PRESETS = {
+    "batch": {"scope": "batch"},
+    # to the letter it all but collapses the encoder; what that gives is to be seen
+    "literal": {"scope": "literal", "epsilon": 10.0, "lambda1": 1.0, "lambda2": 1.0,
+                "health": "note"},
+}
+MOST_NEIGHBOURS = 1000
+REPLACING = ("replace_probability", "neighbours")  # read by methods that replace alone
+CHOICES = {
+    "scope": ("batch", "literal"),
+    "cascade_norm": ("raw", "minmax"),
+    "weight_mean": ("inverse", "cascade"),
+    "start": ("random", "zero", "bce", "masks"),
+    "dropout_masks": ("same", "independent"),
+    "level1_loss": (None, "distance", "bce"),
+    "inject": ("before", "after"),
+    "level1_positions": ("all", "last"),
+    "direction": (None, "gradient", "sign", "random"),
+}
 
 
 @dataclass(frozen=True)
@@ -49,68 +66,47 @@ class TrainingSettings:
         choose_device(self.device)
 
 
-def choose_device(name: str = "auto") -> torch.device:
-    """The device of that name; "auto" takes PyTorch's accelerator where there is one.
+@dataclass(frozen=True)
+class AdversarialSettings:
+    """Sizes, and one field for each place where the paper can be read in several ways."""
 
-    It must hold float64, in which negatives are drawn and ranks counted; Apple's does not, and
-    "auto" takes the CPU there.
-    """
-    if name == "auto":
-        found = torch.accelerator.current_accelerator(check_available=True)
-        return found if found is not None and _holds_float64(found) else torch.device("cpu")
-    try:
-        device = torch.device(name if isinstance(name, (str, torch.device)) else repr(name))
-        torch.empty(0, device=device)  # a device that is not there fails here, not in mid-work
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"device is {shown(name)}, which is not there; allowed are 'auto', 'cpu' "
-                         "and the names of this machine's devices in PyTorch") from error
-    if not _holds_float64(device):
-        raise ValueError(f"device is {shown(name)}, which has no float64; negatives are drawn and "
-                         "ranks counted in it, so allowed are 'auto', 'cpu' and devices that do")
-    return device
+    epsilon: float = 10.0  # size of every perturbation, Eq. 7 and 9
+    lambda1: float = 1.0  # weight of L_adv1, Eq. 10
+    lambda2: float = 1.0  # weight of L_adv2
+    scope: str = "batch"  # ||g|| over the "batch", or "literal": per sequence for A, per vector
+    cascade_norm: str = "raw"  # C as Eq. 11 has it, or "minmax": 1 + min-max(C)
+    weight_mean: str = "inverse"  # mean(1/C) is 1, or "cascade": mean(C) is 1
+    count_self: bool = False  # a user's own occurrences in the cross term (Algorithm 1)
+    start: str = "random"  # where g is taken: "random", "zero" (a trap), "bce", "masks"
+    start_size: float = 1e-3  # coordinates of the random start are uniform in +- this
+    dropout_masks: str = "same"  # in the clean and the moved pass, or "independent"
+    detach_clean: bool = True  # the clean w in L_adv1 carries no gradient
+    level1_loss: str | None = None  # None: the method's own; "distance" (Eq. 6) or "bce"
+    inject: str = "before"  # A is added "before" or "after" the scaling of the look-up
+    level1_positions: str = "all"  # L_adv1 over "all" positions or the "last"
+    weighted_gradient: bool = False  # 1/C already applied where g is taken
+    direction: str | None = None  # None: the method's own; "gradient", "sign" or "random"
+    replace_probability: float = 0.2  # of an input by a near item, methods that replace
+    neighbours: int = 10  # how many nearest items stand for an input
 
+    def __post_init__(self):
+        for name in ("epsilon", "lambda1", "lambda2", "start_size"):
+            object.__setattr__(self, name, number(name, getattr(self, name), low=0))
+        chance = number("replace_probability", self.replace_probability, low=0, high=1)
+        object.__setattr__(self, "replace_probability", chance)
+        near = number("neighbours", self.neighbours, low=1, high=MOST_NEIGHBOURS, kind=int)
+        object.__setattr__(self, "neighbours", near)
+        for name, allowed in CHOICES.items():
+            one_of(name, getattr(self, name), allowed)
+        for name in ("count_self", "detach_clean", "weighted_gradient"):
+            flag(name, getattr(self, name))
 
-def _holds_float64(device: torch.device) -> bool:
-    try:
-        torch.empty(0, dtype=torch.float64, device=device)
-    except (RuntimeError, TypeError):
-        return False
-    return True
-
-
-def use_threads(count: int = 1) -> None:
-    """Let this process compute with that many CPU threads, in PyTorch and in numpy's products.
-
-    The order of a sum, and so its last digits, depends on the number.
-    """
-    torch.set_num_threads(count)
-    threadpool_limits(count)
-
-
-def make_optimizer(model: Backbone, s: TrainingSettings) -> torch.optim.Optimizer:
-    """Adam with the chosen kind of decay.
-
-    Coupled decay under Adam shrinks every item that is not in the batch at the full learning
-    rate, since Adam divides the tiny decay by its own tiny size; decoupled decay does not.
-    """
-    kind = torch.optim.Adam if s.decay == "adam" else torch.optim.AdamW
-    decay = 0.0 if s.decay == "item_norm" else s.weight_decay
-    # fused: one pass over the item table instead of many; it needs a real device
-    fused = all(p.device.type != "meta" for p in model.parameters()) or None
-    return kind(
-        model.parameters(), s.learning_rate, (s.beta1, s.beta2), weight_decay=decay, fused=fused
-    )
-
-
-def compile_encoder(model: Backbone) -> None:
-    """Let torch.compile fuse what works position by position; needs a C++ compiler on a CPU.
-
-    What mixes positions (blocks of every batch's own shapes) and what holds state (dropout's
-    masks) runs as it is: compiled, each new shape would be compiled again.
-    """
-    for owner, name in ((Dropout, "__call__"), (PackedBatch, "blocks"), (PackedBatch, "recur")):
-        setattr(owner, name, torch.compiler.disable(getattr(owner, name)))
-    model.encode = torch.compile(model.encode, dynamic=True)
+    def of(self, method) -> AdversarialSettings:
+        """These settings with the method's own loss and direction filled in."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        own["level1_loss"] = self.level1_loss or method.level1
+        own["direction"] = self.direction or method.direction
+        return AdversarialSettings(**own)
 
 
 def settings_of(*kinds: type) -> dict:

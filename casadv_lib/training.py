@@ -16,18 +16,19 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from .adversarial import METHODS, PRESETS, AdversarialSettings, neighbour_inputs, training_loss
+from .adversarial import METHODS, neighbour_inputs, training_loss
 from .backbones import Backbone, Dropout
-from .batching import TokenTable
+from .batching import PackedBatch, TokenTable
 from .cascade import cascade_effects, cascade_weights
 from .data import SequenceDataset, training_inputs, training_sequences
 from .evaluation import evaluate
 from .sampling import NegativeSampler
-from .settings import TrainingSettings, choose_device, compile_encoder, make_optimizer
+from .settings import PRESETS, AdversarialSettings, TrainingSettings
 from .support.checkpoints import LastGood, origin, put, read
 from .support.checks import file_path, flag, instance, number, one_of, shown
 from .support.collapse import TrainingError as TrainingError
 from .support.collapse import act_on, look_at, vitals, watched_users
+from .support.devices import choose_device
 from .support.files import make_folder, save_tensors
 
 SECONDS_BETWEEN_CHECKPOINTS = 30
@@ -192,6 +193,32 @@ class Trainer:
     def load(self, path: Path) -> None:
         """Go on from `save`; raises ValueError for a damaged or another training's checkpoint."""
         put(read(path, self), self, path)
+
+
+def make_optimizer(model: Backbone, s: TrainingSettings) -> torch.optim.Optimizer:
+    """Adam with the chosen kind of decay.
+
+    Coupled decay under Adam shrinks every item that is not in the batch at the full learning
+    rate, since Adam divides the tiny decay by its own tiny size; decoupled decay does not.
+    """
+    kind = torch.optim.Adam if s.decay == "adam" else torch.optim.AdamW
+    decay = 0.0 if s.decay == "item_norm" else s.weight_decay
+    # fused: one pass over the item table instead of many; it needs a real device
+    fused = all(p.device.type != "meta" for p in model.parameters()) or None
+    return kind(
+        model.parameters(), s.learning_rate, (s.beta1, s.beta2), weight_decay=decay, fused=fused
+    )
+
+
+def compile_encoder(model: Backbone) -> None:
+    """Let torch.compile fuse what works position by position; needs a C++ compiler on a CPU.
+
+    What mixes positions (blocks of every batch's own shapes) and what holds state (dropout's
+    masks) runs as it is: compiled, each new shape would be compiled again.
+    """
+    for owner, name in ((Dropout, "__call__"), (PackedBatch, "blocks"), (PackedBatch, "recur")):
+        setattr(owner, name, torch.compiler.disable(getattr(owner, name)))
+    model.encode = torch.compile(model.encode, dynamic=True)
 
 
 def training_table(

@@ -6,8 +6,7 @@ from conftest import N_ITEMS, build
 from oracles import dataset, random_sequences
 
 import casadv_lib as cas
-from casadv_lib.adversarial import AdversarialSettings
-from casadv_lib.settings import TrainingSettings
+from casadv_lib.settings import AdversarialSettings, TrainingSettings
 from casadv_lib.support import collapse as health
 from casadv_lib.support.collapse import TrainingError
 from casadv_lib.support.files import load_tensors

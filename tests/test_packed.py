@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from oracles import PaddedModel, dataset, random_sequences
 
 import casadv_lib as cas
-from casadv_lib.adversarial import METHODS, AdversarialSettings, training_loss
+from casadv_lib.adversarial import METHODS, training_loss
 from casadv_lib.batching import TokenTable, length_edges
+from casadv_lib.settings import AdversarialSettings
 
 BACKBONES = list(cas.BACKBONES)
 SETTINGS = AdversarialSettings(epsilon=0.5)

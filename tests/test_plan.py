@@ -2,13 +2,13 @@
 
 import pytest
 
-from casadv_lib.adversarial import PRESETS
 from casadv_lib.experiments import plan as planning
 from casadv_lib.experiments.configuration import PROFILES, identity
 from casadv_lib.experiments.plan import CORE, EPSILONS, PAPER_STAGES, plan, stages_of
 from casadv_lib.experiments.selection import CANDIDATES
 from casadv_lib.results.readings import COMPARED
 from casadv_lib.results.records import METHOD_ORDER
+from casadv_lib.settings import PRESETS
 
 
 def configs(found, chosen=None):

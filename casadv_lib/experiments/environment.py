@@ -17,7 +17,7 @@ import pandas as pd
 import psutil  # comes with ipykernel
 import torch
 
-from ..settings import choose_device
+from ..support.devices import choose_device
 from ..support.repository import root
 from .configuration import identity
 from .runs import canonical, is_complete, runs_folder

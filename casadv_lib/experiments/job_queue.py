@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from ..settings import choose_device, use_threads
+from ..support.devices import choose_device, use_threads
 from ..support.files import write_json
 from ..support.repository import root
 from .board import Board, failure_note, log_of

@@ -25,8 +25,8 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from papermill.exceptions import PapermillExecutionError
 
 from ..backbones import BACKBONES
-from ..settings import choose_device
 from ..support.checks import one_of
+from ..support.devices import choose_device
 from ..support.files import read_json, write_bytes, write_json
 from ..support.repository import root, source_hash
 from .configuration import NOTEBOOK_PARAMETERS, PROFILES, results_folder

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..adversarial import PRESETS
 from ..results.paper import MOST_REPLACED, PAPER_BACKBONES
 from ..results.readings import COMPARED, SWITCHES
 from ..results.records import METHOD_ORDER
+from ..settings import PRESETS
 from ..support.checks import one_of
 from .configuration import FAMILY, PROFILES, configure
 from .runs import canonical

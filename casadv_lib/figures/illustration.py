@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..adversarial import METHODS, AdversarialSettings, moved_rows, sequence_perturbation
+from ..adversarial import METHODS, moved_rows, sequence_perturbation
 from ..backbones import Backbone, Dropout
 from ..batching import pack
 from ..cascade import cascade_effects, cascade_weights
 from ..data import SequenceDataset, training_sequences
+from ..settings import AdversarialSettings
 
 
 def shown_user(data: SequenceDataset, max_len: int = 50) -> int:

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..adversarial import METHODS, AdversarialSettings, training_loss
+from ..adversarial import METHODS, training_loss
 from ..backbones import Dropout
 from ..experiments.configuration import part
 from ..experiments.runs import Run
-from ..settings import TrainingSettings
+from ..settings import AdversarialSettings, TrainingSettings
 from ..support.checks import number, one_of
 from ..training import Trainer
 

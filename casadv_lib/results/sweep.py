@@ -13,11 +13,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..adversarial import METHODS, AdversarialSettings, sequence_perturbation
+from ..adversarial import METHODS, sequence_perturbation
 from ..backbones import Backbone, Dropout
 from ..data import SequenceDataset
 from ..evaluation import paired_bootstrap
 from ..experiments.plan import AN_ANSWER
+from ..settings import AdversarialSettings
 from ..support.checks import number
 from ..widgets.probing import one_batch
 from .comparison import compared, verdict

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..adversarial import AdversarialSettings, Method
+from ..adversarial import Method
 from ..backbones import Backbone
 from ..batching import PackedBatch, TokenTable
-from ..settings import TrainingSettings
+from ..settings import AdversarialSettings, TrainingSettings
 
 WATCHED_USERS = 16
 # Trained encoders spread their users by 0.2 to 0.95 of the vectors' length; the worst setting

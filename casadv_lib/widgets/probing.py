@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..adversarial import AdversarialSettings, bce, distance
+from ..adversarial import bce, distance
 from ..backbones import Backbone, Dropout, no_dropout
 from ..batching import PackedBatch
 from ..data import SequenceDataset, held_out
 from ..evaluation import user_vectors
+from ..settings import AdversarialSettings
 from ..support.checks import flag
 from ..training import training_table
 

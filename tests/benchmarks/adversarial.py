@@ -8,9 +8,9 @@ import casadv_lib as cas
 from benchmarks.rows import dearer
 from benchmarks.timing import take_turns, timed
 from benchmarks.worlds import sample
-from casadv_lib.adversarial import METHODS, AdversarialSettings
+from casadv_lib.adversarial import METHODS
 from casadv_lib.experiments.configuration import CHOSEN, MAX_LEN
-from casadv_lib.settings import TrainingSettings
+from casadv_lib.settings import AdversarialSettings, TrainingSettings
 from casadv_lib.training import Trainer
 
 AT_MOST = 2.0  # adv_cas over the base; the paper has 3.92, the count of passes 8/3

@@ -9,10 +9,9 @@ import casadv_lib as cas
 from benchmarks.rows import measured
 from benchmarks.timing import take_turns, timed
 from benchmarks.worlds import dataset_of
-from casadv_lib.adversarial import AdversarialSettings
 from casadv_lib.experiments.configuration import CHOSEN
 from casadv_lib.figures.growth import exponent
-from casadv_lib.settings import TrainingSettings
+from casadv_lib.settings import AdversarialSettings, TrainingSettings
 from casadv_lib.training import Trainer
 
 USERS, ITEMS = (500, 2000, 8000), (1000, 4000, 16000)

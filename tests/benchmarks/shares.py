@@ -17,9 +17,8 @@ import casadv_lib as cas
 from benchmarks.padded_training import ENCODERS, PaddedTrainer
 from benchmarks.rows import measured
 from benchmarks.worlds import sample
-from casadv_lib.adversarial import AdversarialSettings
 from casadv_lib.experiments.configuration import CHOSEN, MAX_LEN
-from casadv_lib.settings import TrainingSettings
+from casadv_lib.settings import AdversarialSettings, TrainingSettings
 from casadv_lib.training import Trainer
 
 KINDS = {
