@@ -1,0 +1,252 @@
+"""Stored results as tidy tables: one row an observation, columns named as a reader would name them.
+
+    runs       a run, at its last or its best-validation epoch, on validation or test
+    curves     an evaluation during training
+    attacks    an attack on a run, ranked by one rule of exclusion
+    intervals  a difference with its 95% interval: of two runs, by an attack, or over data sets
+    trials     what was tried on validation to choose settings
+    datasets   a row of Table 2, with the best possible score where it is known
+
+In a folder of results each is a CSV of that name; `runs.json` holds the configurations, where the
+numbers come from, and Figure 1's arrays; `ranks/` holds the users' ranks (see `ranks`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from ..experiments.configuration import PROFILES
+from ..support.files import DamagedFile, read_json, write_bytes, write_json
+from ..support.repository import root
+
+METRICS = {"ndcg@10": "NDCG@10", "hr@10": "HR@10"}
+BACKBONE_NAMES = {"sasrec": "SASRec", "gru4rec": "GRU4Rec", "causalcnn": "causal CNN"}
+DATASET_NAMES = {
+    "synthetic": "synthetic world",
+    "ml-latest-small": "MovieLens latest-small",
+    "ml-1m": "MovieLens-1M",
+    "beauty": "Amazon Beauty",
+    "video": "Amazon Video Games",
+    "clothing": "Amazon Clothing",
+}
+# the order of the tables; controls stand beside what they control
+METHOD_ORDER = ("base", "base+100", "adv_random", "adv_linear", "adv_seq", "adv_global",
+                "adv_cas_1", "adv_cas_2", "adv_cas", "neighbour", "adv_neighbour")
+COLUMNS = {
+    "runs": ["run", "dataset", "backbone", "loss", "method", "seed", "epsilon", "lambda1",
+             "replace_probability", "preset", "roles", "which", "epoch", "split", "ndcg@10",
+             "hr@10", "tie_rate", "seconds_per_epoch", "train_seconds", "epochs", "adv_epochs",
+             "data_hash", "hardware"],
+    "curves": ["run", "phase", "epoch", "split", "ndcg@10", "hr@10", "loss"],
+    "attacks": ["run", "dataset", "backbone", "loss", "method", "seed", "roles", "attack", "split",
+                "positions", "k", "pick", "step", "surrogate", "exclude", "users",
+                "ndcg@10_clean", "ndcg@10", "hr@10_clean", "hr@10", "distance", "unit", "seconds"],
+    "intervals": ["kind", "run", "which", "versus", "versus_which", "attack", "exclude", "metric",
+                  "quantity", "value", "low", "high", "dataset", "backbone"],
+    "trials": ["dataset", "backbone", "family", "data_hash", "base_epochs", "dim", "trial_epochs",
+               "epsilon", "lambda1", "replace_probability", "ndcg@10", "hr@10", "base_ndcg@10",
+               "base_hr@10", "chosen"],
+    "datasets": ["dataset", "users", "items", "interactions", "density_percent", "mean_length",
+                 "data_hash", "optimum_ndcg@10", "optimum_hr@10"],
+}
+TEXT = {"run", "dataset", "backbone", "loss", "method", "preset", "roles", "which", "split",
+        "data_hash", "hardware", "attack", "positions", "pick", "surrogate", "exclude", "kind",
+        "versus", "versus_which", "metric", "quantity", "family"}
+
+
+class MissingRecords(ValueError):
+    """The results hold too little for a figure or table; the message names what is missing."""
+
+
+def _empty(name: str) -> pd.DataFrame:
+    return pd.DataFrame({column: pd.Series(dtype=object if column in TEXT else float)
+                         for column in COLUMNS[name]})
+
+
+def _frame(name: str):
+    return field(default_factory=lambda: _empty(name), repr=False)
+
+
+@dataclass(frozen=True)
+class Results:
+    """The tables of a profile or of some runs; see the head of this module."""
+
+    profile: str = "quick"
+    runs: pd.DataFrame = _frame("runs")
+    curves: pd.DataFrame = _frame("curves")
+    attacks: pd.DataFrame = _frame("attacks")
+    intervals: pd.DataFrame = _frame("intervals")
+    trials: pd.DataFrame = _frame("trials")
+    datasets: pd.DataFrame = _frame("datasets")
+    configs: dict = field(default_factory=dict, repr=False)  # {run: its flat configuration}
+    provenance: dict = field(default_factory=dict, repr=False)  # {run: where its numbers are from}
+    figure1: dict | None = field(default=None, repr=False)  # arguments of figure 1
+
+    def but(self, **frames) -> Results:
+        """The same with other tables."""
+        return dataclasses.replace(self, **frames)
+
+
+def folder_of(profile: str, made: bool = True) -> Path:
+    """Where a profile's results lie: figures/made/<profile>/, which git ignores, or (made=False)
+    figures/<profile>/, the committed ones. The paper profile goes on from its committed results."""
+    kept = profile == "paper" or not made
+    return root() / "figures" / ("" if kept else "made") / profile
+
+
+def read_results(profile_or_folder: str | Path) -> Results:
+    """The results of a profile, as this machine has made them, else the committed ones; or those
+    in a folder. MissingRecords where there are none, DamagedFile where they cannot be read."""
+    given = Path(profile_or_folder)
+    folders = [given]
+    if str(profile_or_folder) in PROFILES:
+        folders = [folder_of(str(given)), folder_of(str(given), made=False)]
+    folder = next((one for one in folders if (one / "runs.json").is_file()), None)
+    if folder is None:
+        profile = given.name if str(given) in PROFILES else "quick"
+        raise MissingRecords(
+            f"profile_or_folder is {str(profile_or_folder)!r}, and there is no file "
+            f"{folders[-1] / 'runs.json'}; `make figures` or `python -m casadv_lib grid --profile "
+            f"{profile}` writes it")
+    beside = read_json(folder / "runs.json")
+    try:
+        frames = {name: _read_csv(folder / f"{name}.csv") for name in COLUMNS}
+        return Results(beside["profile"], **frames, configs=beside["configs"],
+                       provenance=beside["provenance"], figure1=beside["figure1"])
+    except (KeyError, TypeError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError,
+            ValueError) as error:
+        raise DamagedFile(f"{folder} holds no whole results ({error}); bring its files back, or "
+                          "make them again") from error
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    kinds = {column: str for column in COLUMNS[path.stem] if column in TEXT}
+    table = pd.read_csv(path, dtype=kinds, keep_default_na=False,
+                        na_values={c: [""] for c in COLUMNS[path.stem] if c not in TEXT})
+    if list(table) != COLUMNS[path.stem]:
+        raise ValueError(f"{path.name} has the columns {list(table)}; wanted {COLUMNS[path.stem]}")
+    return table
+
+
+def write_results(results: Results, folder: Path) -> Path:
+    """Write the tables into a folder; `runs.json`, whose path is returned, comes last."""
+    for name in COLUMNS:
+        text = getattr(results, name)[COLUMNS[name]].to_csv(index=False, lineterminator="\n")
+        write_bytes(folder / f"{name}.csv", text.encode())
+    return write_json(folder / "runs.json", {
+        "profile": results.profile, "configs": results.configs,
+        "provenance": results.provenance, "figure1": results.figure1})
+
+
+def known_first(values: Iterable, order: Iterable) -> list:
+    """`values` without repeats, those in `order` first and in that order."""
+    values, order = list(dict.fromkeys(values)), list(order)
+    return [v for v in order if v in values] + [v for v in values if v not in order]
+
+
+def select(table: pd.DataFrame, **values) -> pd.DataFrame:
+    """The rows whose columns have these values."""
+    rows = pd.Series(True, index=table.index)
+    for column, value in values.items():
+        rows &= table[column] == value
+    return table[rows]
+
+
+def datasets(results: Results) -> list[str]:
+    """The data sets that have runs, in the order of the table."""
+    return list(results.runs["dataset"].unique())
+
+
+def choose_dataset(results: Results, dataset: str | None) -> str:
+    """`dataset` if it has runs; the first of the table for None."""
+    there = datasets(results)
+    if not there:
+        raise MissingRecords("results hold no runs at all")
+    if dataset is not None and dataset not in there:
+        raise MissingRecords(f"dataset is {dataset!r}; there are runs on {', '.join(there)}")
+    return there[0] if dataset is None else dataset
+
+
+def backbones(results: Results, dataset: str) -> list[str]:
+    """The backbones with runs on a data set, SASRec first as in the paper's tables."""
+    return known_first(select(results.runs, dataset=dataset)["backbone"], BACKBONE_NAMES)
+
+
+def with_role(results: Results, role: str, **values) -> pd.DataFrame:
+    """The rows of `runs` made for a purpose ("main", "sweep", "seed", "values", "switch",
+    "trade-off"), with these values, at the last epoch on test."""
+    rows = select(results.runs, which="last", split="test", **values)
+    return rows[rows["roles"].str.split().map(lambda roles: role in roles).astype(bool)]
+
+
+def main_runs(results: Results, dataset: str, backbone: str) -> dict[str, str]:
+    """{method: its run} of the comparison that the tables show, in the order of METHOD_ORDER."""
+    rows = with_role(results, "main", dataset=dataset, backbone=backbone)
+    named = dict(zip(rows["method"], rows["run"], strict=True))
+    return {method: named[method] for method in known_first(named, METHOD_ORDER)}
+
+
+def main_run(results: Results, dataset: str, backbone: str, method: str) -> str:
+    """The run of one method in that comparison; MissingRecords where there is none."""
+    there = main_runs(results, dataset, backbone)
+    if method not in there:
+        raise MissingRecords(f"no run of method {method!r}, backbone {backbone!r}, dataset "
+                             f"{dataset!r}")
+    return there[method]
+
+
+def score(results: Results, run: str, metric: str = "ndcg@10", which: str = "last",
+          split: str = "test") -> float:
+    """A metric of a run at its "last" or "best" epoch."""
+    [value] = select(results.runs, run=run, which=which, split=split)[metric]
+    return float(value)
+
+
+def sweep(results: Results, dataset: str, backbone: str, method: str = "adv_cas") -> pd.DataFrame:
+    """The runs of a sweep over epsilon, rising, with the main run where it is one of them.
+
+    Columns of `runs`; at the last epoch on test. MissingRecords for fewer than two.
+    """
+    rows = with_role(results, "sweep", dataset=dataset, backbone=backbone, method=method)
+    if len(rows) < 2:
+        raise MissingRecords(f"no sweep over epsilon of method {method!r}, backbone {backbone!r}, "
+                             f"dataset {dataset!r}: {len(rows)} value(s), 2 or more are needed")
+    return rows.sort_values("epsilon")
+
+
+def attacks_on(results: Results, run: str, positions: str = "last", pick: str = "gradient",
+               step: float = 0.1, exclude: str = "both", surrogate: str = "") -> pd.DataFrame:
+    """The attacks on a run that differ in k alone, rising; step counts for gradients alone."""
+    step = 0.0 if pick in ("nearest", "random") else step
+    return select(results.attacks, run=run, positions=positions, pick=pick, step=step,
+                  exclude=exclude, surrogate=surrogate).sort_values("k")
+
+
+def attack_on(results: Results, run: str, k: int = 1, **options) -> pd.Series:
+    """One attack on a run; MissingRecords where it is not stored."""
+    rows = attacks_on(results, run, **options)
+    rows = rows[rows["k"] == k]
+    if rows.empty:
+        raise MissingRecords(f"no attack with k {k} and {options or 'defaults'} on the run {run}")
+    return rows.iloc[0]
+
+
+def rule_of(results: Results, run: str) -> str:
+    """By which rule a run's attacks are ranked: "both" where they are stored by it, "original"
+    where only those are left that let the substitutes compete (see `attacks.excluded`)."""
+    rules = set(select(results.attacks, run=run)["exclude"])
+    return "original" if "original" in rules and "both" not in rules else "both"
+
+
+def interval(results: Results, kind: str, quantity: str, metric: str = "ndcg@10", **values
+             ) -> dict[str, float]:
+    """{"value", "low", "high"} of one row of `intervals`; MissingRecords where it is not stored."""
+    rows = select(results.intervals, kind=kind, quantity=quantity, metric=metric, **values)
+    if len(rows) != 1:
+        raise MissingRecords(f"no {quantity} ({kind}, {metric}) of {values}")
+    return {name: float(rows.iloc[0][name]) for name in ("value", "low", "high")}
