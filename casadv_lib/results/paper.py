@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from .records import METRICS
+from .frames import METRICS
 
 # Section 5: the data sets, the three sparse ones first, the backbones, and the baselines
 # besides the base.
