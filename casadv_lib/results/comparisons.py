@@ -16,7 +16,7 @@ from ..evaluation import METRICS, gains, resampled_gains
 from ..experiments.runs import attack_name
 from .frames import COLUMNS, METHOD_ORDER, known_first, main_runs, select
 from .paper import PAPER_BASELINES, PAPER_SPARSE
-from .ranks import EPOCHS, UserRanks
+from .ranks import EPOCHS, UserRanks, decode
 
 COMPARED_ROLES = ("main", "seed", "sweep", "values", "switch")
 LAST_ITEM = attack_name(positions="last", k=1)
@@ -44,12 +44,19 @@ class Resampled:
     def __init__(self, ranks: dict[str, UserRanks], data_hash: str):
         seed = int(data_hash[:8], 16)  # other data, other draws
         by_users: dict[bytes, list[tuple[tuple, np.ndarray]]] = {}
+        # who can be attacked at every K, so that Figure 6 is about one group of users
+        self.able = np.logical_and.reduce([
+            one.users(column) for one in ranks.values() for column in filter(is_last, one.codes)])
         for run, one in ranks.items():
             for column in filter(is_compared, one.codes):
                 # columns about the same users are resampled together
                 by_users.setdefault(one.users(column).tobytes(), []).extend(
                     ((run, column, metric), gains(one.ranks(column), metric))
                     for metric in METRICS)
+                if is_last(column):
+                    ranks_of_able = decode(one.codes[column][self.able])
+                    by_users.setdefault(self.able.tobytes(), []).append(
+                        ((run, f"{column} of able", "hr@10"), gains(ranks_of_able, "hr@10")))
         self.means: dict[tuple[str, str, str], np.ndarray] = {}
         for columns in by_users.values():
             table = np.stack([gain for _, gain in columns], axis=1)  # (users, columns)
@@ -66,6 +73,10 @@ class Resampled:
         """The score of the attacked users before the attack."""
         return self.means[run, f"{attack} clean", metric]
 
+    def of_able(self, run: str, column: str) -> np.ndarray:
+        """HR@10 of the users who can be attacked at every K, clean or attacked."""
+        return self.means[run, f"{column} of able", "hr@10"]
+
     def change(self, run: str, attack: str, rule: str, metric: str) -> np.ndarray:
         """The change by an attack, in percent of the same users' clean score."""
         return percent(self.attacked(run, attack, rule, metric), self.clean(run, attack, metric))
@@ -77,6 +88,11 @@ def is_compared(column: str) -> bool:
     if column in EPOCHS or column.endswith((" clean", "-both attacked")):
         return True
     return column.endswith(("-0.1-attacked attacked", "-0.1-original attacked"))
+
+
+def is_last(column: str) -> bool:
+    """Whether a column of ranks is of an attack on the last items."""
+    return "-last-" in column
 
 
 def intervals(runs: pd.DataFrame, ranks: dict[str, UserRanks]) -> pd.DataFrame:
@@ -133,7 +149,8 @@ def _attack_rows(compared: dict[str, str], ranks: dict[str, UserRanks], resample
                  ) -> Iterator[dict]:
     """Every attack's "change" in percent; and against the same attack on adv_cas: "spared", how
     many points less adv_cas loses; "above", its attacked score minus the other's, attacked;
-    "above_clean", minus the other's clean score on the same users."""
+    "above_clean", minus the other's clean score on the same users. Of the last K items also
+    "able" and "able_clean": HR@10, attacked and clean, of those who can be attacked at every K."""
     guided = next((run for run, method in compared.items() if method == "adv_cas"), None)
     columns = [(run, column) for run in compared for column in ranks[run].codes
                if column.endswith(" attacked") and is_compared(column)]
@@ -143,6 +160,10 @@ def _attack_rows(compared: dict[str, str], ranks: dict[str, UserRanks], resample
         names = {"kind": "attack", "run": run, "which": "last", "attack": attack, "exclude": rule,
                  "metric": metric}
         yield names | {"quantity": "change"} | interval(change)
+        if is_last(column) and metric == "hr@10":
+            yield names | {"quantity": "able"} | interval(resampled.of_able(run, column))
+            yield names | {"quantity": "able_clean"} | interval(
+                resampled.of_able(run, f"{attack} clean"))
         if guided in (None, run) or (guided, column, metric) not in resampled.means:
             continue
         own = resampled.attacked(guided, attack, rule, metric)
