@@ -6,11 +6,11 @@ import numpy as np
 import torch
 
 import casadv_lib as cas
+from benchmarks.curves import exponent
 from benchmarks.rows import measured
 from benchmarks.timing import take_turns, timed
 from benchmarks.worlds import dataset_of
 from casadv_lib.experiments.configuration import CHOSEN
-from casadv_lib.figures.growth import exponent
 from casadv_lib.settings import AdversarialSettings, TrainingSettings
 from casadv_lib.training import Trainer
 

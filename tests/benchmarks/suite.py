@@ -1,9 +1,21 @@
-"""The list of benchmarks, and what is stored of each: one JSON file with its provenance.
+"""The benchmarks behind `make bench`: what the library costs, beside what people use today.
 
     python -m benchmarks [--only NAME] [--device cuda] [--list] [--table]
 
-Each benchmark runs in a process of its own, on one thread. NAME is a name of the list or the
-beginning of some ("padded" runs all three data sets of it).
+Each benchmark runs in a process of its own, on one thread, and its numbers are stored in one JSON
+file with their provenance. NAME is a name of the list or the beginning of some ("padded" runs all
+three data sets of it).
+
+A benchmark is a module here with a function `main(**sizes)` that returns a dict:
+
+    title   what is measured, one line
+    rows    made by `rows.faster`, `rows.dearer` and `rows.measured`
+    notes   sentences on what is compared, and how
+    data    optional: the fingerprint of the data set
+    others  optional: versions of other implementations
+    curves  optional: what the growth figure draws
+
+Nothing here is timed by `make test`, which only runs every benchmark once on a tiny world.
 """
 
 from __future__ import annotations
@@ -18,14 +30,12 @@ from pathlib import Path
 import psutil
 import torch
 
+from benchmarks import curves, tables
 from benchmarks.others import MissingEnvironment
 from benchmarks.own_process import environment
 from casadv_lib.experiments.provenance import provenance
-from casadv_lib.figures import growth
-from casadv_lib.results import bench_tables
 from casadv_lib.support.files import write_bytes, write_json
 
-ROOT = Path(__file__).resolve().parents[2]
 # fewer users where histories are long, so that no benchmark takes more than some minutes
 BATCHES = {"beauty": 24, "video": 24, "ml-1m": 8}
 
@@ -50,7 +60,7 @@ NEEDS_NO_DEVICE = ("cascade", "slider_latency")
 
 
 def chosen(only: str | None) -> list[str]:
-    """The names that are `only` or begin with it; those whose module is there for None."""
+    """The names that are `only` or begin with it; all of them for None."""
     found = [name for name in BENCHMARKS if only is None or name == only]
     found = found or [name for name in BENCHMARKS if name.startswith(only)]
     if not found:
@@ -83,13 +93,13 @@ def main(arguments: list[str] | None = None) -> int:
     if options.list:
         print("\n".join(names))
         return 0
-    folder = Path(options.folder or bench_tables.folder_of(options.device))
+    folder = Path(options.folder or tables.folder_of(options.device))
     if options.table:
-        write_summary(folder, options.readme)
+        write_summary(folder)
         return 0
     if options.here:
         try:
-            print(bench_tables.markdown([run_one(names[0], options.device, folder)]))
+            print(tables.markdown([run_one(names[0], options.device, folder)]))
         except MissingEnvironment as error:
             print(f"not run: {error}")
             return 1
@@ -101,21 +111,18 @@ def main(arguments: list[str] | None = None) -> int:
         child = subprocess.run([sys.executable, "-m", "benchmarks", *again], env=environment())
         if child.returncode:
             failed.append(name)
-    write_summary(folder, readme=options.readme)
+    write_summary(folder)
     if failed:
         print(f"did not run: {', '.join(failed)}; their stored numbers are unchanged")
     return 1 if failed else 0
 
 
-def write_summary(folder: Path, readme: Path | None) -> None:
-    """The Markdown table of all stored benchmarks, the growth figure, the README's block."""
-    stored = bench_tables.load(folder)
-    write_bytes(folder / "table.md", bench_tables.markdown(stored).encode())
-    if any("curves" in found for found in stored):
-        growth.write(stored, folder)
-    if readme is not None and folder.resolve() == bench_tables.FOLDER.resolve():
-        text = readme.read_text(encoding="utf-8")
-        write_bytes(readme, bench_tables.with_benchmarks(text, stored).encode())
+def write_summary(folder: Path) -> None:
+    """The Markdown table of all stored benchmarks, and the growth figure."""
+    stored = tables.load(folder)
+    write_bytes(folder / "table.md", tables.markdown(stored).encode())
+    if any("curves" in record for record in stored):
+        curves.write(stored, folder)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -128,6 +135,4 @@ def _parser() -> argparse.ArgumentParser:
                         help="measure nothing, write tables and figure from what is stored")
     parser.add_argument("--here", action="store_true",
                         help="run the first of the names in this process")
-    parser.add_argument("--readme", type=Path, default=ROOT / "README.md",
-                        help="the file whose block is written again")
     return parser
