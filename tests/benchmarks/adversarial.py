@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-
 import casadv_lib as cas
 from benchmarks.rows import dearer
 from benchmarks.timing import take_turns, timed
-from benchmarks.worlds import sample
+from benchmarks.worlds import model_of, sample
 from casadv_lib.adversarial import METHODS
-from casadv_lib.experiments.configuration import CHOSEN, MAX_LEN
+from casadv_lib.experiments.configuration import USUAL
 from casadv_lib.settings import AdversarialSettings, TrainingSettings
 from casadv_lib.training import Trainer
 
@@ -27,10 +25,9 @@ def main(dataset: str = "beauty", batches: int = 24, repeats: int = 7, dim: int 
     for name in backbones:
         clocks = {}
         for method in ("base", *methods):
-            torch.manual_seed(0)
-            model = cas.BACKBONES[name](data.n_items, max_len=MAX_LEN.get(dataset, 50), dim=dim)
+            model = model_of(name, dataset, data.n_items, dim)
             phase = None if method == "base" else method
-            trainer = Trainer(model, part, settings, phase, AdversarialSettings(**CHOSEN))
+            trainer = Trainer(model, part, settings, phase, AdversarialSettings(**USUAL))
             clocks[method] = timed(trainer.train_epoch)
         seconds = take_turns(clocks, repeats)
         scaled = {method: [scale * x for x in values] for method, values in seconds.items()}

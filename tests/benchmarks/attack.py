@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import torch
-
 import casadv_lib as cas
 from benchmarks.rows import dearer
 from benchmarks.timing import take_turns, timed
-from casadv_lib.experiments.configuration import MAX_LEN
+from benchmarks.worlds import model_of
 
 
 def main(dataset: str = "beauty", ks=(1, 2, 3, 5), repeats: int = 2, dim: int = 100,
          device: str = "cpu") -> dict:
     """The last K items, by gradient; the attack ranks clean and attacked users itself."""
     data = cas.load_dataset(dataset)
-    torch.manual_seed(0)
-    model = cas.SASRec(data.n_items, max_len=MAX_LEN.get(dataset, 50), dim=dim).to(device)
+    model = model_of("sasrec", dataset, data.n_items, dim).to(device)
     clocks = {k: timed(lambda k=k: cas.attack(model, data, "last", k)) for k in ks}
     clocks["evaluate"] = timed(lambda: cas.evaluate(model, data))
     seconds = take_turns(clocks, repeats)

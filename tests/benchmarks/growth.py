@@ -10,7 +10,7 @@ from benchmarks.curves import exponent
 from benchmarks.rows import measured
 from benchmarks.timing import take_turns, timed
 from benchmarks.worlds import dataset_of
-from casadv_lib.experiments.configuration import CHOSEN
+from casadv_lib.experiments.configuration import USUAL
 from casadv_lib.settings import AdversarialSettings, TrainingSettings
 from casadv_lib.training import Trainer
 
@@ -27,7 +27,7 @@ def actions(data, max_len: int, dim: int, device: str) -> dict:
         torch.manual_seed(0)
         models[name] = getattr(cas, name)(data.n_items, max_len=max_len, dim=dim).to(device)
     base = {name: Trainer(model, data, settings) for name, model in models.items()}
-    cascade = Trainer(models["SASRec"], data, settings, "adv_cas", AdversarialSettings(**CHOSEN))
+    cascade = Trainer(models["SASRec"], data, settings, "adv_cas", AdversarialSettings(**USUAL))
     return {
         "SASRec, phase 1": base["SASRec"].train_epoch,
         "GRU4Rec, phase 1": base["GRU4Rec"].train_epoch,

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import copy
 
-import torch
-
 import casadv_lib as cas
 from benchmarks.padded_training import ENCODERS, PaddedTrainer
 from benchmarks.rows import faster
 from benchmarks.timing import take_turns, timed
-from benchmarks.worlds import sample
-from casadv_lib.experiments.configuration import MAX_LEN
+from benchmarks.worlds import model_of, sample
 from casadv_lib.settings import TrainingSettings
 from casadv_lib.training import Trainer
 
@@ -29,8 +26,7 @@ def main(dataset: str = "beauty", batches: int | None = 24, repeats: int = 5, di
     scale = data.n_users / part.n_users
     rows = []
     for name in ENCODERS:
-        torch.manual_seed(0)
-        model = cas.BACKBONES[name](data.n_items, max_len=MAX_LEN.get(dataset, 50), dim=dim)
+        model = model_of(name, dataset, data.n_items, dim)
         theirs = PaddedTrainer(copy.deepcopy(model), part, settings, name)
         ours = Trainer(model, part, settings)
         seconds = take_turns({"here": timed(ours.train_epoch), "padded": timed(theirs.train_epoch)},

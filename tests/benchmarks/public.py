@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import tempfile
 
-import torch
-
 import casadv_lib as cas
 from benchmarks.others import Worker, request_of, written
 from benchmarks.rows import faster
 from benchmarks.timing import take_turns, timed
-from benchmarks.worlds import sample
-from casadv_lib.experiments.configuration import MAX_LEN
+from benchmarks.worlds import model_of, sample
 from casadv_lib.settings import TrainingSettings
 from casadv_lib.training import Trainer
 
@@ -28,8 +25,7 @@ def compare(name: str, dataset: str, variants: dict, batches: int, repeats: int,
     scale = data.n_users / part.n_users
     clocks = {}
     for backbone in dict.fromkeys(v["ours"] for v in variants.values()):
-        torch.manual_seed(0)
-        model = cas.BACKBONES[backbone](data.n_items, max_len=MAX_LEN.get(dataset, 50), dim=dim)
+        model = model_of(backbone, dataset, data.n_items, dim)
         clocks[backbone] = timed(Trainer(model, part, settings).train_epoch)
     with tempfile.TemporaryDirectory() as folder:
         request = request_of(data, written(data, folder), dataset, dim, device, variants)

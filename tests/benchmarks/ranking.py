@@ -9,9 +9,9 @@ import torch
 import casadv_lib as cas
 from benchmarks.rows import dearer, measured
 from benchmarks.timing import take_turns, timed
+from benchmarks.worlds import model_of
 from casadv_lib import evaluation
 from casadv_lib.data import held_out
-from casadv_lib.experiments.configuration import MAX_LEN
 
 AT_MOST = 2.0
 CHUNK = 128  # users a product, as the library's ranking has it
@@ -20,8 +20,7 @@ CHUNK = 128  # users a product, as the library's ranking has it
 def main(dataset: str = "beauty", repeats: int = 5, dim: int = 100, device: str = "cpu") -> dict:
     """Encoding the users is measured apart and not part of the ratio."""
     data = cas.load_dataset(dataset)
-    torch.manual_seed(0)
-    model = cas.SASRec(data.n_items, max_len=MAX_LEN.get(dataset, 50), dim=dim).to(device)
+    model = model_of("sasrec", dataset, data.n_items, dim).to(device)
     histories, targets = held_out(data, "test")
     w = evaluation.user_vectors(model, histories)
     table = model.items.weight.detach()[1:]

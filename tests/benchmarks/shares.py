@@ -16,8 +16,8 @@ from torch.profiler import ProfilerActivity, profile
 import casadv_lib as cas
 from benchmarks.padded_training import ENCODERS, PaddedTrainer
 from benchmarks.rows import measured
-from benchmarks.worlds import sample
-from casadv_lib.experiments.configuration import CHOSEN, MAX_LEN
+from benchmarks.worlds import model_of, sample
+from casadv_lib.experiments.configuration import USUAL
 from casadv_lib.settings import AdversarialSettings, TrainingSettings
 from casadv_lib.training import Trainer
 
@@ -64,12 +64,11 @@ def main(dataset: str = "beauty", batches: int = 12, dim: int = 100, device: str
     part = sample(data, batches * settings.batch_size)
     rows = []
     for name in ENCODERS:
-        torch.manual_seed(0)
-        model = cas.BACKBONES[name](data.n_items, max_len=MAX_LEN.get(dataset, 50), dim=dim)
+        model = model_of(name, dataset, data.n_items, dim)
         trainers = {
             "padded, phase 1": PaddedTrainer(copy.deepcopy(model), part, settings, name),
             "phase 1": Trainer(copy.deepcopy(model), part, settings),
-            "adv_cas": Trainer(model, part, settings, "adv_cas", AdversarialSettings(**CHOSEN)),
+            "adv_cas": Trainer(model, part, settings, "adv_cas", AdversarialSettings(**USUAL)),
         }
         for what, trainer in trainers.items():
             rows += [measured(f"{cas.BACKBONES[name].__name__}, {what}: {kind}", [share], "%")

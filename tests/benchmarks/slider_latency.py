@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-import _lab
+import lab
 import nbformat
 from playwright.sync_api import sync_playwright
 
@@ -79,7 +79,7 @@ def notebook(name: str, cell: str) -> nbformat.NotebookNode:
     return found
 
 
-def times(opened: _lab.Notebook, name: str, views: list[str], moves: int) -> dict:
+def times(opened: lab.Notebook, name: str, views: list[str], moves: int) -> dict:
     """{view: milliseconds of each move}; there and back along the slider."""
     slider, page = opened.slider(name), opened.page
     slider.focus()
@@ -96,7 +96,7 @@ def times(opened: _lab.Notebook, name: str, views: list[str], moves: int) -> dic
         step = -1 if place == most else 1 if place == 0 else step
         place += step
         page.keyboard.press("ArrowRight" if step > 0 else "ArrowLeft")
-        _lab.until(lambda: page.evaluate(
+        lab.until(lambda: page.evaluate(
             "names => names.every(name => name in window.casadv)", views), 60, "all views follow")
         for view in views:
             found[view].append(page.evaluate("name => window.casadv[name]", view))
@@ -107,24 +107,24 @@ def times(opened: _lab.Notebook, name: str, views: list[str], moves: int) -> dic
 
 def main(moves: int = 20) -> dict:
     """Medians over `moves` key presses for each panel."""
-    if _lab.chromium() is None:
+    if lab.chromium() is None:
         raise RuntimeError("no Chromium on this machine: `apt-get install chromium` brings it")
     rows = []
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        (folder / "casadv_lib").symlink_to(Path(_lab.batch.root()) / "casadv_lib")
+        (folder / "casadv_lib").symlink_to(Path(lab.batch.root()) / "casadv_lib")
         for name, (cell, _, _) in PANELS.items():
             nbformat.write(notebook(name, cell), folder / f"{name}_panel.ipynb")
         kept = {"OMP_NUM_THREADS": "2", "CASADV_RUNS": str(runs_folder())}
-        address = stack.enter_context(_lab.jupyter_lab(folder, **os.environ | kept))
+        address = stack.enter_context(lab.jupyter_lab(folder, **os.environ | kept))
         playwright = stack.enter_context(sync_playwright())
-        browser = playwright.chromium.launch(executable_path=_lab.chromium(), args=_lab.FLAGS)
+        browser = playwright.chromium.launch(executable_path=lab.chromium(), args=lab.FLAGS)
         stack.callback(browser.close)
         page = browser.new_page(viewport={"width": 1400, "height": 1300})
         page.goto(address)
         for name, (_, slider, views) in PANELS.items():
-            _lab.start(page, name)
-            opened = _lab.Notebook(page, name, seconds=500)
+            lab.start(page, name)
+            opened = lab.Notebook(page, name, seconds=500)
             found = times(opened, slider, [view for view, _, _ in views], moves)
             rows += [measured(what, found[view], "ms", at_most=limit, headline=True)
                      for view, what, limit in views]

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 
-from casadv_lib import SequenceDataset
+from casadv_lib import BACKBONES, Backbone, SequenceDataset
+from casadv_lib.experiments.configuration import MAX_LEN
 
 PLATEAU = 50  # items that are equally popular; also the longest history without repeats
 
@@ -18,6 +20,12 @@ def sample(data: SequenceDataset, users: int, seed: int = 0) -> SequenceDataset:
     kept = np.sort(np.random.default_rng(seed).permutation(data.n_users)[:users])
     return replace(data, sequences=[data.sequences[u] for u in kept],
                    user_ids=[data.user_ids[u] for u in kept])
+
+
+def model_of(backbone: str, dataset: str, n_items: int, dim: int) -> Backbone:
+    """A fresh model with the paper's T of that data set."""
+    torch.manual_seed(0)
+    return BACKBONES[backbone](n_items, max_len=MAX_LEN.get(dataset, 50), dim=dim)
 
 
 def lengths_of(interactions: int, rng: np.random.Generator) -> np.ndarray:

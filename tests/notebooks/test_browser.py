@@ -4,7 +4,7 @@ import contextlib
 import re
 import time
 
-import _lab
+import lab as _lab
 import numpy as np
 import pandas as pd
 import pytest
