@@ -20,6 +20,7 @@ from .ranks import EPOCHS, UserRanks, decode
 
 COMPARED_ROLES = ("main", "seed", "sweep", "values", "switch")
 LAST_ITEM = attack_name(positions="last", k=1)
+NUMBERS = ["value", "low", "high"]  # stored with six digits
 
 
 def interval(values: np.ndarray) -> dict[str, float]:
@@ -111,7 +112,9 @@ def intervals(runs: pd.DataFrame, ranks: dict[str, UserRanks]) -> pd.DataFrame:
                              for row in _attack_rows(compared, there, resampled[dataset])]
     rows += _averages(one_each, resampled)
     table = pd.DataFrame(rows, columns=COLUMNS["intervals"])
-    names = [c for c in COLUMNS["intervals"] if c not in ("value", "low", "high")]
+    for column in NUMBERS:
+        table[column] = table[column].map(lambda value: float(f"{value:.6g}"))
+    names = [c for c in COLUMNS["intervals"] if c not in NUMBERS]
     return table.fillna(dict.fromkeys(names, "")).drop_duplicates(names, ignore_index=True)
 
 

@@ -63,8 +63,12 @@ class MissingRecords(ValueError):
     """The results hold too little for a figure or table; the message names what is missing."""
 
 
+def _is_text(table: str, column: str) -> bool:
+    return column in TEXT and (table, column) != ("curves", "loss")  # there it is a number
+
+
 def _empty(name: str) -> pd.DataFrame:
-    return pd.DataFrame({column: pd.Series(dtype=object if column in TEXT else float)
+    return pd.DataFrame({column: pd.Series(dtype=object if _is_text(name, column) else float)
                          for column in COLUMNS[name]})
 
 
@@ -125,11 +129,13 @@ def read_results(profile_or_folder: str | Path) -> Results:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    kinds = {column: str for column in COLUMNS[path.stem] if column in TEXT}
-    table = pd.read_csv(path, dtype=kinds, keep_default_na=False,
-                        na_values={c: [""] for c in COLUMNS[path.stem] if c not in TEXT})
-    if list(table) != COLUMNS[path.stem]:
-        raise ValueError(f"{path.name} has the columns {list(table)}; wanted {COLUMNS[path.stem]}")
+    columns = COLUMNS[path.stem]
+    text = {column for column in columns if _is_text(path.stem, column)}
+    table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False,
+                        na_values={column: [""] for column in columns if column not in text},
+                        float_precision="round_trip")
+    if list(table) != columns:
+        raise ValueError(f"{path.name} has the columns {list(table)}; wanted {columns}")
     return table
 
 
