@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import casadv_lib as cas
 from benchmarks.rows import dearer
 from benchmarks.timing import take_turns, timed
 from benchmarks.worlds import model_of, sample
+
+import casadv_lib as cas
 from casadv_lib.adversarial import METHODS
 from casadv_lib.experiments.configuration import USUAL
 from casadv_lib.settings import AdversarialSettings, TrainingSettings

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import casadv_lib as cas
 from benchmarks.rows import dearer
 from benchmarks.timing import take_turns, timed
 from benchmarks.worlds import model_of
+
+import casadv_lib as cas
 
 
 def main(dataset: str = "beauty", ks=(1, 2, 3, 5), repeats: int = 2, dim: int = 100,

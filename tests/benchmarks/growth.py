@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-
-import casadv_lib as cas
 from benchmarks.curves import exponent
 from benchmarks.rows import measured
 from benchmarks.timing import take_turns, timed
 from benchmarks.worlds import dataset_of
+
+import casadv_lib as cas
 from casadv_lib.experiments.configuration import USUAL
 from casadv_lib.settings import AdversarialSettings, TrainingSettings
 from casadv_lib.training import Trainer

@@ -7,10 +7,11 @@ import os
 import sys
 import tempfile
 
-import casadv_lib as cas
 from benchmarks.own_process import call
 from benchmarks.rows import measured
 from benchmarks.timing import peak_bytes
+
+import casadv_lib as cas
 from casadv_lib.__main__ import main as command
 
 AT_MOST = 1.5  # GB

@@ -12,8 +12,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import casadv_lib as cas
 from benchmarks.own_process import environment
+
+import casadv_lib as cas
 from casadv_lib.experiments.configuration import MAX_LEN
 
 WORKERS = Path(__file__).parent / "workers"

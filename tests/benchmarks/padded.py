@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 
-import casadv_lib as cas
 from benchmarks.padded_training import ENCODERS, PaddedTrainer
 from benchmarks.rows import faster
 from benchmarks.timing import take_turns, timed
 from benchmarks.worlds import model_of, sample
+
+import casadv_lib as cas
 from casadv_lib.settings import TrainingSettings
 from casadv_lib.training import Trainer
 

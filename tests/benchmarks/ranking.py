@@ -5,11 +5,11 @@ from __future__ import annotations
 from unittest import mock
 
 import torch
-
-import casadv_lib as cas
 from benchmarks.rows import dearer, measured
 from benchmarks.timing import take_turns, timed
 from benchmarks.worlds import model_of
+
+import casadv_lib as cas
 from casadv_lib import evaluation
 from casadv_lib.data import held_out
 

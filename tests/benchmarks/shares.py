@@ -10,13 +10,12 @@ import copy
 import re
 import time
 
-import torch
-from torch.profiler import ProfilerActivity, profile
-
-import casadv_lib as cas
 from benchmarks.padded_training import ENCODERS, PaddedTrainer
 from benchmarks.rows import measured
 from benchmarks.worlds import model_of, sample
+from torch.profiler import ProfilerActivity, profile
+
+import casadv_lib as cas
 from casadv_lib.experiments.configuration import USUAL
 from casadv_lib.settings import AdversarialSettings, TrainingSettings
 from casadv_lib.training import Trainer

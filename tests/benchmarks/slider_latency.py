@@ -14,9 +14,9 @@ from pathlib import Path
 
 import lab
 import nbformat
+from benchmarks.rows import measured
 from playwright.sync_api import sync_playwright
 
-from benchmarks.rows import measured
 from casadv_lib.experiments.runs import runs_folder
 
 USER, SAMPLE = 200.0, 1000.0  # what a move may take, in milliseconds

@@ -29,10 +29,10 @@ from pathlib import Path
 
 import psutil
 import torch
-
 from benchmarks import curves, tables
 from benchmarks.others import MissingEnvironment
 from benchmarks.own_process import environment
+
 from casadv_lib.experiments.provenance import provenance
 from casadv_lib.support.files import write_bytes, write_json
 
