@@ -17,12 +17,10 @@ from .experiments.plan import PAPER_STAGES
 from .experiments.provenance import code_version, provenance
 from .figures import write as figures
 from .results import records as results
-from .results import report
 from .settings import AdversarialSettings, TrainingSettings, settings_of
 from .support.checks import number, one_of
 from .support.devices import choose_device, use_threads
-from .support.files import write_bytes, write_json
-from .support.repository import root
+from .support.files import write_json
 from .training import TrainingError
 
 
@@ -97,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--dry-run", action="store_true", help="list what is left, and the time")
     one.add_argument("--status", action="store_true", help="show what is done, running, failed")
     one = add("figures", _figures, "draw figures and tables beside the results.json that they are "
-              "from; with --profile paper, write the README's tables too")
+              "from")
     one.add_argument("--profile", default="quick", help="a profile: this machine's results, else "
                      "the committed ones; or a folder, such as figures/quick")
     one = add("data", _data, "load data sets (download if needed) and print their statistics")
@@ -248,10 +246,6 @@ def _figures(options) -> None:
     stored = results.load_results(file)
     for path in figures.write_all(stored, file.parent):
         print(path)
-    if options.profile == report.PROFILE:
-        readme = root() / "README.md"
-        text = report.with_parts(readme.read_text(encoding="utf-8"), stored)
-        print(write_bytes(readme, text.encode()))
 
 
 def _data(options) -> None:
