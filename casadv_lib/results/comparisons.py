@@ -88,7 +88,8 @@ def is_compared(column: str) -> bool:
     exclusion."""
     if column in EPOCHS or column.endswith((" clean", "-both attacked")):
         return True
-    return column.endswith(("-0.1-attacked attacked", "-0.1-original attacked"))
+    return column.endswith(("-0.0-attacked attacked", "-0.0-original attacked",
+                            "-0.1-attacked attacked", "-0.1-original attacked"))
 
 
 def is_last(column: str) -> bool:
