@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from .backbones import Backbone, Dropout, nearest_items
+from .backbones import Backbone, nearest_items
 from .batching import PackedBatch
 from .settings import AdversarialSettings
+from .support.dropout import Dropout
 
 
 class Method(NamedTuple):
@@ -141,13 +142,25 @@ def score_perturbations(
     leaves = [x.detach().requires_grad_() for x in (w, positive, negative)]
     if s.direction == "random":
         shape, device = w.shape, w.device
-        found = [torch.rand(shape, generator=generator, device=device) * 2 - 1 for _ in leaves]
+        h = [torch.rand(shape, generator=generator, device=device) * 2 - 1 for _ in leaves]
     else:
         w0, e_j, e_n = leaves
-        found = torch.autograd.grad(bce(model.score(w0, e_j), model.score(w0, e_n)), leaves)
+        h = torch.autograd.grad(bce(model.score(w0, e_j), model.score(w0, e_n)), leaves)
     if s.direction == "sign":
-        found = [h.sign() for h in found]
-    return [scaled(h, s.epsilon, per_row=s.scope == "literal") for h in found]
+        h = [part.sign() for part in h]
+    return [scaled(part, s.epsilon, per_row=s.scope == "literal") for part in h]
+
+
+def generic_perturbation(
+    model: Backbone, batch: PackedBatch, epsilon: float = 1.0, seed: int = 0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(S, w, A) of a batch as adv_global perturbs it, without dropout; each (n, d), detached."""
+    rows = model.embed(batch.inputs).detach()
+    w = model.encode(rows, batch).detach()
+    s = AdversarialSettings(epsilon=epsilon).of(METHODS["adv_global"])
+    generator = torch.Generator(rows.device).manual_seed(seed)
+    A = sequence_perturbation(model, batch, rows, w, None, s, Dropout(0.0), generator)
+    return rows, w, A
 
 
 @torch.no_grad()
@@ -169,9 +182,9 @@ def neighbour_inputs(
     near = nearest_items(model, many + 1)[inputs - 1]  # (n, many + 1): one more than are drawn
     drawn = torch.randint(many, inputs.shape, generator=generator, device=inputs.device)
     is_target = near == positives.unsqueeze(1)
-    # step over the target where it stands at or before the place that was drawn
-    place = torch.where(is_target.any(1), is_target.int().argmax(1), many)
-    chosen = near.gather(1, (drawn + (drawn >= place)).unsqueeze(1)).squeeze(1)
+    # step over the target where it stands at or before the column that was drawn
+    column = torch.where(is_target.any(1), is_target.int().argmax(1), many)
+    chosen = near.gather(1, (drawn + (drawn >= column)).unsqueeze(1)).squeeze(1)
     chance = torch.rand(inputs.shape, generator=generator, device=inputs.device)
     return torch.where(chance < s.replace_probability, chosen, inputs)
 
@@ -186,6 +199,7 @@ def training_loss(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """L of Eq. 10 on one batch, and its parts; method None is phase 1 (L_B alone).
 
+    settings: a trainer has them resolved for its method (`AdversarialSettings.of`) once for all.
     The parts ("L_B", "L_adv1", "L_adv2", and "perturbation", the size of A) are detached and
     stay on the device.
     """

@@ -7,8 +7,13 @@ the first, the middle or the last item of the history the model sees, or the las
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Annotated, Literal
+
 import numpy as np
 import torch
+from annotated_types import Ge
+from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -16,13 +21,39 @@ from .backbones import Backbone
 from .batching import TokenTable
 from .data import SequenceDataset, held_out
 from .evaluation import rank_items, summary, user_vectors
-from .support.checks import MOST_SEED, flag, instance, number, one_of, whole_numbers
+from .settings import Count, Flag, Seed, Size, settings
+from .support.checks import instance, number, one_of, whole_numbers
 
 POSITIONS = ("first", "middle", "last")
 PICKS = ("gradient", "nearest", "random", "halfspace", "projection", "cosine")
 EXCLUDES = ("both", "attacked", "original")
 NEIGHBOURS = 20  # candidates of pick="projection"
 CHUNK = 512  # users whose distances to all items are held at once
+
+
+@settings
+class AttackOptions:
+    """What `attack` takes besides models and data; its docstring says more."""
+
+    positions: Literal[*POSITIONS] = Field("last", description="which item is replaced")
+    k: Annotated[Count, Ge(1)] = Field(1, description="how many, counted from the end")
+    pick: Literal[*PICKS] = Field("gradient", description="which item is put in")
+    step: Size = Field(0.1, description="along the gradient, in median neighbour distances")
+    split: Literal["test", "validation"] = Field("test", description="whose target is ranked")
+    seed: Seed = Field(0, description="of pick random")
+    exclude: Literal[*EXCLUDES] = Field(
+        "both", description="what is not offered again: the history before, after, or both")
+    loss: Literal["target", "first_choice"] = Field("target", description="of which item")
+    joint: Flag = Field(True, description="one gradient for all k items")
+
+
+def checked_options(**options) -> dict:
+    """The options of `attack`, any of them, as plain values; raises ValueError for a bad one."""
+    checked = asdict(AttackOptions(**options))
+    if checked["k"] > 1 and checked["positions"] != "last":
+        raise ValueError(f"k is {checked['k']} with positions={checked['positions']!r}; allowed "
+                         "is 1, or positions='last'")
+    return {name: checked[name] for name in options}
 
 
 def attack(
@@ -88,30 +119,27 @@ def attack(
     )
     if len(able) == 0:
         raise ValueError(f"no user has {least} items in the history; k is {k}, allowed is less")
-    users = able if users is None else _chosen(users, able, histories, least)
+    users = able if users is None else _asked(users, able, histories, least)
     original = [histories[u] for u in users]
     targets = np.asarray(targets)[users]
-    places = replaced_places(original, model.max_len, positions, k)
+    indices = replaced_indices(original, model.max_len, positions, k)
     at = np.searchsorted(able, users)
     chooser = _Chooser(source, original, targets, pick, step, seed, at, len(able), unit)
     aim = targets if loss == "target" else first_choices(source, original)
 
     attacked = [np.array(h) for h in original]
-    substitutes = np.zeros_like(places)
-    rows = np.arange(len(users))
-    gradient = None
-    for j in range(k):
+    replaced = np.array([h[i] for h, i in zip(original, indices, strict=True)])
+    substitutes, gradient = np.zeros_like(indices), None
+    for j in range(k):  # newest first
         if pick not in ("nearest", "random") and (gradient is None or not joint):
-            gradient = input_gradients(source, attacked, aim, places)
-        replaced = np.array([h[p] for h, p in zip(original, places[:, j], strict=True)])
-        chosen = chooser(replaced, None if gradient is None else gradient[:, j], substitutes[:, :j])
-        for history, row, item in zip(attacked, rows, chosen, strict=True):
-            history[places[row, j]] = item
-        substitutes[:, j] = chosen
+            gradient = input_gradients(source, attacked, aim, indices)
+        g = None if gradient is None else gradient[:, j]
+        substitutes[:, j] = chooser(replaced[:, j], g, substitutes[:, :j])
+        for history, i, item in zip(attacked, indices[:, j], substitutes[:, j], strict=True):
+            history[i] = item
 
     clean_ranks, _ = rank_items(model, original, targets, original)
     ranks, _ = rank_items(model, attacked, targets, excluded(original, attacked, exclude))
-    replaced = np.array([h[p] for h, p in zip(original, places, strict=True)])
     return {
         **summary(ranks),
         "ranks": ranks,
@@ -132,7 +160,7 @@ def excluded(original, attacked, exclude: str = "both") -> list[np.ndarray]:
     met and everything that was put in: a substitute lies next to the newest item, the model likes
     it, and no list may hold what the history holds), "attacked" (what a system does that sees the
     attacked history alone; the replaced items may be recommended), or "original" (the substitutes
-    compete, and push the target down by a place that no user could see).
+    compete, and push the target down by a rank that no user could see).
     """
     one_of("exclude", exclude, EXCLUDES)
     if exclude == "both":
@@ -140,29 +168,7 @@ def excluded(original, attacked, exclude: str = "both") -> list[np.ndarray]:
     return list(attacked if exclude == "attacked" else original)
 
 
-def checked_options(**options) -> dict:
-    """The options of `attack`, any of them, as plain values; raises ValueError for a bad one."""
-    rules = {
-        "positions": lambda name, value: one_of(name, value, POSITIONS),
-        "k": lambda name, value: number(name, value, low=1, kind=int),
-        "pick": lambda name, value: one_of(name, value, PICKS),
-        "step": lambda name, value: number(name, value, low=0),
-        "split": lambda name, value: one_of(name, value, ("test", "validation")),
-        "seed": lambda name, value: number(name, value, low=0, high=MOST_SEED, kind=int),
-        "exclude": lambda name, value: one_of(name, value, EXCLUDES),
-        "loss": lambda name, value: one_of(name, value, ("target", "first_choice")),
-        "joint": flag,
-    }
-    for name in options:
-        one_of("option of an attack", name, rules)
-    found = {name: rules[name](name, value) for name, value in options.items()}
-    if found.get("k", 1) > 1 and found.get("positions", "last") != "last":
-        raise ValueError(f"k is {found['k']} with positions={found['positions']!r}; allowed is 1, "
-                         "or positions='last'")
-    return found
-
-
-def _chosen(users, able: np.ndarray, histories, least: int) -> np.ndarray:
+def _asked(users, able: np.ndarray, histories, least: int) -> np.ndarray:
     """The users asked for, in ascending order, each of them one who can be attacked."""
     users = np.unique(whole_numbers("users", users))
     if len(users) == 0 or users[0] < 0 or users[-1] >= len(histories):
@@ -175,7 +181,7 @@ def _chosen(users, able: np.ndarray, histories, least: int) -> np.ndarray:
     return users
 
 
-def replaced_places(histories, max_len: int, positions: str, k: int) -> np.ndarray:
+def replaced_indices(histories, max_len: int, positions: str, k: int) -> np.ndarray:
     """(users, k) indices into the full histories, newest first."""
     ends = np.array([len(h) for h in histories])
     seen = np.minimum(ends, max_len)
@@ -188,23 +194,23 @@ def replaced_places(histories, max_len: int, positions: str, k: int) -> np.ndarr
 def first_choices(model: Backbone, histories) -> np.ndarray:
     """The model's own first recommendation for each history, leaving out what it holds."""
     w = user_vectors(model, histories)
-    table = _table(model)
+    table = model.item_table()
     best = []
     for a in range(0, len(w), CHUNK):
         scores = w[a : a + CHUNK] @ table.T
-        scores[_pairs(histories[a : a + CHUNK], scores.device)] = -torch.inf
+        scores[_entries(histories[a : a + CHUNK], scores.device)] = -torch.inf
         best.append(scores.argmax(1) + 1)
     return torch.cat(best).cpu().numpy()
 
 
-def input_gradients(model: Backbone, histories, aim: np.ndarray, places: np.ndarray) -> Tensor:
-    """Gradient of -log s(w . e_aim) with respect to the embeddings at `places`, (users, k, d)."""
+def input_gradients(model: Backbone, histories, aim: np.ndarray, indices: np.ndarray) -> Tensor:
+    """Gradient of -log s(w . e_aim) with respect to the embeddings at `indices`, (users, k, d)."""
     device = next(model.parameters()).device
     cut = [np.asarray(h)[-model.max_len :] for h in histories]
     table = TokenTable(cut, device)
-    from_end = np.array([len(h) for h in histories])[:, None] - 1 - places
+    from_end = np.array([len(h) for h in histories])[:, None] - 1 - indices
     order = np.argsort(table.lengths, kind="stable")
-    found = model.items.weight.new_empty((*places.shape, model.dim))
+    gradients = model.items.weight.new_empty((*indices.shape, model.dim))
     was_training = model.training
     model.eval()
     for batch in table.batches(order, 256):
@@ -213,18 +219,12 @@ def input_gradients(model: Backbone, histories, aim: np.ndarray, places: np.ndar
         goal = model.embed(torch.as_tensor(aim[batch.users]).to(device)).detach()
         (g,) = torch.autograd.grad(softplus(-model.score(w, goal)).sum(), rows)
         back = torch.as_tensor(from_end[batch.users]).to(device)
-        found[torch.as_tensor(batch.users).to(device)] = g[batch.last.unsqueeze(1) - back]
+        gradients[torch.as_tensor(batch.users).to(device)] = g[batch.last.unsqueeze(1) - back]
     model.train(was_training)
-    return found
+    return gradients
 
 
-def _table(model: Backbone) -> Tensor:
-    with torch.no_grad():
-        device = next(model.parameters()).device
-        return model.embed(torch.arange(1, model.n_items + 1, device=device))
-
-
-def _pairs(lists, device) -> tuple[Tensor, Tensor]:
+def _entries(lists, device) -> tuple[Tensor, Tensor]:
     """Row and column indices of (users, items) entries; column 0 is item 1."""
     sizes = [len(x) for x in lists]
     rows = np.repeat(np.arange(len(lists)), sizes)
@@ -247,16 +247,16 @@ def neighbour_distance(table: Tensor) -> float:
 class _Chooser:
     """Picks a substitute for one item of every user.
 
-    at: (users,) their places among the `able` users who can be attacked, ascending. Random
+    at: (users,) their rows among the `able` users who can be attacked, ascending. Random
     numbers are drawn for all of these, so that a user's do not depend on who else is chosen.
     """
 
     def __init__(self, model, histories, targets, pick, step, seed, at, able, unit):
-        self.table = _table(model)
+        self.table = model.item_table()
         if len(self.table) < 2:
             raise ValueError("the model has one item; a replacement needs another one")
-        self.histories, self.targets, self.pick = histories, targets, pick
-        self.at, self.able = at, able
+        self.refused = [np.append(h, t) for h, t in zip(histories, targets, strict=True)]
+        self.pick, self.at, self.able = pick, at, able
         self.unit = neighbour_distance(self.table) if unit is None else unit
         self.step = step * self.unit
         self.generator = torch.Generator(self.table.device).manual_seed(seed)
@@ -268,14 +268,12 @@ class _Chooser:
         best = []
         for a in range(0, self.able, CHUNK):
             part = slice(*np.searchsorted(self.at, (a, a + CHUNK)))
-            e = self.table[torch.as_tensor(replaced[part] - 1).to(self.table.device)]
-            g = None if gradient is None else gradient[part]
+            e, g = self._rows(replaced[part]), None if gradient is None else gradient[part]
             cost = self._random(a, part) if self.pick == "random" else self._cost(e, g)
             if not len(cost):
                 continue
-            refused = zip(self.histories[part], self.targets[part], chosen[part], strict=True)
-            taken = [np.concatenate([h, [t], c]) for h, t, c in refused]
-            cost[_pairs(taken, cost.device)] = torch.inf
+            taken = map(np.append, self.refused[part], chosen[part])
+            cost[_entries([*taken], cost.device)] = torch.inf
             if self.pick in ("halfspace", "projection", "cosine"):
                 cost = self._along(cost, e, g)
             least = cost.min(1)
@@ -284,14 +282,17 @@ class _Chooser:
             best.append(least.indices + 1)
         return torch.cat(best).cpu().numpy()
 
+    def _rows(self, items: np.ndarray) -> Tensor:
+        return self.table[torch.as_tensor(items - 1).to(self.table.device)]
+
     def _random(self, a: int, part: slice) -> Tensor:
-        """(users, items): random numbers of the users in one chunk."""
+        """(users, n_items): random numbers of the users in one chunk."""
         shape = (min(CHUNK, self.able - a), len(self.table))
         drawn = torch.rand(shape, generator=self.generator, device=self.table.device)
         return drawn[torch.as_tensor(self.at[part] - a).to(drawn.device)]
 
     def _cost(self, e: Tensor, g: Tensor | None) -> Tensor:
-        """(users, items): squared distance to the goal up to a constant."""
+        """(users, n_items): squared distance to the goal up to a constant."""
         goal = e
         if self.pick in ("gradient", "cosine"):
             goal = e + self.step * torch.nn.functional.normalize(g, dim=-1, eps=1e-30)
@@ -301,20 +302,16 @@ class _Chooser:
         """Keep only the items that lie along the gradient; all of them where none does."""
         ahead = g @ self.table.T - (g * e).sum(1, keepdim=True)  # (e' - e) . g
         if self.pick == "projection":
-            allowed = min(NEIGHBOURS, cost.shape[1])
-            bound = cost.topk(allowed, dim=1, largest=False).values[:, -1:]
-            reach = torch.where((cost <= bound) & cost.isfinite(), -ahead, torch.inf)
-            return reach
+            near = min(NEIGHBOURS, cost.shape[1])
+            bound = cost.topk(near, dim=1, largest=False).values[:, -1:]
+            return torch.where((cost <= bound) & cost.isfinite(), -ahead, torch.inf)
+        apart = 0.0  # of "halfspace": any item ahead fits
         if self.pick == "cosine":
             apart = torch.cdist(e, self.table) * torch.linalg.vector_norm(g, dim=1, keepdim=True)
-            fits = ahead > 0.5 * apart
-        else:
-            fits = ahead > 0
-        kept = torch.where(fits, cost, torch.inf)
-        return torch.where(kept.isfinite().any(1, keepdim=True), kept, cost)
+        fitting = torch.where(ahead > 0.5 * apart, cost, torch.inf)
+        return torch.where(fitting.isfinite().any(1, keepdim=True), fitting, cost)
 
     def distances(self, replaced: np.ndarray, substitutes: np.ndarray) -> np.ndarray:
         """||e' - e|| of every replacement, (users, k)."""
-        device = self.table.device
-        old, new = (self.table[torch.as_tensor(x - 1).to(device)] for x in (replaced, substitutes))
-        return torch.linalg.vector_norm(new - old, dim=-1).cpu().numpy()
+        moved = self._rows(substitutes) - self._rows(replaced)
+        return torch.linalg.vector_norm(moved, dim=-1).cpu().numpy()

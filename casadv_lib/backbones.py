@@ -17,9 +17,9 @@ import functools
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
 
 from .batching import PackedBatch
+from .support.attention import folded, future
 from .support.checks import LARGEST, flag, number
 
 MOST_LAYERS = 60
@@ -28,57 +28,6 @@ MOST_LAYERS = 60
 def no_dropout(x: Tensor) -> Tensor:
     """The `drop` argument of evaluation."""
     return x
-
-
-class Dropout:
-    """Dropout that can be replayed: the n-th call after `rewind` uses the n-th mask again.
-
-    With independent masks, `L_adv1` would mostly measure dropout: the distance between two
-    thinned networks instead of the effect of the perturbation.
-
-    rate: chance of a zero, rounded to 1/256; what stays is scaled so that the mean is kept.
-    Masks are cut from a larger draw, `POOL` values at a time, since many small draws would cost
-    more than what they are for.
-    """
-
-    POOL = 1 << 17
-
-    def __init__(self, rate: float, generator: torch.Generator | None = None):
-        self.rate, self.generator = rate, generator
-        self.masks: list[Tensor] = []
-        self.calls = 0
-        self.pool, self.used = None, 0
-        self.meaning: Tensor | None = None  # the mask value that each byte stands for
-
-    def __call__(self, x: Tensor) -> Tensor:
-        if self.rate == 0:
-            return x
-        if self.calls == len(self.masks):
-            self.masks.append(self._mask(x))
-        self.calls += 1
-        return x * self.masks[self.calls - 1]
-
-    def rewind(self) -> Dropout:
-        """Start over: the next calls use the same masks."""
-        self.calls = 0
-        return self
-
-    def _mask(self, x: Tensor) -> Tensor:
-        wanted = x.numel()
-        if self.pool is None or self.used + wanted > len(self.pool):
-            self.pool, self.used = self._draw(max(wanted, self.POOL), x.device), 0
-        self.used += wanted
-        return self.pool[self.used - wanted : self.used].view(x.shape)
-
-    def _draw(self, size: int, device) -> Tensor:
-        # a mask value costs one random byte, eight of which are one draw, and a look-up of what
-        # the byte stands for; without its lower bound random_ would leave the sign bit at zero
-        bits = torch.empty((size + 7) // 8, dtype=torch.int64, device=device)
-        bits.random_(-(2**63), None, generator=self.generator)
-        if self.meaning is None:
-            dropped = round(self.rate * 256)
-            self.meaning = (torch.arange(256, device=device) >= dropped) * (256 / (256 - dropped))
-        return self.meaning.index_select(0, bits.view(torch.uint8).int())
 
 
 class Backbone(nn.Module):
@@ -105,6 +54,12 @@ class Backbone(nn.Module):
             raise ValueError(f"n_items is {n_items} and dim is {dim}; allowed is an item table "
                              f"that fits into memory, this one has {size:,.0f} GB") from error
 
+    def check_items(self, data) -> None:
+        """Raise ValueError unless `data`, a SequenceDataset, has this model's number of items."""
+        if self.n_items != data.n_items:
+            raise ValueError(f"the model has {self.n_items} items, the data set {data.name!r} "
+                             f"{data.n_items}; allowed is a model made for this data set")
+
     def initialise(self) -> None:
         """Xavier-normal weights, zero biases; layer norms stay the identity."""
         for name, parameter in self.named_parameters():
@@ -121,6 +76,11 @@ class Backbone(nn.Module):
     def embed(self, items: Tensor) -> Tensor:
         """Raw rows of the item table, (..., d), before any scaling."""
         return self.items(items)
+
+    @torch.no_grad()
+    def item_table(self) -> Tensor:
+        """The rows of all items without padding's, (n_items, d): row 0 is item 1; no gradient."""
+        return self.embed(torch.arange(1, self.n_items + 1, device=self.items.weight.device))
 
     def encode(self, rows: Tensor, batch: PackedBatch, drop=no_dropout) -> Tensor:
         """User vectors w, (n, d), from item embeddings `rows`, (n, d) (Eq. 3)."""
@@ -158,17 +118,11 @@ class SASRec(Backbone):
 
     def encode(self, rows, batch, drop=no_dropout):
         # counted from the end: the newest item always has the last position
-        place = self.positions(self.max_len - 1 - batch.from_end)
-        x = drop(torch.add(place, rows, alpha=self.input_scale))
+        position = self.positions(self.max_len - 1 - batch.from_end)
+        x = drop(torch.add(position, rows, alpha=self.input_scale))
         for block in self.blocks:
             x = block(x, batch, drop)
         return self.norm(x)
-
-
-@functools.lru_cache(maxsize=256)
-def future(length: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """(length, length): minus infinity where the key is later than the query, else 0."""
-    return torch.full((length, length), -torch.inf, device=device, dtype=dtype).triu(1)
 
 
 class SASRecBlock(nn.Module):
@@ -188,27 +142,14 @@ class SASRecBlock(nn.Module):
     def forward(self, x: Tensor, batch: PackedBatch, drop) -> Tensor:
         q = self.norm_attention(x)
         attend = functools.partial(self.attend, drop=drop)
-        if self.n_heads == 1:
-            x = q + batch.blocks(attend, *self.folded(q, x)) + self.output.bias
-        else:
+        if self.n_heads > 1:
             key, value = self.key_value(x).chunk(2, dim=-1)
             x = q + self.output(batch.blocks(attend, self.query(q), key, value))
+        else:  # the same function of the same weights with fewer multiplications
+            parts = folded(self.query, self.key_value, self.output, q, x)
+            x = q + batch.blocks(attend, *parts) + self.output.bias
         y = self.norm_ffn(x)
         return y + drop(self.ffn_out(torch.relu(drop(self.ffn_in(y)))))
-
-    def folded(self, q: Tensor, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values of one head with two of its four projections folded away.
-
-        A score is (W_q q + b_q)' (W_k x + b_k) = (W_k' (W_q q + b_q))' x + what all keys share,
-        which the softmax ignores; and the output's W_o sum(p v) = sum(p W_o v). So x is its own
-        key, and the products W_k' W_q and W_o W_v, once a batch, save a third of all the
-        multiplications of a block.
-        """
-        w_key, w_value = self.key_value.weight.chunk(2)
-        b_value = self.key_value.bias.chunk(2)[1]
-        query = linear(q, w_key.T @ self.query.weight, self.query.bias @ w_key)
-        w_out = self.output.weight
-        return query, x, linear(x, w_out @ w_value, w_out @ b_value)
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, drop=no_dropout) -> Tensor:
         """Causal attention in one (users, length, d) block."""
@@ -227,7 +168,7 @@ class SASRecBlock(nn.Module):
     def attention_weights(q: Tensor, k: Tensor) -> Tensor:
         """softmax(q k' / sqrt(d)) over present and past, (users x heads, length, length)."""
         length, d = q.shape[1:]
-        mask = future(length, q.device, q.dtype)
+        mask = future(length, q.device, q.dtype)  # -inf above the diagonal
         # the mask and the scaling ride along with the product
         return torch.baddbmm(mask, q, k.transpose(1, 2), alpha=d**-0.5).softmax(-1)
 
@@ -286,14 +227,14 @@ def nearest_items(model: Backbone, count: int, rows: int = 512) -> Tensor:
     Euclidean, in the present item table; neither the item itself nor padding is among them.
     rows: how many items' distances are held at once.
     """
-    table = model.embed(torch.arange(1, model.n_items + 1, device=model.items.weight.device))
-    squares, found = table.square().sum(1), []
+    table = model.item_table()
+    squares, nearest = table.square().sum(1), []
     for a in range(0, len(table), rows):
         # ||e' - e||^2 - ||e||^2: the same order, one matrix product
         apart = torch.addmm(squares, table[a : a + rows], table.T, alpha=-2)
         apart.diagonal(a).fill_(torch.inf)
-        found.append(apart.topk(count, dim=1, largest=False).indices + 1)
-    return torch.cat(found)
+        nearest.append(apart.topk(count, dim=1, largest=False).indices + 1)
+    return torch.cat(nearest)
 
 
 BACKBONES = {"sasrec": SASRec, "gru4rec": GRU4Rec, "causalcnn": CausalCNN}

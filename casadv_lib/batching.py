@@ -17,30 +17,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .support import checks
+from .support.packing import Group, length_edges, plan_epoch
 from .support.recurrence import recur
-
-MOST_GROUPS = 4  # length groups per batch: more means less padding, but more small operations
-
-
-class Group(NamedTuple):
-    """Neighbouring sequences of a batch that share one block of shape (users, length)."""
-
-    users: int
-    length: int
 
 
 @dataclass(frozen=True)
 class PackedBatch:
     """A batch of `u` sequences with `n` tokens in all; integer tensors are int64.
 
-    step: (n,) place in its own sequence, 0 for the oldest token.
+    step: (n,) position in its own sequence, 0 for the oldest token.
     from_end: (n,) steps to the newest token of its sequence, 0 for the newest.
     sequence: (n,) which of the u sequences a token belongs to.
     last: (u,) flat index of each sequence's newest token.
@@ -55,8 +46,8 @@ class PackedBatch:
     last: Tensor
     users: np.ndarray
     groups: tuple[Group, ...]
-    pad: Tensor  # (places,) the token in each place of the blocks, block after block
-    unpad: Tensor  # (n,) the place of each token
+    pad: Tensor  # (cells,) the token in each cell of the blocks, block after block
+    unpad: Tensor  # (n,) the cell of each token
     by_step: Tensor  # (n,) tokens in order of step, longest sequence first: a PackedSequence's
     from_step: Tensor  # (n,) the inverse permutation
     step_sizes: Tensor  # (longest,) sequences that have a token at that step; on the host
@@ -74,11 +65,11 @@ class PackedBatch:
         sizes = [group.users * group.length for group in self.groups]
         # one gather for all blocks: many small ones would cost more than what they move
         parts = zip(*(x.index_select(0, self.pad).split(sizes) for x in flat), strict=True)
-        found = [
+        blocks = [
             f(*(x.view(*group, -1) for x in part)).reshape(size, -1)
             for group, size, part in zip(self.groups, sizes, parts, strict=True)
         ]
-        return torch.cat(found).index_select(0, self.unpad)
+        return torch.cat(blocks).index_select(0, self.unpad)
 
     def recur(self, rnn: torch.nn.GRU, x: Tensor) -> Tensor:
         """Hidden states (n, d') of a recurrent layer that starts from zero in every sequence."""
@@ -97,32 +88,6 @@ class PackedBatch:
 
         moved = {f.name: move(getattr(self, f.name)) for f in fields(self)}
         return replace(self, **moved | {"step_sizes": self.step_sizes})
-
-
-def length_edges(lengths: np.ndarray, most: int = MOST_GROUPS) -> np.ndarray:
-    """Upper lengths of at most `most` groups, chosen so that blocks hold little padding.
-
-    A dynamic program over the distinct lengths: a sequence in a group of upper length L costs
-    L * (L + 16), about what attention costs in a block of that length.
-    """
-    distinct, counts = np.unique(lengths, return_counts=True)
-    before = np.concatenate([[0], np.cumsum(counts)])
-    price = distinct * (distinct + 16.0)
-    cost = before[1:] * price  # cost[j]: lengths up to distinct[j] in the groups so far
-    cuts = []
-    for _ in range(min(most, len(distinct)) - 1):
-        # trial[i, j]: the last group holds lengths distinct[i + 1 .. j], i < j
-        trial = cost[:, None] + (before[None, 1:] - before[1:, None]) * price[None, :]
-        trial[np.tril_indices(len(distinct))] = np.inf
-        best = np.vstack([trial, cost[None, :]])
-        cuts.append(best.argmin(axis=0))
-        cost = best.min(axis=0)
-    edges, j = [distinct[-1]], len(distinct) - 1
-    for cut in reversed(cuts):
-        if cut[j] < j:
-            j = cut[j]
-            edges.append(distinct[j])
-    return np.array(sorted(edges))
 
 
 class TokenTable:
@@ -157,88 +122,27 @@ class TokenTable:
         once; a batch is then a set of slices. negatives: (all tokens,), in the table's own order;
         inputs: the same, other items in place of the table's.
         """
-        plan = _Plan(self, np.asarray(order), batch_size)
-        # positions of the plan's tokens in the table: one gather per epoch, not per step
-        source = torch.as_tensor(plan.source).to(self.device)
-        content = {"inputs": (self.inputs if inputs is None else inputs)[source]}
-        if self.targets is not None:
-            content["positives"] = self.targets[source]
-        if negatives is not None:
-            content["negatives"] = negatives[source]
-        if self.weights is not None:
-            content["weights"] = self.weights[source]
-        yield from plan.cut(content, self.device)
+        plan = plan_epoch(self.lengths, self.edges, np.asarray(order), batch_size)
 
+        def on_device(values) -> Tensor:
+            return torch.as_tensor(values).to(self.device)
 
-class _Plan:
-    """The index arrays of one epoch, on the host."""
-
-    def __init__(self, table: TokenTable, order: np.ndarray, batch_size: int):
-        lengths = table.lengths[order]
-        batch = np.arange(len(order)) // batch_size
-        by_length = np.lexsort((lengths, batch))  # inside a batch: shortest first
-        self.users, self.lengths = order[by_length], lengths[by_length]
-        self.block_length = table.edges[np.searchsorted(table.edges, self.lengths)]
-        self.user_cuts = np.append(np.arange(0, len(order), batch_size), len(order))
-        starts = np.concatenate([[0], np.cumsum(self.lengths)])
-        self.token_cuts = starts[self.user_cuts]
-        owner = np.repeat(np.arange(len(order)), self.lengths)
-        self.step = np.arange(starts[-1]) - starts[owner]
-        self.from_end = self.lengths[owner] - 1 - self.step
-        self.source = table.offsets[self.users][owner] + self.step
-        self.sequence = owner - self.user_cuts[batch[owner]]
-        self.last = starts[1:] - 1 - self.token_cuts[batch]
-        # time-major order for recurrences: by batch, then step, then longest sequence first
-        major = np.lexsort((-owner, self.step, batch[owner]))
-        shift = self.token_cuts[batch[owner]]
-        self.by_step = major - shift  # a batch's tokens keep their range, so the shift agrees
-        self.from_step = np.empty_like(major)
-        self.from_step[major] = np.arange(len(major))
-        self.from_step -= shift
-
-    def cut(self, content: dict[str, Tensor], device) -> Iterator[PackedBatch]:
-        names = ("step", "from_end", "sequence", "by_step", "from_step")
-        tokens = {name: torch.as_tensor(getattr(self, name)).to(device) for name in names}
-        tokens |= content
-        last = torch.as_tensor(self.last).to(device)
-        bounds = list(zip(self.user_cuts[:-1], self.user_cuts[1:], strict=True))
-        layouts = [_layout(self.lengths[a:b], self.block_length[a:b]) for a, b in bounds]
-        # one transfer for the places of all batches: a copy inside a step would wait for the GPU
-        pad = torch.as_tensor(np.concatenate([pad for _, pad, _ in layouts])).to(device)
-        pads = pad.split([len(pad) for _, pad, _ in layouts])
-        unpad = torch.as_tensor(np.concatenate([unpad for _, _, unpad in layouts])).to(device)
-        for (a, b), (groups, _, _), pad, i, j in zip(
-            bounds, layouts, pads, self.token_cuts[:-1], self.token_cuts[1:], strict=True
-        ):
-            sizes = np.cumsum(np.bincount(self.lengths[a:b])[::-1])[::-1][1:]
+        names = ("step", "from_end", "sequence", "by_step", "from_step", "unpad")
+        tokens = {name: on_device(getattr(plan, name)) for name in names}
+        source = on_device(plan.source)
+        tokens["inputs"] = (self.inputs if inputs is None else inputs)[source]
+        others = {"positives": self.targets, "negatives": negatives, "weights": self.weights}
+        tokens |= {name: x[source] for name, x in others.items() if x is not None}
+        last, pad = on_device(plan.last), on_device(plan.pad)
+        for i, (user, token, cell) in enumerate(plan.cuts):
             yield PackedBatch(
-                **{name: value[i:j] for name, value in tokens.items()},
-                last=last[a:b],
-                users=self.users[a:b],
-                step_sizes=torch.as_tensor(sizes.copy()),
-                groups=groups,
-                pad=pad,
-                unpad=unpad[i:j],
+                **{name: value[token] for name, value in tokens.items()},
+                users=plan.users[user],
+                last=last[user],
+                pad=pad[cell],
+                groups=plan.groups[i],
+                step_sizes=torch.as_tensor(plan.step_sizes[i]),
             )
-
-
-def _layout(
-    lengths: np.ndarray, block_length: np.ndarray
-) -> tuple[tuple[Group, ...], np.ndarray, np.ndarray]:
-    """A batch's groups with `pad` and `unpad`, on the host."""
-    groups, pads, unpads, tokens, places = [], [], [], 0, 0
-    for edge in np.unique(block_length):
-        own = lengths[block_length == edge]
-        longest = int(own.max())  # the block need not be longer than its longest member
-        starts = np.cumsum(own) - own
-        place = np.arange(longest)
-        # the end of a short row repeats its last token: finite numbers that nobody reads
-        pad = (starts[:, None] + np.minimum(place, own[:, None] - 1)).reshape(-1)
-        pads.append(tokens + pad)
-        unpads.append(places + np.flatnonzero(place < own[:, None]))
-        groups.append(Group(len(own), longest))
-        tokens, places = tokens + int(own.sum()), places + len(pad)
-    return tuple(groups), np.concatenate(pads), np.concatenate(unpads)
 
 
 def pack(histories: Sequence[np.ndarray], max_len: int = 50, device="cpu") -> PackedBatch:
@@ -250,3 +154,51 @@ def pack(histories: Sequence[np.ndarray], max_len: int = 50, device="cpu") -> Pa
                          "pack: allowed is one history or more, each with an item or more")
     table = TokenTable(cut, device)
     return next(table.batches(np.arange(len(cut)), len(cut)))
+
+
+class NegativeSampler:
+    """Draw exactly uniform negatives for all tokens at once, without rejection.
+
+    A user with h distinct training items has n_items - h allowed ones. Draw a rank r below that
+    number and step over the user's items: with the items sorted as i_0 < i_1 < ..., the r-th
+    allowed item is r + 1 + #{j : i_j - j - 1 <= r}. One binary search over the keys
+    i_j - j - 1 of all users, kept apart by a large offset per user, counts them for every token.
+
+    met: per user the items of the training history (any order, repeats allowed).
+    tokens: per user the number of negatives wanted in a draw.
+    Raises ValueError where a user has met every item.
+    """
+
+    def __init__(
+        self, met: Sequence[np.ndarray], tokens: np.ndarray, n_items: int, device="cpu"
+    ):
+        distinct = [np.unique(items) for items in met]
+        sizes = np.array([len(items) for items in distinct])
+        if len(sizes) and sizes.max() >= n_items:
+            raise ValueError(
+                f"user {int(sizes.argmax())} has met all {n_items} items; a negative needs at "
+                "least one item outside the user's training history"
+            )
+        owner = np.repeat(np.arange(len(sizes)), sizes)
+        starts = np.cumsum(sizes) - sizes
+        j = np.arange(len(owner)) - starts[owner]  # an item's number among its user's
+        keys = np.concatenate(distinct) - j - 1 + owner * (n_items + 1)
+        user = np.repeat(np.arange(len(sizes)), tokens)
+
+        def on_device(values):
+            return torch.as_tensor(values).to(device)
+
+        self.keys = on_device(keys)
+        self.allowed = on_device((n_items - sizes)[user])
+        self.offset = on_device(user * (n_items + 1))
+        self.start = on_device(starts[user])
+
+    def draw(self, generator: torch.Generator | None = None) -> Tensor:
+        """(all tokens,) int64 items in 1..n_items, uniform over the items not met."""
+        # float64: with float32 the largest ranks of a big catalogue would never be drawn
+        uniform = torch.rand(
+            len(self.allowed), generator=generator, device=self.keys.device, dtype=torch.float64
+        )
+        rank = torch.minimum((uniform * self.allowed).long(), self.allowed - 1)
+        passed = torch.searchsorted(self.keys, rank + self.offset, right=True) - self.start
+        return rank + 1 + passed

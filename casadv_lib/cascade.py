@@ -18,10 +18,10 @@ import numpy as np
 
 from .support import checks
 from .support.checks import flag, number, one_of, whole_numbers
+from .support.repeats import sums_of_repeats
 
 TERMS = ("both", "temporal", "cross")
 BLOCK = 1 << 15  # interactions that are worked on together
-MIX = 2654435761  # spreads users over 32 bits: 2^32 / golden ratio
 
 
 def cascade_effects(
@@ -79,7 +79,8 @@ def cascade_effects_flat(
     for a, b, _ in _blocks(offsets):
         temporal, others = effects[a:b], totals.take(items[a:b])  # lines 9 to 13
         if not count_self:
-            others -= _own(items[a:b], temporal)
+            history = np.arange(a, b) + temporal.astype(np.int64)  # where it ends: its number
+            others -= sums_of_repeats(history, items[a:b], temporal)
         others *= batch_size / m
         np.add(others, 1.0 if terms == "cross" else temporal, out=temporal)
     return effects
@@ -121,26 +122,6 @@ def _checked(items, offsets) -> tuple[np.ndarray, np.ndarray]:
     if (np.diff(offsets) < 0).any():
         raise ValueError("offsets decrease; allowed are offsets in ascending order")
     return items.astype(np.int64, copy=False), offsets
-
-
-def _own(items: np.ndarray, temporal: np.ndarray) -> np.ndarray:
-    """Sum of 1 + T - l over a user's own occurrences of each interaction's item, in one block."""
-    user = np.arange(len(items)) + temporal.astype(np.int64)  # where the history ends
-    # 32 bits a pair are fast to sort, and equal pairs stay equal
-    mixed = (items + user * MIX).astype(np.uint32)
-    ordered = np.sort(mixed)
-    twice = ordered[1:][ordered[1:] == ordered[:-1]]
-    if len(twice) == 0:
-        return temporal  # no item twice for any user, as in the paper's data sets
-    # few pairs come twice: only they, and the few that look alike in 16 bits, are told apart
-    suspect = np.zeros(1 << 16, dtype=bool)
-    suspect[twice & 0xFFFF] = True
-    some = np.flatnonzero(suspect[mixed & 0xFFFF])
-    pair = user[some] * (items.max() + 1) + items[some]
-    _, group = np.unique(pair, return_inverse=True)
-    own = temporal.copy()
-    own[some] = np.bincount(group, weights=temporal[some])[group]
-    return own
 
 
 def _flat_effects(effects) -> np.ndarray:

@@ -62,12 +62,10 @@ def user_vectors(model: Backbone, histories: Sequence[np.ndarray], batch_size: i
     model.eval()
     batches = long_work(table.batches(order, batch_size), desc="reading histories", unit=" batches",
                         total=-(-len(order) // batch_size))
-    found = [model(batch)[batch.last] for batch in batches]
+    vectors = torch.cat([model(batch)[batch.last] for batch in batches])
     model.train(was_training)
-    back = np.empty_like(order)
     # batches() sorts stably by length inside each batch, and `order` is sorted already
-    back[order] = np.arange(len(order))
-    return torch.cat(found)[torch.as_tensor(back).to(device)]
+    return vectors[torch.as_tensor(np.argsort(order)).to(device)]
 
 
 @torch.no_grad()
@@ -85,23 +83,17 @@ def rank_items(
     thus gets the middle rank, not the first.
     """
     w = user_vectors(model, histories)
-    table = model.embed(torch.arange(1, model.n_items + 1, device=w.device))
+    table = model.item_table()
     if not (torch.isfinite(w).all() and torch.isfinite(table).all()):
         # the sign of a NaN is 0: such a model would look like one tie of all items
-        raise ValueError(
-            "user vectors or item embeddings are not finite: the model has diverged; try a "
-            "smaller learning_rate or epsilon"
-        )
+        raise ValueError("user vectors or item embeddings are not finite: the model has diverged; "
+                         "try a smaller learning_rate or epsilon")
     sizes = np.array([len(s) for s in seen])
     cuts = np.concatenate([[0], np.cumsum(sizes)])
-
-    def on_device(values):
-        return torch.as_tensor(values).to(w.device)
-
-    hidden = on_device(np.concatenate(seen).astype(np.int64) - 1)
-    owner = on_device(np.repeat(np.arange(len(w)), sizes) % chunk)
-    target = on_device(np.asarray(targets, dtype=np.int64) - 1).unsqueeze(1)
-    ranks, ties = [], []
+    hidden = torch.as_tensor(np.concatenate(seen).astype(np.int64) - 1).to(w.device)
+    owner = torch.as_tensor(np.repeat(np.arange(len(w)), sizes) % chunk).to(w.device)
+    target = torch.as_tensor(np.asarray(targets, dtype=np.int64) - 1).to(w.device).unsqueeze(1)
+    n_items, ranks, ties = len(table), [], []
     chunks = range(0, len(w), chunk)
     for a in long_work(chunks, desc=f"ranking, {chunk} users a time", unit=" times"):
         b = min(a + chunk, len(w))
@@ -112,11 +104,9 @@ def rank_items(
         # what the user has met counts as worse; the target itself is always in
         sign.index_put_((owner[i:j], hidden[i:j]), sign.new_full((), -1.0))
         sign.scatter_(1, target[a:b], 0.0)
-        n_items = sign.shape[1]
         ranks.append((sign.sum(1).double() + n_items + 1) / 2)
         ties.append(sign.abs_().sum(1) < n_items - 1)
-    ranks = torch.cat(ranks).cpu().numpy()
-    return ranks, float(torch.cat(ties).double().mean())
+    return torch.cat(ranks).cpu().numpy(), float(torch.cat(ties).double().mean())
 
 
 def evaluate(model: Backbone, data: SequenceDataset, split: str = "test") -> dict:
@@ -129,11 +119,7 @@ def evaluate(model: Backbone, data: SequenceDataset, split: str = "test") -> dic
     instance("model", model, Backbone)
     instance("data", data, SequenceDataset)
     one_of("split", split, ("test", "validation"))
-    if model.n_items != data.n_items:
-        raise ValueError(
-            f"the model has {model.n_items} items, the data set {data.name!r} {data.n_items}; "
-            "allowed is a model made for this data set"
-        )
+    model.check_items(data)
     histories, targets = held_out(data, split)
     ranks, tie_rate = rank_items(model, histories, targets, histories)
     return {**summary(ranks), "ranks": ranks, "tie_rate": tie_rate}
@@ -162,25 +148,22 @@ def paired_bootstrap(
     seed = number("seed", seed, low=0, high=MOST_SEED, kind=int)
     level = number("level", level, low=0.5, high=0.9999)
     difference = gains(ranks, metric) - gains(reference, metric)
-    rng = np.random.default_rng(seed)
-    users = len(difference)
-    means = np.array([difference[rng.integers(0, users, users)].mean() for _ in range(resamples)])
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return {"difference": float(difference.mean()), "low": float(low), "high": float(high)}
+    mean, *resampled = resampled_gains(difference[:, None], seed, resamples)[:, 0]
+    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    return {"difference": float(mean), "low": float(low), "high": float(high)}
 
 
 def resampled_gains(gain: np.ndarray, seed: int = 0, resamples: int = RESAMPLES,
                     chunk: int = 100) -> np.ndarray:
     """Means of the columns of `gain` (users, m) over the users and over resamples of them.
 
-    Returns (1 + resamples, m) float64; row 0 is the mean over all users as they are. The draws
-    are those of `paired_bootstrap` with the same seed.
+    Returns (1 + resamples, m) float64; row 0 is the mean over all users as they are. A resample
+    draws as many users as there are, with replacement; chunk: so many at a time.
     """
     users, rng = len(gain), np.random.default_rng(seed)
     means = [gain.mean(0, keepdims=True)]
     for first in range(0, resamples, chunk):
-        size = min(chunk, resamples - first)
         counts = np.stack([np.bincount(rng.integers(0, users, users), minlength=users)
-                           for _ in range(size)])
+                           for _ in range(min(chunk, resamples - first))])
         means.append(counts.astype(np.float64) @ gain / users)
     return np.concatenate(means)

@@ -1,11 +1,32 @@
-"""What a training run is told (Section 5.3), and how each ambiguous place of the paper is read."""
+"""What a training run is told (Section 5.3), and how each ambiguous place of the paper is read.
+
+Every setting stands here once, with its type, what is allowed, its default and its meaning;
+pydantic checks it, and the command line and the README's table are made of `settings_table`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+import dataclasses
+import functools
+from typing import Annotated, Literal
 
-from .support.checks import MOST_SEED, flag, number, one_of
+from annotated_types import Ge, Le
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
+
+from .support.checks import MOST_SEED, instance, number, shown, wanted_number
 from .support.devices import choose_device
+
+Whole = Annotated[int, BeforeValidator(functools.partial(number, "", kind=int))]
+Real = Annotated[float, BeforeValidator(functools.partial(number, ""))]
+Count = Annotated[Whole, Ge(0)]
+Seed = Annotated[Count, Le(MOST_SEED)]
+Size = Annotated[Real, Ge(0)]
+Momentum = Annotated[Real, Ge(0), Le(0.99999)]
+Word = BeforeValidator(functools.partial(instance, "", kind=(str, bool)))  # 1 is not True here
+Flag = Annotated[Literal[True, False], Word]
+AutoFlag = Annotated[Literal["auto", True, False], Word]
+Device = Annotated[str, BeforeValidator(lambda name: str(choose_device(name) and name))]
 
 # Ways to read the size of a perturbation: over the whole batch, or Eq. 7 and 9 to the letter.
 PRESETS = {
@@ -14,101 +35,133 @@ PRESETS = {
     "literal": {"scope": "literal", "epsilon": 10.0, "lambda1": 1.0, "lambda2": 1.0,
                 "health": "note"},
 }
-MOST_NEIGHBOURS = 1000
 REPLACING = ("replace_probability", "neighbours")  # read by methods that replace alone
-CHOICES = {
-    "scope": ("batch", "literal"),
-    "cascade_norm": ("raw", "minmax"),
-    "weight_mean": ("inverse", "cascade"),
-    "start": ("random", "zero", "bce", "masks"),
-    "dropout_masks": ("same", "independent"),
-    "level1_loss": (None, "distance", "bce"),
-    "inject": ("before", "after"),
-    "level1_positions": ("all", "last"),
-    "direction": (None, "gradient", "sign", "random"),
-}
 
 
-@dataclass(frozen=True)
+def settings(kind: type) -> type:
+    """A frozen dataclass checked by pydantic, whose errors are one sentence of ours each."""
+    kind = dataclass(frozen=True, config=ConfigDict(extra="forbid"))(kind)
+    checked = kind.__init__
+
+    @functools.wraps(checked)
+    def __init__(self, *values, **named):
+        try:
+            checked(self, *values, **named)
+        except ValidationError as error:
+            raise ValueError(_sentence(kind, error.errors()[0])) from None
+
+    kind.__init__ = __init__
+    return kind
+
+
+def _sentence(kind: type, error: dict) -> str:
+    """'epsilon is -1; allowed is a number of at least 0', of one error of pydantic."""
+    name, said = error["loc"][0], str(error.get("ctx", {}).get("error", ""))
+    if name not in kind.__pydantic_fields__:
+        return f"{name!r} is not a setting; allowed are {', '.join(kind.__pydantic_fields__)}"
+    if said.startswith(f"{name} is "):  # of choose_device, who knows more
+        return said
+    return f"{name} is {shown(error['input'])}; allowed {_allowed(kind, name)}"
+
+
+def _allowed(kind: type, name: str) -> str:
+    """What a field takes, in words: "is a number of at least 0", "are 'batch', 'literal'"."""
+    field = kind.__pydantic_fields__[name]
+    if choices := getattr(field.annotation, "__args__", ()):
+        return f"are {', '.join(map(repr, choices))}"
+    if field.annotation is str:
+        return "are 'auto', 'cpu' and the names of this machine's devices in PyTorch"
+    low = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), None)
+    high = next((bound.le for bound in field.metadata if isinstance(bound, Le)), None)
+    return f"is {wanted_number(low, high, field.annotation)}"
+
+
+def settings_table(*kinds: type) -> list[dict]:
+    """One row a setting: "name", "default", "allowed" in words, and "meaning"."""
+    return [
+        {"name": name, "default": field.default, "meaning": field.description,
+         "allowed": _allowed(kind, name).split(" ", 1)[1]}
+        for kind in kinds or (TrainingSettings, AdversarialSettings)
+        for name, field in kind.__pydantic_fields__.items()
+    ]
+
+
+@settings
 class TrainingSettings:
     """What both phases share (Section 5.3); "auto" is decided where the run starts."""
 
-    epochs: int = 500
-    seed: int = 0
-    batch_size: int = 128  # users a batch
-    eval_every: int = 0  # epochs between evaluations; 0: none inside
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-5  # the paper's "L2 norm"
-    decay: str = "adamw"  # decoupled; "adam": coupled; "item_norm": ||E|| added to the loss
-    beta1: float = 0.9
-    beta2: float = 0.98
-    device: str = "auto"  # "auto": a GPU if there is one; or any name PyTorch knows
-    amp: str | bool = "auto"  # bfloat16 passes; "auto": no, they drown the small random start
-    compile: str | bool = "auto"  # torch.compile of the encoder; "auto": no
-    health: str = "stop"  # at a collapsed encoder or exploding embeddings; "note": warn, go on
-
-    def __post_init__(self):
-        def keep(name, **bounds):
-            object.__setattr__(self, name, number(name, getattr(self, name), **bounds))
-
-        for name in ("epochs", "eval_every"):
-            keep(name, low=0, kind=int)
-        keep("seed", low=0, high=MOST_SEED, kind=int)
-        keep("batch_size", low=1, kind=int)
-        for name in ("learning_rate", "weight_decay"):
-            keep(name, low=0)
-        for name in ("beta1", "beta2"):
-            keep(name, low=0, high=0.99999)
-        one_of("decay", self.decay, ("adamw", "adam", "item_norm"))
-        one_of("health", self.health, ("stop", "note"))
-        for name in ("amp", "compile"):
-            one_of(name, getattr(self, name), ("auto", True, False))
-        choose_device(self.device)
+    epochs: Count = Field(500, description="passes over all users")
+    seed: Seed = Field(0, description="decides every random number")
+    batch_size: Annotated[Whole, Ge(1)] = Field(128, description="users a batch, b of Eq. 11")
+    eval_every: Count = Field(0, description="epochs between evaluations; 0: none inside")
+    learning_rate: Size = Field(1e-3, description="step of Adam")
+    weight_decay: Size = Field(1e-5, description="the paper's \"L2 norm\"")
+    decay: Literal["adamw", "adam", "item_norm"] = Field(
+        "adamw", description="adamw: decoupled; adam: coupled; item_norm: ||E|| added to the loss")
+    beta1: Momentum = Field(0.9, description="of Adam, for the mean of gradients")
+    beta2: Momentum = Field(0.98, description="of Adam, for the mean of their squares")
+    device: Device = Field("auto", description="auto: a GPU if there is one, else the CPU")
+    amp: AutoFlag = Field(
+        "auto", description="bfloat16 passes; auto: no, they drown the small random start of A")
+    compile: AutoFlag = Field("auto", description="torch.compile of the encoder; auto: no")
+    health: Literal["stop", "note"] = Field(
+        "stop", description="at a collapsed encoder or exploding embeddings; note: warn, go on")
 
 
-@dataclass(frozen=True)
+@settings
 class AdversarialSettings:
     """Sizes, and one field for each place where the paper can be read in several ways."""
 
-    epsilon: float = 10.0  # size of every perturbation, Eq. 7 and 9
-    lambda1: float = 1.0  # weight of L_adv1, Eq. 10
-    lambda2: float = 1.0  # weight of L_adv2
-    scope: str = "batch"  # ||g|| over the "batch", or "literal": per sequence for A, per vector
-    cascade_norm: str = "raw"  # C as Eq. 11 has it, or "minmax": 1 + min-max(C)
-    weight_mean: str = "inverse"  # mean(1/C) is 1, or "cascade": mean(C) is 1
-    count_self: bool = False  # a user's own occurrences in the cross term (Algorithm 1)
-    start: str = "random"  # where g is taken: "random", "zero" (a trap), "bce", "masks"
-    start_size: float = 1e-3  # coordinates of the random start are uniform in +- this
-    dropout_masks: str = "same"  # in the clean and the moved pass, or "independent"
-    detach_clean: bool = True  # the clean w in L_adv1 carries no gradient
-    level1_loss: str | None = None  # None: the method's own; "distance" (Eq. 6) or "bce"
-    inject: str = "before"  # A is added "before" or "after" the scaling of the look-up
-    level1_positions: str = "all"  # L_adv1 over "all" positions or the "last"
-    weighted_gradient: bool = False  # 1/C already applied where g is taken
-    direction: str | None = None  # None: the method's own; "gradient", "sign" or "random"
-    replace_probability: float = 0.2  # of an input by a near item, methods that replace
-    neighbours: int = 10  # how many nearest items stand for an input
-
-    def __post_init__(self):
-        for name in ("epsilon", "lambda1", "lambda2", "start_size"):
-            object.__setattr__(self, name, number(name, getattr(self, name), low=0))
-        chance = number("replace_probability", self.replace_probability, low=0, high=1)
-        object.__setattr__(self, "replace_probability", chance)
-        near = number("neighbours", self.neighbours, low=1, high=MOST_NEIGHBOURS, kind=int)
-        object.__setattr__(self, "neighbours", near)
-        for name, allowed in CHOICES.items():
-            one_of(name, getattr(self, name), allowed)
-        for name in ("count_self", "detach_clean", "weighted_gradient"):
-            flag(name, getattr(self, name))
+    epsilon: Size = Field(10.0, description="size of every perturbation, Eq. 7 and 9")
+    lambda1: Size = Field(1.0, description="weight of L_adv1, Eq. 10")
+    lambda2: Size = Field(1.0, description="weight of L_adv2, Eq. 10")
+    scope: Literal["batch", "literal"] = Field(
+        "batch", description="||g|| of Eq. 7 and 9 over the batch; literal: per sequence, vector")
+    cascade_norm: Literal["raw", "minmax"] = Field(
+        "raw", description="C as Eq. 11 has it; minmax: 1 + min-max(C), Algorithm 1")
+    weight_mean: Literal["inverse", "cascade"] = Field(
+        "inverse", description="what has mean 1 in Eq. 6: 1/C; cascade: C")
+    count_self: Flag = Field(
+        False, description="a user's own occurrences count in the cross term, Algorithm 1")
+    start: Literal["random", "zero", "bce", "masks"] = Field(
+        "random", description="where g of Eq. 7 is taken; zero: a trap, no gradient there")
+    start_size: Size = Field(1e-3, description="the random start is uniform in +- this")
+    dropout_masks: Literal["same", "independent"] = Field(
+        "same", description="of the clean and the moved pass of Eq. 6")
+    detach_clean: Flag = Field(True, description="the clean w of Eq. 6 carries no gradient")
+    level1_loss: Literal[None, "distance", "bce"] = Field(
+        None, description="None: the method's own; Eq. 6, or Eq. 5 on the moved inputs")
+    inject: Literal["before", "after"] = Field(
+        "before", description="A is added before or after the scaling of the look-up, Eq. 6")
+    level1_positions: Literal["all", "last"] = Field(
+        "all", description="positions that L_adv1 of Eq. 6 is the mean of")
+    weighted_gradient: Flag = Field(False, description="1/C applied already where g is taken")
+    direction: Literal[None, "gradient", "sign", "random"] = Field(
+        None, description="None: the method's own; of Eq. 7 and 9")
+    replace_probability: Annotated[Real, Ge(0), Le(1)] = Field(
+        0.2, description="of an input by a near item, in methods that replace (not the paper's)")
+    neighbours: Annotated[Whole, Ge(1), Le(1000)] = Field(
+        10, description="nearest items that may stand for an input (not the paper's)")
 
     def of(self, method) -> AdversarialSettings:
-        """These settings with the method's own loss and direction filled in."""
-        own = {f.name: getattr(self, f.name) for f in fields(self)}
-        own["level1_loss"] = self.level1_loss or method.level1
-        own["direction"] = self.direction or method.direction
-        return AdversarialSettings(**own)
+        """These settings with the method's own loss and direction where none is set."""
+        own = {"level1_loss": self.level1_loss or method.level1,
+               "direction": self.direction or method.direction}
+        if own == {name: getattr(self, name) for name in own}:
+            return self
+        return dataclasses.replace(self, **own)
+
+
+def split_settings(options: dict, *kinds: type) -> list:
+    """An object of each kind, made of its part of `options`; ValueError for a name of none."""
+    known = {name for kind in kinds for name in kind.__pydantic_fields__}
+    for name in options:
+        if name not in known:
+            raise ValueError(f"{name!r} is not a setting; allowed are {', '.join(sorted(known))}")
+    return [kind(**{name: value for name, value in options.items()
+                    if name in kind.__pydantic_fields__}) for kind in kinds]
 
 
 def settings_of(*kinds: type) -> dict:
     """The defaults of settings classes as one flat dict."""
-    return {k: v for kind in kinds for k, v in asdict(kind()).items()}
+    return {k: v for kind in kinds for k, v in dataclasses.asdict(kind()).items()}

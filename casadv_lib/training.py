@@ -1,4 +1,4 @@
-"""Training: phase 1 (L_B, Eq. 5) and phase 2 (L, Eq. 10), with curves, checkpoints and resume.
+"""Training: phase 1 (L_B, Eq. 5) and phase 2 (L, Eq. 10), an epoch at a time.
 
 Every random number of an epoch comes from (seed, phase, epoch) alone, so a run that was cut off
 and goes on from its last checkpoint ends with the same numbers as one that was never cut.
@@ -7,31 +7,90 @@ and goes on from its last checkpoint ends with the same numbers as one that was 
 from __future__ import annotations
 
 import copy
-import os
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
 from .adversarial import METHODS, neighbour_inputs, training_loss
-from .backbones import Backbone, Dropout
-from .batching import PackedBatch, TokenTable
+from .backbones import Backbone
+from .batching import NegativeSampler, PackedBatch, TokenTable
 from .cascade import cascade_effects, cascade_weights
 from .data import SequenceDataset, training_inputs, training_sequences
 from .evaluation import evaluate
-from .sampling import NegativeSampler
-from .settings import PRESETS, AdversarialSettings, TrainingSettings
-from .support.checkpoints import LastGood, origin, put, read
-from .support.checks import file_path, flag, instance, number, one_of, shown
+from .settings import PRESETS, AdversarialSettings, TrainingSettings, split_settings
+from .support.checkpoints import LastGood, load_optimizer
+from .support.checks import file_path, flag, instance, number, one_of
+from .support.collapse import HealthCheck
 from .support.collapse import TrainingError as TrainingError
-from .support.collapse import act_on, look_at, vitals, watched_users
 from .support.devices import choose_device
-from .support.files import make_folder, save_tensors
+from .support.dropout import Dropout
+from .support.progress import long_work
 
-SECONDS_BETWEEN_CHECKPOINTS = 30
+
+def fit(
+    model: Backbone,
+    data: SequenceDataset,
+    epochs: int = 500,
+    seed: int = 0,
+    batch_size: int = 128,
+    device: str = "auto",
+    eval_every: int = 0,
+    *,
+    checkpoint: Path | str | None = None,
+    progress: bool = True,
+    **settings,
+) -> History:
+    """Phase 1: train a backbone on L_B (Eq. 5), in place.
+
+    checkpoint: a file to resume from and to write to. settings: fields of `TrainingSettings`.
+    Returns a `History`.
+    """
+    settings |= {"epochs": epochs, "seed": seed, "batch_size": batch_size, "device": device,
+                 "eval_every": eval_every}
+    (own,) = split_settings(settings, TrainingSettings)
+    return Trainer(model, data, own).run(checkpoint, progress)
+
+
+def fit_adversarial(
+    model: Backbone,
+    data: SequenceDataset,
+    method: str = "adv_cas",
+    epsilon: float = 10.0,
+    lambda1: float = 1.0,
+    lambda2: float = 1.0,
+    epochs: int = 100,
+    seed: int = 0,
+    scope: str = "batch",
+    eval_every: int = 0,
+    *,
+    preset: str | None = None,
+    optimizer_state: dict | None = None,
+    first_epoch: int = 0,
+    checkpoint: Path | str | None = None,
+    progress: bool = True,
+    **settings,
+) -> History:
+    """Phase 2: go on training a converged backbone on L of Eq. 10, in place.
+
+    method: a name of `METHODS`. preset: "batch" or "literal", overrides the values it names.
+    optimizer_state: go on with phase 1's (a `History` has it); None starts Adam afresh.
+    first_epoch: the epochs of phase 1, for the numbering of the curve.
+    settings: fields of `TrainingSettings` and `AdversarialSettings`. Returns a `History`.
+    """
+    one_of("method", method, METHODS)
+    one_of("preset", preset, (None, *PRESETS))
+    settings |= {"epochs": epochs, "seed": seed, "eval_every": eval_every, "scope": scope,
+                 "epsilon": epsilon, "lambda1": lambda1, "lambda2": lambda2}
+    own, adversarial = split_settings(
+        settings | PRESETS.get(preset, {}), TrainingSettings, AdversarialSettings
+    )
+    trainer = Trainer(model, data, own, method, adversarial, first_epoch)
+    if optimizer_state is not None:
+        load_optimizer(trainer.optimizer, optimizer_state)
+    return trainer.run(checkpoint, progress)
 
 
 @dataclass
@@ -64,28 +123,25 @@ class Trainer:
         adversarial: AdversarialSettings | None = None,
         first_epoch: int = 0,
     ):
-        instance("model", model, Backbone)
-        instance("data", data, SequenceDataset)
-        self.model, self.data, self.settings = model, data, settings
-        self.method, self.method_name = None if method is None else METHODS[method], method
+        self.model = instance("model", model, Backbone)
+        self.data = instance("data", data, SequenceDataset)
+        self.settings, self.method_name = settings, method
+        self.phase, self.method = (1, None) if method is None else (2, METHODS[method])
         self.adversarial = adversarial or AdversarialSettings()
-        self.phase = 1 if method is None else 2
+        self.resolved = self.adversarial.of(self.method) if self.method else self.adversarial
         self.first_epoch = number("first_epoch", first_epoch, low=0, kind=int)
         self.device = choose_device(settings.device)
         model.to(self.device)
+        terms = self.method.terms if self.method else None
         self.table, self.sampler = training_table(
-            model, data, self.device, self._terms(), settings.batch_size, self.adversarial
+            model, data, self.device, terms, settings.batch_size, self.adversarial
         )
-        self.watched, self.noted = watched_users(self.table), False
+        self.health = HealthCheck(self)
         self.optimizer = make_optimizer(model, settings)
         self.generator = torch.Generator(self.device)
         self.history = History()
-        self.amp = settings.amp is True
         if settings.compile is True:
             compile_encoder(model)
-
-    def _terms(self):
-        return None if self.method is None else self.method.terms
 
     @property
     def done(self) -> int:
@@ -99,17 +155,17 @@ class Trainer:
         order = np.random.default_rng(words).permutation(len(self.table.lengths))
         negatives = self.sampler.draw(self.generator)
         inputs = self.table.inputs
-        if self.method is not None and self.method.replaces:
+        if self.method and self.method.replaces:
             inputs = neighbour_inputs(
-                self.model, inputs, self.table.targets, self.adversarial, self.generator
+                self.model, inputs, self.table.targets, self.resolved, self.generator
             )
         self.model.train()
         losses, sizes = [], []
         for batch in self.table.batches(order, s.batch_size, negatives, inputs):
             drop = Dropout(self.model.dropout, self.generator)
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=s.amp is True):
                 loss, parts = training_loss(
-                    self.model, batch, self.method, self.adversarial, drop, self.generator
+                    self.model, batch, self.method, self.resolved, drop, self.generator
                 )
             if s.decay == "item_norm":
                 loss = loss + s.weight_decay * torch.linalg.vector_norm(self.model.items.weight)
@@ -119,13 +175,8 @@ class Trainer:
             losses.append(loss.detach())
             if "perturbation" in parts:
                 sizes.append(parts["perturbation"])
-        # the only place of an epoch that waits for the device
-        found = vitals(losses, sizes, look_at(self.model, self.watched), self.watched is not None)
-        epoch = self.first_epoch + self.done + 1
-        self.noted = act_on(
-            found, epoch, self.settings, self.adversarial, self.method, self.noted
-        )
-        return found.loss
+        # the only moment of an epoch that waits for the device
+        return self.health.after_epoch(losses, sizes)
 
     def evaluate(self) -> dict:
         """A curve entry for the present weights; remembers the best validation NDCG@10."""
@@ -135,11 +186,11 @@ class Trainer:
             "loss": self.history.losses[-1] if self.history.losses else None,
         }
         for split in ("validation", "test"):
-            found = evaluate(self.model, self.data, split)
-            entry[split] = {key: found[key] for key in ("ndcg@10", "hr@10")}
+            scores = evaluate(self.model, self.data, split)
+            entry[split] = {metric: scores[metric] for metric in ("ndcg@10", "hr@10")}
         self.history.curve.append(entry)
-        best, key = self.history.best, "ndcg@10"
-        if best is None or entry["validation"][key] > best["validation"][key]:
+        best, metric = self.history.best, "ndcg@10"
+        if best is None or entry["validation"][metric] > best["validation"][metric]:
             self.history.best = entry
             self.history.best_state = copy.deepcopy(self.model.state_dict())
         return entry
@@ -151,48 +202,56 @@ class Trainer:
         the checkpoint.
         """
         checkpoint, progress = file_path("checkpoint", checkpoint), flag("progress", progress)
-        if checkpoint is not None:
-            make_folder(checkpoint.parent)
-            if checkpoint.exists():
-                self.load(checkpoint)
-        s, saved = self.settings, time.monotonic()
-        label = "phase 1" if self.method is None else "phase 2"
-        with LastGood(self, checkpoint) as good, tqdm(
-            total=s.epochs, initial=self.done, desc=label, unit="epoch",
-            disable=not progress or bool(os.environ.get("CI")),
+        s = self.settings
+        with LastGood(self, checkpoint) as good, long_work(
+            total=s.epochs, initial=self.done, desc=f"phase {self.phase}", unit="epoch",
+            progress=progress, now=True, leave=True,
         ) as bar:  # fmt: skip
+            history = self.history  # of the checkpoint, where there is one
             while self.done < s.epochs:
                 started = time.perf_counter()
                 loss = self.train_epoch()
-                self.history.losses.append(loss)
-                self.history.epoch_seconds.append(time.perf_counter() - started)
+                history.losses.append(loss)
+                history.epoch_seconds.append(time.perf_counter() - started)
                 last = self.done == s.epochs
                 shown = {"loss": f"{loss:.4f}"}
                 if s.eval_every and (self.done % s.eval_every == 0 or last):
                     shown["validation ndcg@10"] = f"{self.evaluate()['validation']['ndcg@10']:.4f}"
-                good.remember()
                 bar.update()
                 bar.set_postfix(shown)
-                due = time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS
-                if checkpoint is not None and (due or last):
-                    self.save(checkpoint)
-                    saved = time.monotonic()
-        self.history.optimizer_state = self.optimizer.state_dict()
-        return self.history
+                good.remember(store=last)
+        history.optimizer_state = self.optimizer.state_dict()
+        return history
 
-    def save(self, path: Path) -> None:
-        """Write everything that the next epoch needs, atomically."""
-        save_tensors(path, self.content(), parents=False)
 
-    def content(self) -> dict:
-        """What a checkpoint holds."""
-        kept = {f.name: getattr(self.history, f.name) for f in fields(History)}
-        kept["optimizer_state"] = self.optimizer.state_dict()
-        return {"model": self.model.state_dict(), "history": kept, "origin": origin(self)}
+def training_table(
+    model: Backbone,
+    data: SequenceDataset,
+    device,
+    terms: str | None,
+    batch_size: int,
+    adversarial: AdversarialSettings,
+) -> tuple[TokenTable, NegativeSampler]:
+    """The training tokens of a data set, with their cascade weights if `terms` is given.
 
-    def load(self, path: Path) -> None:
-        """Go on from `save`; raises ValueError for a damaged or another training's checkpoint."""
-        put(read(path, self), self, path)
+    A training sequence v_1 ... v_n gives the inputs v_1 ... v_{n-1} with the targets
+    v_2 ... v_n, the last max_len of them. The held-out items appear nowhere.
+    """
+    model.check_items(data)
+    users, inputs = training_inputs(data, model.max_len)
+    if not inputs:
+        raise ValueError(f"no user of {data.name!r} has two training items; nothing can be learnt")
+    sequences = training_sequences(data)
+    met = [sequences[user] for user in users]
+    targets = [s[1:][-model.max_len :] for s in met]
+    weights = None
+    if terms is not None:
+        effects = cascade_effects(
+            inputs, model.max_len, batch_size, terms, adversarial.count_self
+        )
+        weights = cascade_weights(effects, adversarial.cascade_norm, adversarial.weight_mean)
+    table = TokenTable(inputs, device, targets, weights)
+    return table, NegativeSampler(met, table.lengths, data.n_items, device)
 
 
 def make_optimizer(model: Backbone, s: TrainingSettings) -> torch.optim.Optimizer:
@@ -219,117 +278,3 @@ def compile_encoder(model: Backbone) -> None:
     for owner, name in ((Dropout, "__call__"), (PackedBatch, "blocks"), (PackedBatch, "recur")):
         setattr(owner, name, torch.compiler.disable(getattr(owner, name)))
     model.encode = torch.compile(model.encode, dynamic=True)
-
-
-def training_table(
-    model: Backbone,
-    data: SequenceDataset,
-    device,
-    terms: str | None,
-    batch_size: int,
-    adversarial: AdversarialSettings,
-) -> tuple[TokenTable, NegativeSampler]:
-    """The training tokens of a data set, with their cascade weights if `terms` is given.
-
-    A training sequence v_1 ... v_n gives the inputs v_1 ... v_{n-1} with the targets
-    v_2 ... v_n, the last max_len of them. The held-out items appear nowhere.
-    """
-    if model.n_items != data.n_items:
-        raise ValueError(
-            f"the model has {model.n_items} items, the data set {data.name!r} {data.n_items}; "
-            "allowed is a model made for this data set"
-        )
-    users, inputs = training_inputs(data, model.max_len)
-    if not inputs:
-        raise ValueError(f"no user of {data.name!r} has two training items; nothing can be learnt")
-    sequences = training_sequences(data)
-    met = [sequences[user] for user in users]
-    targets = [s[1:][-model.max_len :] for s in met]
-    weights = None
-    if terms is not None:
-        effects = cascade_effects(
-            inputs, model.max_len, batch_size, terms, adversarial.count_self
-        )
-        weights = cascade_weights(effects, adversarial.cascade_norm, adversarial.weight_mean)
-    table = TokenTable(inputs, device, targets, weights)
-    return table, NegativeSampler(met, table.lengths, data.n_items, device)
-
-
-def _split(options: dict, kinds: tuple[type, ...]) -> list[dict]:
-    """Sort keyword arguments into the settings they belong to; refuse unknown names."""
-    known = [{f.name for f in fields(kind)} for kind in kinds]
-    for name in options:
-        if not any(name in names for names in known):
-            allowed = ", ".join(sorted(set().union(*known)))
-            raise ValueError(f"{name!r} is not a setting; allowed are {allowed}")
-    return [{k: v for k, v in options.items() if k in names} for names in known]
-
-
-def fit(
-    model: Backbone,
-    data: SequenceDataset,
-    epochs: int = 500,
-    seed: int = 0,
-    batch_size: int = 128,
-    device: str = "auto",
-    eval_every: int = 0,
-    *,
-    checkpoint: Path | str | None = None,
-    progress: bool = True,
-    **settings,
-) -> History:
-    """Phase 1: train a backbone on L_B (Eq. 5), in place.
-
-    checkpoint: a file to resume from and to write to. settings: fields of `TrainingSettings`.
-    Returns a `History`.
-    """
-    settings |= dict(epochs=epochs, seed=seed, batch_size=batch_size, device=device)
-    (own,) = _split(settings | {"eval_every": eval_every}, (TrainingSettings,))
-    trainer = Trainer(model, data, TrainingSettings(**own))
-    return trainer.run(checkpoint, progress)
-
-
-def fit_adversarial(
-    model: Backbone,
-    data: SequenceDataset,
-    method: str = "adv_cas",
-    epsilon: float = 10.0,
-    lambda1: float = 1.0,
-    lambda2: float = 1.0,
-    epochs: int = 100,
-    seed: int = 0,
-    scope: str = "batch",
-    eval_every: int = 0,
-    *,
-    preset: str | None = None,
-    optimizer_state: dict | None = None,
-    first_epoch: int = 0,
-    checkpoint: Path | str | None = None,
-    progress: bool = True,
-    **settings,
-) -> History:
-    """Phase 2: go on training a converged backbone on L of Eq. 10, in place.
-
-    method: a name of `METHODS`. preset: "batch" or "literal", overrides the values it names.
-    optimizer_state: go on with phase 1's (a `History` has it); None starts Adam afresh.
-    first_epoch: the epochs of phase 1, for the numbering of the curve.
-    settings: fields of `TrainingSettings` and `AdversarialSettings`. Returns a `History`.
-    """
-    one_of("method", method, METHODS)
-    one_of("preset", preset, (None, *PRESETS))
-    settings |= dict(epochs=epochs, seed=seed, eval_every=eval_every, scope=scope)
-    settings |= dict(epsilon=epsilon, lambda1=lambda1, lambda2=lambda2) | PRESETS.get(preset, {})
-    own, adversarial = _split(settings, (TrainingSettings, AdversarialSettings))
-    trainer = Trainer(
-        model, data, TrainingSettings(**own), method, AdversarialSettings(**adversarial),
-        first_epoch,
-    )  # fmt: skip
-    if optimizer_state is not None:
-        try:
-            trainer.optimizer.load_state_dict(optimizer_state)
-        except (
-            TypeError, LookupError, ValueError, AttributeError, RuntimeError
-        ) as error:  # fmt: skip
-            raise ValueError(f"optimizer_state is {shown(optimizer_state)}; allowed is that of a "
-                             f"History of this model, or None ({error})") from error
-    return trainer.run(checkpoint, progress)

@@ -97,9 +97,9 @@ def _work(words, runs, kill, entry, log, prepare):
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     faulthandler.enable(handle)  # SIGABRT shows where a process hangs
-    from casadv_lib import training
+    from casadv_lib.support import checkpoints
 
-    training.SECONDS_BETWEEN_CHECKPOINTS = 0  # a checkpoint an epoch: more to interrupt
+    checkpoints.SECONDS_BETWEEN_CHECKPOINTS = 0  # a checkpoint an epoch: more to interrupt
     if kill is not None and kill.write:
         _light_fuse(kill)
     if prepare is not None:

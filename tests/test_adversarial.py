@@ -17,7 +17,8 @@ from casadv_lib.adversarial import (
     sequence_perturbation,
     training_loss,
 )
-from casadv_lib.backbones import Dropout, nearest_items
+from casadv_lib.backbones import nearest_items
+from casadv_lib.support.dropout import Dropout
 from casadv_lib.training import Trainer, TrainingError, TrainingSettings, make_optimizer
 
 BACKBONES = list(cas.BACKBONES)

@@ -31,14 +31,6 @@ def test_flat_is_the_same(lists, max_len):
     np.testing.assert_array_equal(found, np.concatenate(expected))
 
 
-def test_figure_2_toy_has_the_value_11():
-    from casadv_lib.figures.write import FIGURE2_TOY
-
-    histories, (user, t) = FIGURE2_TOY["histories"], FIGURE2_TOY["mark"]
-    found = cascade_effects(histories, max_len=50, batch_size=len(histories))
-    assert found[user][t] == 11
-
-
 def test_by_hand():
     # b = m: item 1 of the first user precedes 3 (itself included); the other's occurrence, 2
     found = cascade_effects([[1, 2, 3], [4, 1, 5]], batch_size=2)

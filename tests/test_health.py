@@ -88,7 +88,7 @@ def test_a_real_collapse_is_noticed_and_its_cause_named(toy):
         assert name in str(error.value)
     assert sick.done < 20
     # the state put back is the one before
-    assert float(health.look_at(sick.model, sick.watched)[1]) >= health.SMALLEST_SPREAD
+    assert float(health.look_at(sick.model, sick.health.batch)[1]) >= health.SMALLEST_SPREAD
 
 
 @pytest.mark.parametrize("backbone", ["sasrec", "gru4rec"])
@@ -110,25 +110,25 @@ def test_note_warns_once_and_goes_on_but_not_without_numbers(toy):
 
 def test_the_diagnosis_names_what_the_method_reads(toy):
     a, s = AdversarialSettings(), TrainingSettings(amp=True)
-    bad = health.Vitals(float("nan"), None, 1.0, 0.5)
+    bad = health.Health(float("nan"), None, 1.0, 0.5)
     phase1 = health.diagnosis(bad, 3, s, a, None)
     assert "learning_rate (0.001) and amp" in phase1 and "epsilon" not in phase1
     linear = health.diagnosis(bad, 3, s, a, cas.METHODS["adv_linear"])
     assert "epsilon (10)" in linear and "lambda1" not in linear
     assert "lambda1 (1)" in health.diagnosis(bad, 3, s, a, cas.METHODS["adv_cas"])
-    fine = health.Vitals(1.0, None, 0.3, 0.5)
+    fine = health.Health(1.0, None, 0.3, 0.5)
     assert health.diagnosis(fine, 3, s, a, None) is None
     masks = AdversarialSettings(dropout_masks="independent")
-    flat = health.Vitals(1.0, 1.0, 0.3, 1e-4)
+    flat = health.Health(1.0, 1.0, 0.3, 1e-4)
     assert "dropout_masks" in health.diagnosis(flat, 3, s, masks, cas.METHODS["adv_cas"])
 
 
 def test_users_who_are_alike_are_no_collapse():
     data = dataset([[1, 2, 3, 4, 5]] * 30, N_ITEMS)
-    assert trainer(data).watched is None
+    assert trainer(data).health.batch is None
     trainer(data).run(progress=False)
     two = dataset([[1, 2, 3, 4, 5]] * 30 + [[5, 4, 3, 2, 1]], N_ITEMS)
-    assert len(trainer(two).watched.users) == 2
+    assert len(trainer(two).health.batch.users) == 2
     trainer(two).run(progress=False)
 
 
@@ -136,16 +136,16 @@ def test_watching_changes_no_number_and_happens_once_an_epoch(toy, monkeypatch):
     plain = trainer(toy, "adv_cas", epochs=3)
     monkeypatch.setattr(health, "WATCHED_USERS", 1)  # one user: nothing to compare, no pass
     unwatched = trainer(toy, "adv_cas", epochs=3)
-    assert plain.watched is not None and unwatched.watched is None
+    assert plain.health.batch is not None and unwatched.health.batch is None
     assert plain.run(progress=False).losses == unwatched.run(progress=False).losses
     assert same(plain.model.state_dict(), unwatched.model.state_dict())
 
 
 def test_the_look_at_a_model_waits_for_no_device(toy):
-    # on the meta device any read of a value fails; the fetching is in `vitals` alone
+    # on the meta device any read of a value fails; the fetching is in `fetched` alone
     here = trainer(toy)
     model = build("sasrec").to("meta")
-    assert health.look_at(model, here.watched.to("meta")).device.type == "meta"
+    assert health.look_at(model, here.health.batch.to("meta")).device.type == "meta"
 
 
 @pytest.mark.parametrize("name", list(cas.BACKBONES))

@@ -10,8 +10,9 @@ from oracles import PaddedModel, dataset, random_sequences
 
 import casadv_lib as cas
 from casadv_lib.adversarial import METHODS, training_loss
-from casadv_lib.batching import TokenTable, length_edges
+from casadv_lib.batching import TokenTable
 from casadv_lib.settings import AdversarialSettings
+from casadv_lib.support.packing import length_edges
 
 BACKBONES = list(cas.BACKBONES)
 SETTINGS = AdversarialSettings(epsilon=0.5)

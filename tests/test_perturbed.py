@@ -7,10 +7,10 @@ from conftest import build
 
 import casadv_lib as cas
 from casadv_lib.adversarial import METHODS, sequence_perturbation
-from casadv_lib.backbones import Dropout
 from casadv_lib.data import training_sequences
 from casadv_lib.figures.perturbation import epsilon_figure
 from casadv_lib.settings import AdversarialSettings
+from casadv_lib.support.dropout import Dropout
 from casadv_lib.widgets.perturbed import PerturbedUser
 
 

@@ -174,7 +174,7 @@ def test_killed_and_started_again_is_the_same(data_file, tmp_path):
     # a real process, killed with no warning while it trains; then the same command again
     command = [sys.executable, "-m", "casadv_lib", "run", "--dataset", str(data_file)]
     command += ["--method", "adv_cas", *set_options(epochs=25, adv_epochs=10)]
-    fast = "import casadv_lib.training as t; t.SECONDS_BETWEEN_CHECKPOINTS = 0; "
+    fast = "import casadv_lib.support.checkpoints as t; t.SECONDS_BETWEEN_CHECKPOINTS = 0; "
     fast += "from casadv_lib.__main__ import main; import sys; sys.exit(main(sys.argv[1:]))"
     patched = [sys.executable, "-c", fast, *command[3:]]
     found = []

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casadv_lib.sampling import NegativeSampler
+from casadv_lib.batching import NegativeSampler
 
 some_sets = st.lists(st.sets(st.integers(1, 12), max_size=11), min_size=1, max_size=6)
 

@@ -9,14 +9,16 @@ from conftest import build
 from oracles import dataset, random_sequences
 
 import casadv_lib as cas
-from casadv_lib.backbones import Dropout
 from casadv_lib.batching import PackedBatch
+from casadv_lib.support.checkpoints import content
+from casadv_lib.support.devices import choose_device
+from casadv_lib.support.dropout import Dropout
+from casadv_lib.support.files import save_tensors
 from casadv_lib.training import (
     AdversarialSettings,
     Trainer,
     TrainingError,
     TrainingSettings,
-    choose_device,
 )
 
 QUIET = {"progress": False, "batch_size": 20}
@@ -56,7 +58,7 @@ def test_cut_and_resumed_is_never_cut(method, toy, tmp_path):
         cut.history.epoch_seconds.append(0.0)
         if cut.done % 2 == 0:
             cut.evaluate()
-    cut.save(tmp_path / "checkpoint.pt")
+    save_tensors(tmp_path / "checkpoint.pt", content(cut))
     resumed = trainer()
     history = resumed.run(tmp_path / "checkpoint.pt", progress=False)
     assert torch.equal(flat(whole.model), flat(resumed.model))

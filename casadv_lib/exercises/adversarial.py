@@ -17,9 +17,10 @@ from ..adversarial import (
     score_perturbations,
     sequence_perturbation,
 )
-from ..backbones import BACKBONES, Dropout
+from ..backbones import BACKBONES
 from ..batching import pack
 from ..cascade import cascade_weights
+from ..support.dropout import Dropout
 from .common import compare
 
 

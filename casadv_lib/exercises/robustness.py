@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from ..attacks import replaced_places
+from ..attacks import replaced_indices
 from ..evaluation import ndcg
 from ..results.robustness import nearest_allowed
 from .common import _number_differs, compare
@@ -68,7 +68,7 @@ def last_places(lengths, max_len: int, k: int) -> list[list[int]]:
     """Indices into the full histories of the last k items, newest first; users with k or more."""
     kept = [n for n in lengths if min(n, max_len) >= k]
     histories = [np.zeros(n, dtype=np.int64) for n in kept]
-    return replaced_places(histories, max_len, "last", k).tolist() if kept else []
+    return replaced_indices(histories, max_len, "last", k).tolist() if kept else []
 
 
 def check_last_places(function: Callable) -> None:

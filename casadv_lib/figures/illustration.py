@@ -6,11 +6,12 @@ import numpy as np
 import torch
 
 from ..adversarial import METHODS, moved_rows, sequence_perturbation
-from ..backbones import Backbone, Dropout
+from ..backbones import Backbone
 from ..batching import pack
 from ..cascade import cascade_effects, cascade_weights
 from ..data import SequenceDataset, training_sequences
 from ..settings import AdversarialSettings
+from ..support.dropout import Dropout
 
 
 def shown_user(data: SequenceDataset, max_len: int = 50) -> int:

@@ -18,11 +18,11 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..adversarial import METHODS, training_loss
-from ..backbones import Dropout
 from ..experiments.configuration import part
 from ..experiments.runs import Run
 from ..settings import AdversarialSettings, TrainingSettings
 from ..support.checks import number, one_of
+from ..support.dropout import Dropout
 from ..training import Trainer
 
 FORWARD, BACKWARD, TO_INPUTS = 1, 2, 1

@@ -14,12 +14,13 @@ import pandas as pd
 import torch
 
 from ..adversarial import METHODS, sequence_perturbation
-from ..backbones import Backbone, Dropout
+from ..backbones import Backbone
 from ..data import SequenceDataset
 from ..evaluation import paired_bootstrap
 from ..experiments.plan import AN_ANSWER
 from ..settings import AdversarialSettings
 from ..support.checks import number
+from ..support.dropout import Dropout
 from ..widgets.probing import one_batch
 from .comparison import compared, verdict
 from .paper import PAPER_BEST_EPSILON, PAPER_LARGE_EPSILON, PAPER_SMALL_EPSILON

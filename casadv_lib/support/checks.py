@@ -38,19 +38,22 @@ def number(name: str, value, low=None, high=None, kind=float):
 
     Text is refused even where it spells a number: "10" for epsilon is most often a quoting slip.
     """
-    wanted = "a whole number" if kind is int else "a number"
-    if low is not None and high is not None:
-        wanted += f" from {low} to {high}"
-    elif low is not None:
-        wanted += f" of at least {low}"
-    elif high is not None:
-        wanted += f" of at most {high}"
     fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
     fits = fits and _fits_kind(value, kind)
     fits = fits and (low is None or value >= low) and (high is None or value <= high)
     if not fits:
-        raise ValueError(f"{name} is {shown(value)}; allowed is {wanted}")
+        raise ValueError(f"{name} is {shown(value)}; allowed is {wanted_number(low, high, kind)}")
     return kind(value)
+
+
+def wanted_number(low=None, high=None, kind=float) -> str:
+    """'a number of at least 0': what `number` allows, in words."""
+    words = "a whole number" if kind is int else "a number"
+    if low is not None and high is not None:
+        return f"{words} from {low} to {high}"
+    if low is not None:
+        return f"{words} of at least {low}"
+    return words if high is None else f"{words} of at most {high}"
 
 
 def _fits_kind(value: numbers.Real, kind: type) -> bool:
@@ -66,10 +69,11 @@ def flag(name: str, value) -> bool:
     return value
 
 
-def instance(name: str, value, kind: type):
+def instance(name: str, value, kind):
     """Return `value` if it is an object of class `kind`; raise ValueError otherwise."""
     if not isinstance(value, kind):
-        raise ValueError(f"{name} is {shown(value)}; allowed is a {kind.__name__}")
+        allowed = getattr(kind, "__name__", kind)
+        raise ValueError(f"{name} is {shown(value)}; allowed is a {allowed}")
     return value
 
 

@@ -15,11 +15,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..adversarial import Method
-from ..backbones import Backbone
-from ..batching import PackedBatch, TokenTable
-from ..settings import AdversarialSettings, TrainingSettings
-
 WATCHED_USERS = 16
 # Trained encoders spread their users by 0.2 to 0.95 of the vectors' length; the worst setting
 # that still ranked anything by 0.006. Below this, users can hardly be told apart.
@@ -33,7 +28,7 @@ class TrainingError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Vitals:
+class Health:
     """What is watched after an epoch, plain floats.
 
     loss: the mean loss. perturbation: the smallest size of A in a step (Eq. 7), None where the
@@ -48,7 +43,34 @@ class Vitals:
     spread: float | None
 
 
-def watched_users(table: TokenTable) -> PackedBatch | None:
+class HealthCheck:
+    """Watches a trainer's model: `after_epoch` raises TrainingError, or warns once."""
+
+    def __init__(self, trainer):
+        self.trainer, self.warned = trainer, False
+        self.batch = watched_users(trainer.table)
+
+    def after_epoch(self, losses: list[Tensor], sizes: list[Tensor]) -> float:
+        """The mean loss of an epoch; losses, sizes: one scalar a step, sizes possibly empty.
+
+        A sick model raises TrainingError; where the settings ask to go on, the first one warns.
+        A loss or weights that are no numbers always raise.
+        """
+        trainer = self.trainer
+        health = fetched(losses, sizes, look_at(trainer.model, self.batch), self.batch is not None)
+        epoch = trainer.first_epoch + trainer.done + 1
+        sick = diagnosis(health, epoch, trainer.settings, trainer.adversarial, trainer.method)
+        if sick is not None:
+            finite = math.isfinite(health.loss) and math.isfinite(health.size)
+            if trainer.settings.health == "stop" or not finite:
+                raise TrainingError(sick)
+            if not self.warned:
+                warnings.warn(f"{sick}. Training goes on, since health is 'note'", stacklevel=3)
+            self.warned = True
+        return health.loss
+
+
+def watched_users(table):
     """A small batch of users with different inputs, spread over the data; None if all are alike."""
     count = len(table.lengths)
     chosen = {}
@@ -62,8 +84,8 @@ def watched_users(table: TokenTable) -> PackedBatch | None:
 
 
 @torch.no_grad()
-def look_at(model: Backbone, batch: PackedBatch | None) -> Tensor:
-    """(3,) on the model's device: size, spread and |w| of the watched users; see `Vitals`."""
+def look_at(model, batch) -> Tensor:
+    """(3,) on the model's device: size, spread and |w| of the watched users; see `Health`."""
     size = model.items.weight.square().mean(1).max().sqrt()
     if batch is None:
         return torch.stack([size, torch.ones_like(size), torch.ones_like(size)])
@@ -77,71 +99,48 @@ def look_at(model: Backbone, batch: PackedBatch | None) -> Tensor:
     return torch.stack([size, spread, length])
 
 
-def vitals(losses: list[Tensor], sizes: list[Tensor], seen: Tensor, watched: bool) -> Vitals:
-    """Fetch an epoch's numbers from the device, all at once.
-
-    losses, sizes: one scalar a step, sizes possibly empty; seen: of `look_at`.
-    """
+def fetched(losses: list[Tensor], sizes: list[Tensor], seen: Tensor, watched: bool) -> Health:
+    """Fetch an epoch's numbers from the device, all at once; seen: of `look_at`."""
     least = torch.stack(sizes).min() if sizes else torch.zeros_like(seen[0])
     numbers = torch.cat([torch.stack(losses).mean().reshape(1), least.reshape(1), seen]).tolist()
     loss, perturbation, size, spread, length = numbers
     spread = spread if math.isfinite(length) else math.nan
-    return Vitals(loss, perturbation if sizes else None, size, spread if watched else None)
+    return Health(loss, perturbation if sizes else None, size, spread if watched else None)
 
 
-def diagnosis(
-    found: Vitals, epoch: int, s: TrainingSettings, a: AdversarialSettings, method: Method | None
-) -> str | None:
-    """One sentence on what went wrong in an epoch and which settings to look at, or None."""
+def diagnosis(health: Health, epoch: int, s, a, method) -> str | None:
+    """One sentence on what went wrong in an epoch and which settings to look at, or None.
+
+    s, a: TrainingSettings and AdversarialSettings; method: None in phase 1.
+    """
+    moves = method is not None and method.level1
     likely = [f"learning_rate ({s.learning_rate:g})"]
     if method is not None and (method.level1 or method.level2):
         likely.append(f"epsilon ({a.epsilon:g})")
-    if method is not None and method.level1:
+    if moves:
         likely.append(f"lambda1 ({a.lambda1:g})")
     if s.amp is True:
         likely.append("amp (True: few digits)")
     listed = " and ".join([", ".join(likely[:-1]), likely[-1]]) if likely[1:] else likely[0]
-    if not math.isfinite(found.loss):
-        return (f"the loss is {found.loss} in epoch {epoch}; the model has diverged. "
+    decay = f"weight_decay ({s.weight_decay:g}) and decay ({s.decay!r})"
+    if not math.isfinite(health.loss):
+        return (f"the loss is {health.loss} in epoch {epoch}; the model has diverged. "
                 f"Look at {listed}")
-    if not math.isfinite(found.size) or not math.isfinite(found.spread or 0.0):
+    if not math.isfinite(health.size) or not math.isfinite(health.spread or 0.0):
         return (f"the weights are no finite numbers after epoch {epoch}; the model has diverged. "
                 f"Look at {listed}")
-    if found.size > LARGEST_COORDINATE:
-        return (f"item embeddings explode in epoch {epoch}: coordinates of {found.size:.3g}, "
-                f"where trained ones are below 1. Look at {listed}, and at weight_decay "
-                f"({s.weight_decay:g}) and decay ({s.decay!r})")
-    if found.perturbation == 0 and a.epsilon > 0:
+    if health.size > LARGEST_COORDINATE:
+        return (f"item embeddings explode in epoch {epoch}: coordinates of {health.size:.3g}, "
+                f"where trained ones are below 1. Look at {listed}, and at {decay}")
+    if health.perturbation == 0 and a.epsilon > 0:
         return (f"the perturbation A was zero in epoch {epoch}: its gradient vanished. The norm of "
                 f"Eq. 6 has gradient zero at A = 0; start is {a.start!r}, use start='random'")
-    if found.spread is not None and found.spread < SMALLEST_SPREAD:
-        return _collapse(found.spread, epoch, s, a, method, listed)
-    return None
-
-
-def act_on(found: Vitals, epoch: int, s: TrainingSettings, a: AdversarialSettings,
-           method: Method | None, noted: bool) -> bool:
-    """Raise TrainingError for a sick model; or warn, once, where settings ask to go on.
-
-    A loss or weights that are no numbers always raise. Returns whether a warning was given, now
-    or (noted) before.
-    """
-    sick = diagnosis(found, epoch, s, a, method)
-    if sick is None:
-        return noted
-    if s.health == "stop" or not all(map(math.isfinite, (found.loss, found.size))):
-        raise TrainingError(sick)
-    if not noted:
-        warnings.warn(f"{sick}. Training goes on, since health is 'note'", stacklevel=3)
-    return True
-
-
-def _collapse(spread: float, epoch: int, s: TrainingSettings, a: AdversarialSettings,
-              method: Method | None, listed: str) -> str:
+    if health.spread is None or health.spread >= SMALLEST_SPREAD:
+        return None
     words = (f"the encoder has collapsed in epoch {epoch}: all users have one vector (they differ "
-             f"by {spread:.1g} of its length), so all get the same list. Look at ")
-    if method is None or not method.level1:
-        return words + f"{listed}, and at weight_decay ({s.weight_decay:g}) and decay ({s.decay!r})"
+             f"by {health.spread:.1g} of its length), so all get the same list. Look at ")
+    if not moves:
+        return f"{words}{listed}, and at {decay}"
     # L_adv1 is smallest for a constant encoder; these settings let it win
     causes = []
     if not a.detach_clean:

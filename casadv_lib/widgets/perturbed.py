@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from ..adversarial import METHODS, distance, sequence_perturbation
-from ..backbones import Backbone, Dropout
+from ..backbones import Backbone
 from ..batching import pack
 from ..cascade import cascade_effects
 from ..data import SequenceDataset, training_inputs, training_sequences
 from ..evaluation import CUTOFF
 from ..settings import AdversarialSettings
 from ..support.checks import number
+from ..support.dropout import Dropout
 from ..training import training_table
 from .replacements import list_table
 

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from ..adversarial import bce, distance
-from ..backbones import Backbone, Dropout, no_dropout
+from ..backbones import Backbone, no_dropout
 from ..batching import PackedBatch
 from ..data import SequenceDataset, held_out
 from ..evaluation import user_vectors
 from ..settings import AdversarialSettings
 from ..support.checks import flag
+from ..support.dropout import Dropout
 from ..training import training_table
 
 

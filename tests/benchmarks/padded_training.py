@@ -14,8 +14,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits as bce_of_logit
 from torch.nn.functional import dropout
 
 from casadv_lib.backbones import GRU4Rec, SASRec
+from casadv_lib.batching import NegativeSampler
 from casadv_lib.data import training_sequences
-from casadv_lib.sampling import NegativeSampler
 from casadv_lib.settings import TrainingSettings
 
 
