@@ -1,1 +1,1 @@
-"""The checks behind the exercises of the notebooks."""
+"""The checks behind the exercises, one file a notebook; `common` runs a reader's answer."""

@@ -1,51 +1,28 @@
-"""The checks behind the exercises of notebook 07: what an epsilon is, and how one is chosen.
-
-As in `exercises`: a check prints which case differs and how, and never raises.
-"""
-
-from __future__ import annotations
-
-from collections.abc import Callable
+"""Notebook 07: what an epsilon is, and how one is chosen."""
 
 import numpy as np
 
-from ..results.sweep import choose, epsilon_for, literal_epsilon
-from .common import compare
+from .common import exercise
 
 
-def _numbers_differ(names: tuple[str, ...]):
-    def differs(found, wanted) -> str:
-        mine = np.atleast_1d(np.asarray(found, dtype=float))
-        right = np.atleast_1d(np.asarray(wanted, dtype=float))
-        if mine.shape != right.shape:
-            return f"it returns {mine.size} value(s); wanted: {', '.join(names)}."
-        for name, one, other in zip(names, mine, right, strict=True):
-            if not abs(one - other) <= 1e-6 * max(1.0, abs(other)):
-                return f"{name} is {one:.6g}, in the library {other:.6g}."
-        return ""
-
-    return differs
-
-
-def check_epsilon_for(function: Callable) -> None:
+@exercise([(1.0, np.ones(4), 1), (0.5, np.array([1.0, 3.0]), 100), (0.1, np.arange(1.0, 3), 726)],
+          "epsilon")
+def check_epsilon_for(share, lengths, n):
     """function(share, lengths, n) -> the epsilon over a batch of n positions."""
-    rng = np.random.default_rng(0)
-    cases = [(1.0, np.ones(4), 1), (0.5, np.array([1.0, 3.0]), 100),
-             (0.1, rng.uniform(0.5, 3, 50), 726)]
-    print(compare(function, epsilon_for, cases, _numbers_differ(("epsilon",))))
+    return share * np.mean(lengths) * n**0.5
 
 
-def check_literal_epsilon(function: Callable) -> None:
+@exercise([(10.0, 100, 100), (10.0, 900, 9), (3.0, 726, 6), (20.0, 1000, 50)], "epsilon")
+def check_literal_epsilon(epsilon, n, length):
     """function(epsilon, n, length) -> the epsilon per sequence that moves a position as far."""
-    cases = [(10.0, 100, 100), (10.0, 900, 9), (3.0, 726, 6), (20.0, 1000, 50)]
-    print(compare(function, literal_epsilon, cases, _numbers_differ(("epsilon",))))
+    return epsilon * (length / n) ** 0.5
 
 
-def check_choose(function: Callable) -> None:
+@exercise([
+    ({1.0: 0.05, 3.0: 0.06, 10.0: 0.04}, {1.0: 0.05, 3.0: 0.055, 10.0: 0.07}),
+    ({30.0: 0.02, 0.1: 0.03, 5.0: 0.03}, {30.0: 0.01, 0.1: 0.02, 5.0: 0.04}),  # the smaller one
+], ("epsilon", "the test score"))
+def check_choose(validation, test):
     """function(validation, test) -> (epsilon, its test score), chosen on validation alone."""
-    cases = [
-        ({1.0: 0.05, 3.0: 0.06, 10.0: 0.04}, {1.0: 0.05, 3.0: 0.055, 10.0: 0.07}),
-        ({30.0: 0.02, 0.1: 0.03, 5.0: 0.03}, {30.0: 0.01, 0.1: 0.02, 5.0: 0.04}),  # equal ones
-        ({2.0: 0.5}, {2.0: 0.4}),
-    ]
-    print(compare(function, choose, cases, _numbers_differ(("epsilon", "the test score"))))
+    epsilon = max(sorted(validation), key=validation.get)
+    return epsilon, test[epsilon]

@@ -1,0 +1,348 @@
+"""Every exercise of the notebooks: its solution passes, wrong answers are told what is wrong."""
+
+import re
+import runpy
+from collections import Counter
+from importlib import import_module
+
+import numpy as np
+import pytest
+import torch
+
+from casadv_lib.support.repository import root
+
+MODULES = {"00": "start", "01": "data", "02": "backbones", "03": "cascade", "04": "adversarial",
+           "05": "accuracy", "06": "curves", "07": "sweep", "08": "first_middle_last",
+           "09": "last_k", "10": "cost", "11": "ambiguities"}
+SOLVED = {path.stem[:2]: runpy.run_path(str(path))
+          for path in (root() / "notebooks" / "solutions").glob("*.py")}
+CALL = re.compile(r"\.(check_\w+)\((\w+)\)")  # tasks.check_this(that)
+CALLED = {(MODULES[path.name[:2]], check): SOLVED[path.name[:2]].get(name)
+          for path in sorted((root() / "notebooks").glob("*.ipynb"))
+          for check, name in CALL.findall(path.read_text(encoding="utf-8"))}
+
+
+def check_of(module, name):
+    return getattr(import_module(f"casadv_lib.exercises.{module}"), name)
+
+
+@pytest.fixture
+def said(capsys):
+    def said(module, name, function):
+        check_of(module, name)(function)
+        return capsys.readouterr().out
+
+    return said
+
+
+def test_every_check_belongs_to_a_notebook_and_has_wrong_answers():
+    checks = {(module, name) for module in MODULES.values()
+              for name in vars(import_module(f"casadv_lib.exercises.{module}"))
+              if name.startswith("check_")}
+    assert checks == set(CALLED) == {(module, check) for module, check, *_ in WRONG}
+
+
+@pytest.mark.parametrize("module, check", CALLED)
+def test_the_solution_passes_and_what_is_none_is_told_so(module, check, said):
+    solution = CALLED[module, check]
+    assert f"{solution.__name__} is right" in said(module, check, solution)
+    assert "not solved yet" in said(module, check, lambda *arguments: None)
+    assert "case 1" in (text := said(module, check, lambda *a: 1 / 0))
+    assert "ZeroDivisionError" in text
+    assert "is right" not in said(module, check, lambda *arguments: "soup")
+    assert check_of(module, check).__doc__
+
+
+def test_a_function_that_changes_its_arguments_spoils_nothing(said):
+    def greedy(sequence):
+        test, validation = sequence.pop(), sequence.pop()
+        return sequence, validation, test
+
+    assert "greedy is right" in said("data", "check_leave_one_out", greedy)
+
+
+# Answers with one slip each
+
+def by_users(histories, count):
+    items = sorted({item for history in histories for item in history})
+    return sorted(items, key=lambda v: -sum(v in history for history in histories))[:count]
+
+
+def large_first(histories, count):
+    occurrences = Counter(item for history in histories for item in history)
+    return sorted(occurrences, key=lambda item: (-occurrences[item], -item))[:count]
+
+
+def one_pass(frame, k):
+    users = frame.groupby("user")["item"].transform("size")
+    items = frame.groupby("item")["user"].transform("size")
+    return frame[(users >= k) & (items >= k)]
+
+
+def newest_two_tie(frame):
+    return (frame.groupby("user").timestamp.agg(lambda t: t.iloc[-2:].nunique()) == 1).mean()
+
+
+def attention(mask=True, scale=True, shifted=True):
+    def causal_attention(q, k, v):
+        scores = q @ k.T / (q.shape[1] ** 0.5 if scale else 1)
+        if mask:
+            scores = scores.masked_fill(torch.ones_like(scores).triu(1).bool(), -torch.inf)
+        shares = scores.softmax(-1) if shifted else scores.exp() / scores.exp().sum(-1)[:, None]
+        return shares @ v
+
+    return causal_attention
+
+
+def swapped_gates(x, h, W, U, b, c):
+    d = len(x)
+    order = torch.cat([torch.arange(d, 2 * d), torch.arange(d), torch.arange(2 * d, 3 * d)])
+    return SOLVED["02"]["my_gru_step"](x, h, W[order], U[order], b[order], c[order])
+
+
+def z_the_other_way(x, h, W, U, b, c):
+    d, new = len(x), SOLVED["02"]["my_gru_step"](x, h, W, U, b, c)
+    z = torch.sigmoid(W[d : 2 * d] @ x + b[d : 2 * d] + U[d : 2 * d] @ h + c[d : 2 * d])
+    return z * (new - z * h) / (1 - z) + (1 - z) * h
+
+
+def cross(own_too=False, share=True, once=False):
+    def cross_term(histories, b):
+        def reached(item, i):
+            total = 0
+            for k, other in enumerate(histories):
+                back = [len(other) - s for s, v in enumerate(other) if v == item]
+                total += sum(back[:1] if once else back) if own_too or k != i else 0
+            return total * (b / len(histories) if share else 1)
+
+        return [[reached(item, i) for item in history] for i, history in enumerate(histories)]
+
+    return cross_term
+
+
+def per_history(effects):
+    return [(1 / np.array(row)) / np.mean(1 / np.array(row)) for row in effects]
+
+
+def mean_of_effects(effects):
+    return [np.mean(np.concatenate(effects)) / np.array(row) for row in effects]
+
+
+def perturbation(encode, S, start, epsilon):
+    return SOLVED["04"]["perturbation_at"](encode, S, start, epsilon)
+
+
+def per_row(encode, S, start, epsilon):
+    A = perturbation(encode, S, start, epsilon)
+    return epsilon * A / A.norm(dim=-1, keepdim=True)
+
+
+def swapped(*case):
+    i, j, n = SOLVED["04"]["score_moves"](*case)
+    return i, n, j
+
+
+def one_size(*case):
+    return [case[-1] * move / move.norm() for move in SOLVED["04"]["score_moves"](*case)]
+
+
+def scored(tie, hide=True, cutoff=10):
+    """NDCG of scores with a way to treat ties; hide: leave out padding and the history."""
+    def ndcg(scores, histories, targets):
+        gains = []
+        for history, target in zip(histories, targets):
+            rivals = np.array(scores, dtype=float)
+            rivals[[0, *history] if hide else [0]] = -np.inf
+            ties = (rivals == scores[target]).sum() - 1
+            rank = 1 + (rivals > scores[target]).sum() + tie * ties
+            gains.append(1 / np.log2(rank + 1) if rank <= cutoff else 0)
+        return np.mean(gains)
+
+    return ndcg
+
+
+def unpaired(ranks, reference):
+    gain, other = (np.where(r <= 10, 1 / np.log2(r + 1), 0.0) for r in (ranks, reference))
+    half = 1.96 * np.sqrt((gain.var() + other.var()) / len(ranks))
+    return gain.mean() - other.mean() - half, gain.mean() - other.mean() + half
+
+
+def best_by(split):
+    return lambda curve: max(curve, key=lambda entry: entry[split]["ndcg@10"])["epoch"]
+
+
+def latest(curve):
+    return best_by("validation")(curve[::-1])
+
+
+def never_stops(curve, patience):
+    return curve[-1]["epoch"], best_by("validation")(curve)
+
+
+def any_fall_counts(curve, patience):
+    falls, values = 0, [entry["validation"]["ndcg@10"] for entry in curve]
+    for index in range(1, len(curve)):
+        falls += values[index] < values[index - 1]
+        if falls == patience:
+            return curve[index]["epoch"], best_by("validation")(curve)
+    return never_stops(curve, patience)
+
+
+def share_of_the_level(curve, start, share):
+    end = curve[-1]["test"]["ndcg@10"]
+    return next(entry["epoch"] for entry in curve if entry["test"]["ndcg@10"] >= share * end)
+
+
+def chosen_by_test(validation, test):
+    best = max(test, key=test.get)
+    return best, test[best]
+
+
+def substitute(length=True, hidden=True, sign=1, padding=False):
+    def substitute_of(table, item, g, eta, refused):
+        size = np.linalg.norm(g) if length else 1.0
+        apart = np.linalg.norm(table - table[item] - (sign * eta * g / size if size else 0), axis=1)
+        apart[[item, *(refused if hidden else []), *([] if padding else [0])]] = np.inf
+        return apart.argmin()
+
+    return substitute_of
+
+
+def change(gain, cutoff=10):
+    def percent(after, before):
+        a, b = (np.where(r <= cutoff, gain(r), 0).mean() for r in (after, before))
+        return 100 * (a / b - 1) if b else 0.0
+
+    return percent
+
+
+def all_users(after, before):
+    a, b = (np.mean([rank <= 10 for rank in ranks.values()]) for ranks in (after, before))
+    return 100 * (a / b - 1)
+
+
+def two_passes(own=False, from_start=False, per_user=False):
+    def passes(histories, batch_size):
+        def value(history, index):
+            return index + 1 if from_start else len(history) - index
+
+        total = Counter()
+        for history in histories:
+            total.update({item: value(history, index) for index, item in enumerate(history)})
+        share = 1 if per_user else batch_size / len(histories)
+        return [[value(h, p) + share * (total[i] - (0 if own else value(h, p)))
+                 for p, i in enumerate(h)] for h in histories]
+
+    return passes
+
+
+WRONG = [  # module, check, an answer, what must be said about it
+    ("start", "check_most_popular", by_users, "case 2 of 3"),
+    ("start", "check_most_popular", lambda h, n: [3, 4, 9][:n], "case 2 of 3"),
+    ("start", "check_most_popular", large_first, "case 3 of 3"),
+    ("start", "check_guided", lambda A, C: A / C[:, None], "case 2 of 3"),
+    ("start", "check_guided", lambda A, C: A * C[:, None] / C.mean(), "case 2 of 3"),
+    ("start", "check_guided", lambda A, C: A.sum(axis=1), "shape (2,)"),
+    ("data", "check_leave_one_out", lambda s: (s[:-1], s[-2], s[-1]), "the training part has"),
+    ("data", "check_leave_one_out", lambda s: (s[:-2], s[-1], s[-2]), "the validation item is 1"),
+    ("data", "check_leave_one_out", lambda s: (s[:-2], s[-1]), "wanted are 3"),
+    ("data", "check_k_core", one_pass, "case 2 of 4 differs: yours keeps the row"),
+    ("data", "check_k_core", lambda frame, k: frame[:0], "takes out the row"),
+    ("data", "check_k_core", lambda frame, k: SOLVED["01"]["my_k_core"](
+        frame, k).pipe(lambda core: core.loc[core.index.repeat(2)]), "more than once"),
+    ("data", "check_ambiguous_share",
+     lambda f: (f.groupby("user").timestamp.nunique() < f.groupby("user").size()).mean(),
+     "case 2 of 3 differs: the share is 1, in the library 0"),
+    ("data", "check_ambiguous_share", newest_two_tie, "case 3 of 3"),
+    ("backbones", "check_causal_attention", attention(mask=False), "case 2 of 4"),
+    ("backbones", "check_causal_attention", attention(scale=False), "differs"),
+    ("backbones", "check_causal_attention", attention(shifted=False), "case 4 of 4"),
+    ("backbones", "check_causal_attention", lambda q, k, v: v[-1], "shape"),
+    ("backbones", "check_gru_step", swapped_gates, "differs"),
+    ("backbones", "check_gru_step", z_the_other_way, "case 1 of 4"),
+    ("backbones", "check_gru_step", lambda x, h, *weights: h, "case 1 of 4"),
+    ("backbones", "check_wasted_share", lambda n, T: 1 - sum(n) / (T * len(n)), "case 3 of 4"),
+    ("backbones", "check_wasted_share", lambda n, T: np.minimum(n, T).mean() / T, "case 1 of 4"),
+    ("backbones", "check_wasted_share", lambda n, T: 100 - 100 * np.mean(n) / T, "33.3333"),
+    ("cascade", "check_own_term", lambda n, T: [1 + T - t for t in range(1, n + 1)],
+     "case 1 of 4 differs: the term is 50 at 0, in the library 5"),
+    ("cascade", "check_own_term", lambda n, T: range(1, min(n, T) + 1), "the library 5"),
+    ("cascade", "check_own_term", lambda n, T: range(n, 0, -1), "shape (7,)"),
+    ("cascade", "check_cross_term", cross(own_too=True), "history 0 is"),
+    ("cascade", "check_cross_term", cross(share=False), "case 2 of 4"),
+    ("cascade", "check_cross_term", cross(once=True), "case 3 of 4"),
+    ("cascade", "check_cross_term", lambda h, b: [0.0], "it returns 1 values; wanted are 3"),
+    ("cascade", "check_weights", lambda e: [1 / np.array(row) for row in e], "differs"),
+    ("cascade", "check_weights", per_history, "case 1 of 3"),
+    ("cascade", "check_weights", mean_of_effects, "case 1 of 3"),
+    ("adversarial", "check_perturbation",
+     lambda f, S, a, e: perturbation(f, S, torch.zeros_like(a), e), "A is nan"),  # the trap
+    ("adversarial", "check_perturbation", lambda f, S, a, e: perturbation(f, S, a, 1.0),
+     "its length is 1, in the library 10"),
+    ("adversarial", "check_perturbation", per_row, "in the library 1,"),
+    ("adversarial", "check_perturbation", lambda f, S, a, e: e * a / a.norm(), "the cosine"),
+    ("adversarial", "check_score_moves", swapped, "in the library 1, and the cosine between both "
+     "is -1.000"),
+    ("adversarial", "check_score_moves", one_size, "case 2 of 3"),
+    ("adversarial", "check_score_moves", lambda *a: SOLVED["04"]["score_moves"](*a)[:2],
+     "wanted are 3"),
+    ("adversarial", "check_guided", lambda A, C: A / C.unsqueeze(-1), "the guided perturbation is"),
+    ("adversarial", "check_guided", lambda A, C: A * (C / C.mean()).unsqueeze(-1), "case 2 of 3"),
+    ("adversarial", "check_guided", lambda A, C: A[:, :2], "has shape (2, 2)"),
+    ("accuracy", "check_ndcg_of_scores", scored(tie=0), "case 3 of 4"),
+    ("accuracy", "check_ndcg_of_scores", scored(tie=1), "case 3 of 4"),
+    ("accuracy", "check_ndcg_of_scores", scored(0.5, hide=False), "case 2 of 4"),
+    ("accuracy", "check_ndcg_of_scores", scored(0.5, cutoff=99), "case 1 of 4"),
+    ("accuracy", "check_interval", unpaired, "low is"),
+    ("accuracy", "check_interval", lambda a, b: SOLVED["05"]["interval"](a, b)[::-1], "low is"),
+    ("accuracy", "check_best_ndcg", lambda chance: chance.max(axis=1).mean(), "case 1 of 3"),
+    ("accuracy", "check_best_ndcg", lambda p: np.sort(p)[:, -10:].sum(1).mean(), "differs"),
+    ("curves", "check_best_epoch", best_by("test"), "differs: the epoch is"),
+    ("curves", "check_best_epoch", latest, "case 3 of 3 differs: the epoch is 8"),
+    ("curves", "check_best_epoch", lambda curve: best_by("validation")(curve) // 5, "case 1"),
+    ("curves", "check_early_stopping", never_stops, "case 2 of 6"),
+    ("curves", "check_early_stopping", any_fall_counts, "differs"),
+    ("curves", "check_early_stopping", lambda curve, patience: (5,), "wanted are 2"),
+    ("curves", "check_first_reaching", share_of_the_level, "differs"),
+    ("curves", "check_first_reaching", lambda c, s, p: c[-1]["epoch"], "case 1 of 3"),
+    ("sweep", "check_epsilon_for", lambda s, x, n: s * x.mean() * n,
+     "case 2 of 3 differs: epsilon is"),
+    ("sweep", "check_epsilon_for", lambda s, x, n: np.nan, "epsilon is nan"),
+    ("sweep", "check_epsilon_for", lambda s, x, n: s * x * n**0.5, "has shape (4,)"),
+    ("sweep", "check_literal_epsilon", lambda e, n, k: e * (n / k) ** 0.5, "in the library 1."),
+    ("sweep", "check_choose", chosen_by_test, "case 1 of 2 differs: epsilon is 10"),
+    ("sweep", "check_choose", lambda v, t: (e := max(reversed(v), key=v.get), t[e]),
+     "case 2 of 2 differs: epsilon is 5"),
+    ("sweep", "check_choose", lambda v, t: (max(v, key=v.get), max(v.values())), "the test score"),
+    ("first_middle_last", "check_substitute", substitute(length=False), "case 1"),
+    ("first_middle_last", "check_substitute", substitute(sign=-1), "case 1"),
+    ("first_middle_last", "check_substitute", substitute(hidden=False), "in the library"),
+    ("first_middle_last", "check_substitute", substitute(padding=True), "the substitute is 0"),
+    ("first_middle_last", "check_change", change(np.ones_like), "case 1"),
+    ("first_middle_last", "check_change", change(lambda r: 1 / np.log2(r + 1), 99), "case 1"),
+    ("first_middle_last", "check_change",
+     lambda a, b: SOLVED["08"]["change_percent"](a, b) / 100, "in the library"),
+    ("last_k", "check_last_places",  # oldest first
+     lambda n, t, k: [[x - k + j for j in range(k)] for x in n if min(x, t) >= k], "case 1"),
+    ("last_k", "check_last_places",
+     lambda n, t, k: [[x - 1 - j for j in range(k)] for x in n], "wanted are 2: user 0, user 1"),
+    ("last_k", "check_last_places",  # T is forgotten
+     lambda n, t, k: [[x - 1 - j for j in range(k)] for x in n if x >= k], "case 4"),
+    ("last_k", "check_same_users", all_users, "case 2"),
+    ("cost", "check_added", lambda r, a, e: 100 * r * e / max(a, 1), "case 1"),
+    ("cost", "check_added", lambda r, a, e: 100 * (1 + r * a / e), "case 1"),
+    ("cost", "check_two_passes", two_passes(own=True), "case 1"),
+    ("cost", "check_two_passes", two_passes(from_start=True), "history 0"),
+    ("cost", "check_two_passes", two_passes(per_user=True), "case 3"),
+    ("ambiguities", "check_weights", lambda c, m: (1 / c) / (1 / c).mean(), "case 2"),
+    ("ambiguities", "check_weights", lambda c, m: 1 / c, "case 1"),
+    ("ambiguities", "check_level", lambda level, n: level / n, "case 2"),
+    ("ambiguities", "check_level", lambda level, n: level ** (1 / n), "case 2"),
+]
+
+
+@pytest.mark.parametrize("module, check, answer, message", WRONG)
+def test_a_wrong_answer_is_told_what_is_wrong(module, check, answer, message, said):
+    text = said(module, check, answer)
+    assert message in text and "is right" not in text and "The case was:" in text
+    assert " at 0x" not in text  # an object without words
