@@ -93,13 +93,8 @@ def frozen(model: Backbone):
 
 
 def sequence_perturbation(
-    model: Backbone,
-    batch: PackedBatch,
-    rows: Tensor,
-    w: Tensor,
-    targets: tuple[Tensor, Tensor] | None,
-    s: AdversarialSettings,
-    drop: Dropout,
+    model: Backbone, batch: PackedBatch, rows: Tensor, w: Tensor,
+    targets: tuple[Tensor, Tensor] | None, s: AdversarialSettings, drop: Dropout,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """A of Eq. 7, (n, d): the direction in which the user vectors move most, of size epsilon.
@@ -131,11 +126,7 @@ def sequence_perturbation(
 
 
 def score_perturbations(
-    model: Backbone,
-    w: Tensor,
-    positive: Tensor,
-    negative: Tensor,
-    s: AdversarialSettings,
+    model: Backbone, w: Tensor, positive: Tensor, negative: Tensor, s: AdversarialSettings,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
     """delta_i, delta_j, delta_n of Eq. 9, each (n, d) and of size epsilon."""
@@ -152,7 +143,7 @@ def score_perturbations(
 
 
 def generic_perturbation(
-    model: Backbone, batch: PackedBatch, epsilon: float = 1.0, seed: int = 0
+    model: Backbone, batch: PackedBatch, epsilon: float = 1.0, seed: int = 0,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """(S, w, A) of a batch as adv_global perturbs it, without dropout; each (n, d), detached."""
     rows = model.embed(batch.inputs).detach()
@@ -165,10 +156,7 @@ def generic_perturbation(
 
 @torch.no_grad()
 def neighbour_inputs(
-    model: Backbone,
-    inputs: Tensor,
-    positives: Tensor,
-    s: AdversarialSettings,
+    model: Backbone, inputs: Tensor, positives: Tensor, s: AdversarialSettings,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """The inputs (n,), each replaced with probability p by one of its nearest items.
@@ -190,11 +178,8 @@ def neighbour_inputs(
 
 
 def training_loss(
-    model: Backbone,
-    batch: PackedBatch,
-    method: Method | None = None,
-    settings: AdversarialSettings | None = None,
-    drop: Dropout | None = None,
+    model: Backbone, batch: PackedBatch, method: Method | None = None,
+    settings: AdversarialSettings | None = None, drop: Dropout | None = None,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """L of Eq. 10 on one batch, and its parts; method None is phase 1 (L_B alone).

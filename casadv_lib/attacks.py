@@ -20,7 +20,7 @@ from torch.nn.functional import softplus
 from .backbones import Backbone
 from .batching import TokenTable
 from .data import SequenceDataset, held_out
-from .evaluation import rank_items, summary, user_vectors
+from .evaluation import entries, rank_items, summary, user_vectors
 from .settings import Count, Flag, Seed, Size, settings
 from .support.checks import instance, number, one_of, whole_numbers
 
@@ -57,21 +57,10 @@ def checked_options(**options) -> dict:
 
 
 def attack(
-    model: Backbone,
-    data: SequenceDataset,
-    positions: str = "last",
-    k: int = 1,
-    pick: str = "gradient",
-    step: float = 0.1,
-    split: str = "test",
-    seed: int = 0,
-    exclude: str = "both",
-    *,
-    loss: str = "target",
-    joint: bool = True,
-    users: np.ndarray | None = None,
-    unit: float | None = None,
-    surrogate: Backbone | None = None,
+    model: Backbone, data: SequenceDataset, positions: str = "last", k: int = 1,
+    pick: str = "gradient", step: float = 0.1, split: str = "test", seed: int = 0,
+    exclude: str = "both", *, loss: str = "target", joint: bool = True,
+    users: np.ndarray | None = None, unit: float | None = None, surrogate: Backbone | None = None,
 ) -> dict:
     """Replace items of every user's history and rank the held-out item again.
 
@@ -103,20 +92,18 @@ def attack(
     """
     instance("model", model, Backbone)
     instance("data", data, SequenceDataset)
-    options = checked_options(positions=positions, k=k, pick=pick, step=step, split=split,
-                              seed=seed, exclude=exclude, loss=loss, joint=joint)
+    o = checked_options(positions=positions, k=k, pick=pick, step=step, split=split, seed=seed,
+                        exclude=exclude, loss=loss, joint=joint)
     source = model if surrogate is None else instance("surrogate", surrogate, Backbone)
     if (source.n_items, source.max_len) != (model.n_items, model.max_len):
         raise ValueError(f"surrogate has {source.n_items} items and max_len {source.max_len}, the "
                          f"model {model.n_items} and {model.max_len}; allowed is a model of the "
                          "same items and max_len")
-    k, step, seed = options["k"], options["step"], options["seed"]
+    k, step, seed = o["k"], o["step"], o["seed"]
     unit = None if unit is None else number("unit", unit, low=0)
     histories, targets = held_out(data, split)
     least = 3 if k == 1 else k
-    able = np.array(
-        [u for u, h in enumerate(histories) if min(len(h), model.max_len) >= least], dtype=np.int64
-    )
+    able = np.flatnonzero([min(len(h), model.max_len) >= least for h in histories])
     if len(able) == 0:
         raise ValueError(f"no user has {least} items in the history; k is {k}, allowed is less")
     users = able if users is None else _asked(users, able, histories, least)
@@ -170,12 +157,10 @@ def excluded(original, attacked, exclude: str = "both") -> list[np.ndarray]:
 
 def _asked(users, able: np.ndarray, histories, least: int) -> np.ndarray:
     """The users asked for, in ascending order, each of them one who can be attacked."""
-    users = np.unique(whole_numbers("users", users))
-    if len(users) == 0 or users[0] < 0 or users[-1] >= len(histories):
-        raise ValueError(f"users is {users.tolist()}; allowed are some of 0 to "
-                         f"{len(histories) - 1}")
-    short = np.setdiff1d(users, able)
-    if len(short):
+    users, last = np.unique(whole_numbers("users", users)), len(histories) - 1
+    if len(users) == 0 or users[0] < 0 or users[-1] > last:
+        raise ValueError(f"users is {users.tolist()}; allowed are some of 0 to {last}")
+    if len(short := np.setdiff1d(users, able)):
         raise ValueError(f"users holds {short[0]}, whose history has {len(histories[short[0]])} "
                          f"items; allowed are users with at least {least}")
     return users
@@ -193,43 +178,29 @@ def replaced_indices(histories, max_len: int, positions: str, k: int) -> np.ndar
 
 def first_choices(model: Backbone, histories) -> np.ndarray:
     """The model's own first recommendation for each history, leaving out what it holds."""
-    w = user_vectors(model, histories)
-    table = model.item_table()
-    best = []
+    w, table, best = user_vectors(model, histories), model.item_table(), []
     for a in range(0, len(w), CHUNK):
         scores = w[a : a + CHUNK] @ table.T
-        scores[_entries(histories[a : a + CHUNK], scores.device)] = -torch.inf
+        scores[entries(histories[a : a + CHUNK], scores.device)] = -torch.inf
         best.append(scores.argmax(1) + 1)
     return torch.cat(best).cpu().numpy()
 
 
 def input_gradients(model: Backbone, histories, aim: np.ndarray, indices: np.ndarray) -> Tensor:
     """Gradient of -log s(w . e_aim) with respect to the embeddings at `indices`, (users, k, d)."""
-    device = next(model.parameters()).device
-    cut = [np.asarray(h)[-model.max_len :] for h in histories]
-    table = TokenTable(cut, device)
+    device = model.items.weight.device
+    table = TokenTable([np.asarray(h)[-model.max_len :] for h in histories], device)
     from_end = np.array([len(h) for h in histories])[:, None] - 1 - indices
-    order = np.argsort(table.lengths, kind="stable")
     gradients = model.items.weight.new_empty((*indices.shape, model.dim))
-    was_training = model.training
-    model.eval()
-    for batch in table.batches(order, 256):
-        rows = model.embed(batch.inputs).detach().requires_grad_()
-        w = model.encode(rows, batch)[batch.last]
-        goal = model.embed(torch.as_tensor(aim[batch.users]).to(device)).detach()
-        (g,) = torch.autograd.grad(softplus(-model.score(w, goal)).sum(), rows)
-        back = torch.as_tensor(from_end[batch.users]).to(device)
-        gradients[torch.as_tensor(batch.users).to(device)] = g[batch.last.unsqueeze(1) - back]
-    model.train(was_training)
+    with model.evaluating():
+        for batch in table.batches(np.argsort(table.lengths, kind="stable"), 256):
+            rows = model.embed(batch.inputs).detach().requires_grad_()
+            w = model.encode(rows, batch)[batch.last]
+            goal = model.embed(torch.as_tensor(aim[batch.users]).to(device)).detach()
+            (g,) = torch.autograd.grad(softplus(-model.score(w, goal)).sum(), rows)
+            back = torch.as_tensor(from_end[batch.users]).to(device)
+            gradients[torch.as_tensor(batch.users).to(device)] = g[batch.last.unsqueeze(1) - back]
     return gradients
-
-
-def _entries(lists, device) -> tuple[Tensor, Tensor]:
-    """Row and column indices of (users, items) entries; column 0 is item 1."""
-    sizes = [len(x) for x in lists]
-    rows = np.repeat(np.arange(len(lists)), sizes)
-    columns = np.concatenate([np.asarray(x, dtype=np.int64) for x in lists]) - 1
-    return torch.as_tensor(rows).to(device), torch.as_tensor(columns).to(device)
 
 
 @torch.no_grad()
@@ -237,9 +208,8 @@ def neighbour_distance(table: Tensor) -> float:
     """Median over items of the distance to the nearest other item."""
     nearest = []
     for a in range(0, len(table), CHUNK):
-        part = table[a : a + CHUNK]
-        apart = torch.cdist(part, table)
-        apart[torch.arange(len(part)), torch.arange(a, a + len(part))] = torch.inf
+        apart = torch.cdist(table[a : a + CHUNK], table)
+        apart.diagonal(a).fill_(torch.inf)
         nearest.append(apart.min(1).values)
     return float(torch.cat(nearest).median())
 
@@ -273,7 +243,7 @@ class _Chooser:
             if not len(cost):
                 continue
             taken = map(np.append, self.refused[part], chosen[part])
-            cost[_entries([*taken], cost.device)] = torch.inf
+            cost[entries([*taken], cost.device)] = torch.inf
             if self.pick in ("halfspace", "projection", "cosine"):
                 cost = self._along(cost, e, g)
             least = cost.min(1)

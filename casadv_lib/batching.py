@@ -115,7 +115,7 @@ class TokenTable:
     def batches(
         self, order: np.ndarray, batch_size: int, negatives: Tensor | None = None,
         inputs: Tensor | None = None,
-    ) -> Iterator[PackedBatch]:  # fmt: skip
+    ) -> Iterator[PackedBatch]:
         """Cut the sequences `order` (host indices) into packed batches of `batch_size` users.
 
         All index tensors of the epoch are made in one vectorised pass and sent to the device at
@@ -170,7 +170,7 @@ class NegativeSampler:
     """
 
     def __init__(
-        self, met: Sequence[np.ndarray], tokens: np.ndarray, n_items: int, device="cpu"
+        self, met: Sequence[np.ndarray], tokens: np.ndarray, n_items: int, device="cpu",
     ):
         distinct = [np.unique(items) for items in met]
         sizes = np.array([len(items) for items in distinct])

@@ -25,10 +25,7 @@ BLOCK = 1 << 15  # interactions that are worked on together
 
 
 def cascade_effects(
-    histories: Sequence[np.ndarray],
-    max_len: int = 50,
-    batch_size: int = 128,
-    terms: str = "both",
+    histories: Sequence[np.ndarray], max_len: int = 50, batch_size: int = 128, terms: str = "both",
     count_self: bool = False,
 ) -> list[np.ndarray]:
     """Cascade effects of all interactions, a list of float64 arrays, each value at least 1.
@@ -49,12 +46,8 @@ def cascade_effects(
 
 
 def cascade_effects_flat(
-    items: np.ndarray,
-    offsets: np.ndarray,
-    max_len: int = 50,
-    batch_size: int = 128,
-    terms: str = "both",
-    count_self: bool = False,
+    items: np.ndarray, offsets: np.ndarray, max_len: int = 50, batch_size: int = 128,
+    terms: str = "both", count_self: bool = False,
 ) -> np.ndarray:
     """The same on flat arrays: history i is items[offsets[i]:offsets[i + 1]].
 
@@ -138,7 +131,7 @@ def _flat_effects(effects) -> np.ndarray:
 
 
 def cascade_weights(
-    effects: Sequence[np.ndarray], norm: str = "raw", mean: str = "inverse"
+    effects: Sequence[np.ndarray], norm: str = "raw", mean: str = "inverse",
 ) -> list[np.ndarray]:
     """The weights 1/C of Eq. 6, renormalised; a list of float64 arrays like `effects`.
 

@@ -55,17 +55,22 @@ def user_vectors(model: Backbone, histories: Sequence[np.ndarray], batch_size: i
 
     Users of similar length share a batch: less padding, the same numbers up to rounding.
     """
-    device = next(model.parameters()).device
+    device = model.items.weight.device
     table = TokenTable([np.asarray(h)[-model.max_len :] for h in histories], device)
     order = np.argsort(table.lengths, kind="stable")
-    was_training = model.training
-    model.eval()
     batches = long_work(table.batches(order, batch_size), desc="reading histories", unit=" batches",
                         total=-(-len(order) // batch_size))
-    vectors = torch.cat([model(batch)[batch.last] for batch in batches])
-    model.train(was_training)
+    with model.evaluating():
+        w = torch.cat([model(batch)[batch.last] for batch in batches])
     # batches() sorts stably by length inside each batch, and `order` is sorted already
-    return vectors[torch.as_tensor(np.argsort(order)).to(device)]
+    return w[torch.as_tensor(np.argsort(order)).to(device)]
+
+
+def entries(items: Sequence[np.ndarray], device) -> tuple[Tensor, Tensor]:
+    """Rows and columns that index each user's items in (users, n_items); column 0 is item 1."""
+    rows = np.repeat(np.arange(len(items)), [len(own) for own in items])
+    columns = np.concatenate(items).astype(np.int64) - 1
+    return torch.as_tensor(rows).to(device), torch.as_tensor(columns).to(device)
 
 
 @torch.no_grad()
@@ -76,6 +81,7 @@ def rank_items(
     seen: Sequence[np.ndarray],
     chunk: int = 128,  # its scores stay in the processor's cache
 ) -> tuple[np.ndarray, float]:
+
     """Ranks of the targets, (users,) float64, and the share of users with a tie at the target.
 
     rank = 1 + number of better items + half the number of equal others, among all items but
@@ -88,22 +94,17 @@ def rank_items(
         # the sign of a NaN is 0: such a model would look like one tie of all items
         raise ValueError("user vectors or item embeddings are not finite: the model has diverged; "
                          "try a smaller learning_rate or epsilon")
-    sizes = np.array([len(s) for s in seen])
-    cuts = np.concatenate([[0], np.cumsum(sizes)])
-    hidden = torch.as_tensor(np.concatenate(seen).astype(np.int64) - 1).to(w.device)
-    owner = torch.as_tensor(np.repeat(np.arange(len(w)), sizes) % chunk).to(w.device)
     target = torch.as_tensor(np.asarray(targets, dtype=np.int64) - 1).to(w.device).unsqueeze(1)
     n_items, ranks, ties = len(table), [], []
     chunks = range(0, len(w), chunk)
     for a in long_work(chunks, desc=f"ranking, {chunk} users a time", unit=" times"):
-        b = min(a + chunk, len(w))
-        scores = w[a:b] @ table.T
+        own = slice(a, a + chunk)
+        scores = w[own] @ table.T
         # sign of (score - target's): +1 better, 0 equal, -1 worse; sums of these are exact
-        sign = scores.sub_(scores.gather(1, target[a:b])).sign_()
-        i, j = cuts[a], cuts[b]
+        sign = scores.sub_(scores.gather(1, target[own])).sign_()
         # what the user has met counts as worse; the target itself is always in
-        sign.index_put_((owner[i:j], hidden[i:j]), sign.new_full((), -1.0))
-        sign.scatter_(1, target[a:b], 0.0)
+        sign.index_put_(entries(seen[own], w.device), sign.new_full((), -1.0))
+        sign.scatter_(1, target[own], 0.0)
         ranks.append((sign.sum(1).double() + n_items + 1) / 2)
         ties.append(sign.abs_().sum(1) < n_items - 1)
     return torch.cat(ranks).cpu().numpy(), float(torch.cat(ties).double().mean())
@@ -126,12 +127,8 @@ def evaluate(model: Backbone, data: SequenceDataset, split: str = "test") -> dic
 
 
 def paired_bootstrap(
-    ranks: np.ndarray,
-    reference: np.ndarray,
-    metric: str = "ndcg@10",
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-    level: float = 0.95,
+    ranks: np.ndarray, reference: np.ndarray, metric: str = "ndcg@10", resamples: int = RESAMPLES,
+    seed: int = 0, level: float = 0.95,
 ) -> dict[str, float]:
     """Difference of a metric (ranks - reference) with its interval, by resampling users.
 

@@ -19,7 +19,7 @@ from .backbones import Backbone
 from .batching import NegativeSampler, PackedBatch, TokenTable
 from .cascade import cascade_effects, cascade_weights
 from .data import SequenceDataset, training_inputs, training_sequences
-from .evaluation import evaluate
+from .evaluation import METRICS, evaluate
 from .settings import PRESETS, AdversarialSettings, TrainingSettings, split_settings
 from .support.checkpoints import LastGood, load_optimizer
 from .support.checks import file_path, flag, instance, number, one_of
@@ -31,17 +31,9 @@ from .support.progress import long_work
 
 
 def fit(
-    model: Backbone,
-    data: SequenceDataset,
-    epochs: int = 500,
-    seed: int = 0,
-    batch_size: int = 128,
-    device: str = "auto",
-    eval_every: int = 0,
-    *,
-    checkpoint: Path | str | None = None,
-    progress: bool = True,
-    **settings,
+    model: Backbone, data: SequenceDataset, epochs: int = 500, seed: int = 0, batch_size: int = 128,
+    device: str = "auto", eval_every: int = 0, *, checkpoint: Path | str | None = None,
+    progress: bool = True, **settings,
 ) -> History:
     """Phase 1: train a backbone on L_B (Eq. 5), in place.
 
@@ -55,23 +47,11 @@ def fit(
 
 
 def fit_adversarial(
-    model: Backbone,
-    data: SequenceDataset,
-    method: str = "adv_cas",
-    epsilon: float = 10.0,
-    lambda1: float = 1.0,
-    lambda2: float = 1.0,
-    epochs: int = 100,
-    seed: int = 0,
-    scope: str = "batch",
-    eval_every: int = 0,
-    *,
-    preset: str | None = None,
-    optimizer_state: dict | None = None,
-    first_epoch: int = 0,
-    checkpoint: Path | str | None = None,
-    progress: bool = True,
-    **settings,
+    model: Backbone, data: SequenceDataset, method: str = "adv_cas", epsilon: float = 10.0,
+    lambda1: float = 1.0, lambda2: float = 1.0, epochs: int = 100, seed: int = 0,
+    scope: str = "batch", eval_every: int = 0, *, preset: str | None = None,
+    optimizer_state: dict | None = None, first_epoch: int = 0, checkpoint: Path | str | None = None,
+    progress: bool = True, **settings,
 ) -> History:
     """Phase 2: go on training a converged backbone on L of Eq. 10, in place.
 
@@ -115,12 +95,8 @@ class Trainer:
     """One phase of training, an epoch at a time. `fit` and `fit_adversarial` run it."""
 
     def __init__(
-        self,
-        model: Backbone,
-        data: SequenceDataset,
-        settings: TrainingSettings,
-        method: str | None = None,
-        adversarial: AdversarialSettings | None = None,
+        self, model: Backbone, data: SequenceDataset, settings: TrainingSettings,
+        method: str | None = None, adversarial: AdversarialSettings | None = None,
         first_epoch: int = 0,
     ):
         self.model = instance("model", model, Backbone)
@@ -180,14 +156,11 @@ class Trainer:
 
     def evaluate(self) -> dict:
         """A curve entry for the present weights; remembers the best validation NDCG@10."""
-        entry = {
-            "epoch": self.first_epoch + self.done,
-            "phase": self.phase,
-            "loss": self.history.losses[-1] if self.history.losses else None,
-        }
+        entry = {"epoch": self.first_epoch + self.done, "phase": self.phase,
+                 "loss": self.history.losses[-1] if self.history.losses else None}
         for split in ("validation", "test"):
             scores = evaluate(self.model, self.data, split)
-            entry[split] = {metric: scores[metric] for metric in ("ndcg@10", "hr@10")}
+            entry[split] = {metric: scores[metric] for metric in METRICS}
         self.history.curve.append(entry)
         best, metric = self.history.best, "ndcg@10"
         if best is None or entry["validation"][metric] > best["validation"][metric]:
@@ -206,7 +179,7 @@ class Trainer:
         with LastGood(self, checkpoint) as good, long_work(
             total=s.epochs, initial=self.done, desc=f"phase {self.phase}", unit="epoch",
             progress=progress, now=True, leave=True,
-        ) as bar:  # fmt: skip
+        ) as bar:
             history = self.history  # of the checkpoint, where there is one
             while self.done < s.epochs:
                 started = time.perf_counter()
@@ -225,11 +198,7 @@ class Trainer:
 
 
 def training_table(
-    model: Backbone,
-    data: SequenceDataset,
-    device,
-    terms: str | None,
-    batch_size: int,
+    model: Backbone, data: SequenceDataset, device, terms: str | None, batch_size: int,
     adversarial: AdversarialSettings,
 ) -> tuple[TokenTable, NegativeSampler]:
     """The training tokens of a data set, with their cascade weights if `terms` is given.
@@ -246,9 +215,7 @@ def training_table(
     targets = [s[1:][-model.max_len :] for s in met]
     weights = None
     if terms is not None:
-        effects = cascade_effects(
-            inputs, model.max_len, batch_size, terms, adversarial.count_self
-        )
+        effects = cascade_effects(inputs, model.max_len, batch_size, terms, adversarial.count_self)
         weights = cascade_weights(effects, adversarial.cascade_norm, adversarial.weight_mean)
     table = TokenTable(inputs, device, targets, weights)
     return table, NegativeSampler(met, table.lengths, data.n_items, device)

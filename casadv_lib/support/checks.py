@@ -79,12 +79,16 @@ def instance(name: str, value, kind):
 
 def whole_numbers(name: str, values) -> np.ndarray:
     """Return `values` as a one-dimensional int64 array; raise ValueError for anything else."""
+    return _row(name, values, "allowed are whole numbers in one row")
+
+
+def _row(name: str, values, rule: str) -> np.ndarray:
     try:
         array = np.asarray(values)
     except (ValueError, TypeError):
         array = np.array(None)
     if array.ndim != 1 or (len(array) and array.dtype.kind not in "iu"):
-        raise ValueError(f"{name} is {shown(values)}; allowed are whole numbers in one row")
+        raise ValueError(f"{name} is {shown(values)}; {rule}")
     return array.astype(np.int64, copy=False)
 
 
@@ -93,20 +97,11 @@ def histories(name: str, value) -> list[np.ndarray]:
     rule = "allowed is a list of lists of item numbers, each a whole number of at least 1"
     if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__len__"):
         raise ValueError(f"{name} is {shown(value)}; {rule}")
-    found = []
-    for place, one in enumerate(value):
-        try:
-            array = np.asarray(one)
-        except (ValueError, TypeError) as error:
-            raise ValueError(f"{name}[{place}] is {shown(one)}; {rule}") from error
-        if array.ndim != 1 or (len(array) and array.dtype.kind not in "iu"):
-            raise ValueError(f"{name}[{place}] is {shown(one)}; {rule}")
-        found.append(array.astype(np.int64, copy=False))
-    if found and (flat := np.concatenate(found)).min(initial=1) < 1:
-        place = next(place for place, one in enumerate(found) if one.min(initial=1) < 1)
-        raise ValueError(f"{name}[{place}] is {shown(value[place])}; {rule} (0 pads); the smallest "
-                         f"is {flat.min()}")
-    return found
+    lists = [_row(f"{name}[{i}]", one, rule) for i, one in enumerate(value)]
+    if lists and np.concatenate(lists).min(initial=1) < 1:
+        i = next(i for i, one in enumerate(lists) if one.min(initial=1) < 1)
+        raise ValueError(f"{name}[{i}] is {shown(value[i])}; {rule} (0 pads)")
+    return lists
 
 
 def ranks(name: str, value) -> np.ndarray:

@@ -89,10 +89,8 @@ def look_at(model, batch) -> Tensor:
     size = model.items.weight.square().mean(1).max().sqrt()
     if batch is None:
         return torch.stack([size, torch.ones_like(size), torch.ones_like(size)])
-    was_training = model.training
-    model.eval()
-    w = model(batch)[batch.last].to(size.dtype)
-    model.train(was_training)
+    with model.evaluating():
+        w = model(batch)[batch.last].to(size.dtype)
     length = w.square().sum(1).mean().sqrt()
     apart = (w - w.mean(0)).square().sum(1).mean().sqrt()
     spread = torch.where(length > 0, apart / length, torch.zeros_like(apart))
