@@ -11,7 +11,6 @@ from test_synthetic import TINY, chi_square, surprise
 
 from casadv_lib import SASRec
 from casadv_lib import datasets as data_module
-from casadv_lib.backbones import item_table_bytes
 from casadv_lib.datasets import from_interactions, load_dataset
 from casadv_lib.datasets.synthetic import WorldSettings, make_world
 from casadv_lib.datasets.synthetic_process import draw_groups, length_law
@@ -244,18 +243,6 @@ def test_short_work_and_continuous_integration_show_no_bar(bars, small, monkeypa
     monkeypatch.setattr(progress, "SECONDS", 0.0)
     monkeypatch.setenv("CI", "1")
     assert bars(lambda: (make_scaled(TINY), rank_a_few(small))) == ""
-
-
-def test_item_table_bytes_are_those_of_a_training_step():
-    model = SASRec(50, dim=12)
-    optimizer = torch.optim.Adam(model.parameters())
-    model.embed(torch.tensor([3, 7])).sum().backward()
-    optimizer.step()
-    table = model.items.weight
-    state = [value for value in optimizer.state[table].values() if value.dim() == 2]
-    found = [value.numel() * value.element_size() for value in (table, table.grad, *state)]
-    assert found[0] == item_table_bytes(50, 12) and sum(found) == item_table_bytes(50, 12, True)
-    assert item_table_bytes(100_000, 100, training=True) == pytest.approx(160e6, rel=1e-4)
 
 
 # Measured: 67 to 84 MB above what Python and the packages hold. The tables that must not be would
