@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from ..figures.illustration import perturbed_history
+from .illustration import perturbed_history
 from ..results.pairs import of_runs
 from ..results.paper import PAPER_BACKBONES, PAPER_DATASETS
 from ..results.records import known_first

@@ -1,13 +1,14 @@
 """Looking into a backbone: its attention, what a changed item changes, and where padding lies.
 
-Each function measures on a model and returns arrays or a figure; nothing is trained.
+Each function measures on a model and returns arrays, or draws a figure; nothing is trained.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import seaborn
 import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
@@ -28,16 +29,16 @@ def attention_maps(model: SASRec, history: Sequence[int]) -> list[np.ndarray]:
     if not isinstance(model, SASRec):
         raise ValueError(f"model is a {type(model).__name__}; allowed is a SASRec")
     batch = pack([history], model.max_len, next(model.parameters()).device)
-    place = model.positions(model.max_len - 1 - batch.from_end)
-    x = model.embed(batch.inputs) * model.input_scale + place
-    found = []
+    position = model.positions(model.max_len - 1 - batch.from_end)
+    x = model.embed(batch.inputs) * model.input_scale + position
+    maps = []
     for block in model.blocks:
         queries = block.query(block.norm_attention(x)).chunk(block.n_heads, -1)
         keys = block.key_value(x).chunk(2, -1)[0].chunk(block.n_heads, -1)
         weights = block.attention_weights(torch.stack(queries), torch.stack(keys))
-        found.append(weights.cpu().numpy())
+        maps.append(weights.cpu().numpy())
         x = block(x, batch, lambda value: value)
-    return found
+    return maps
 
 
 @torch.no_grad()
@@ -56,17 +57,37 @@ def change_map(model: Backbone, history: Sequence[int], substitute: int) -> np.n
     return torch.linalg.vector_norm(w[:n] - w[n], dim=-1).cpu().numpy()
 
 
+@styled
+def heat_maps(maps: Mapping[str, np.ndarray], steps: Sequence, label: str, xlabel: str,
+              ylabel: str, cmap: str = "Blues") -> Figure:
+    """Maps of one kind side by side, on one scale from 0 on, with one colour bar.
+
+    maps: {title: (n, n) array}. steps: n labels of the rows and columns. label: that of the bar.
+    """
+    figure, axes = panels(1, len(maps), width=3.4, height=3.0, sharey=True)
+    top = max(float(np.max(one)) for one in maps.values()) or 1.0
+    for axis, (title, one) in zip(axes[0], maps.items(), strict=True):
+        seaborn.heatmap(one, vmin=0, vmax=top, cmap=cmap, cbar=False, square=True, ax=axis,
+                        xticklabels=list(steps), yticklabels=list(steps))
+        axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
+        axis.tick_params(labelsize=7)
+        axis.tick_params(axis="x", rotation=60)
+        axis.tick_params(axis="y", rotation=0)
+        axis.label_outer()
+    figure.colorbar(axes[0, -1].collections[0], ax=axes, label=label, shrink=0.8)
+    return figure
+
+
 def computed_positions(batch: PackedBatch, max_len: int) -> dict[str, int]:
     """How many positions three layouts of one batch compute.
 
     Keys: "real items", "packed (attention only)", "padded to the longest", "padded to T".
     """
     users = len(batch.last)
-    longest = max(group.length for group in batch.groups)
     return {
         "real items": len(batch),
         "packed (attention only)": sum(group.users * group.length for group in batch.groups),
-        "padded to the longest": users * longest,
+        "padded to the longest": users * max(group.length for group in batch.groups),
         "padded to T": users * max_len,
     }
 
@@ -75,16 +96,16 @@ def computed_positions(batch: PackedBatch, max_len: int) -> dict[str, int]:
 def padding_picture(batch: PackedBatch, max_len: int) -> Figure:
     """A batch as three blocks: padded to T, packed in length groups, and the flat list.
 
-    Blue is a real item, orange a place that is computed for nothing; white is not computed.
+    Blue is a real item, orange a position that is computed for nothing; white is not computed.
     Sequences stand in the batch's order, shortest first.
     """
     lengths = np.bincount(batch.sequence.cpu().numpy(), minlength=len(batch.last))
     users = len(lengths)
-    place = np.arange(max_len)
+    column = np.arange(max_len)
     limits = np.repeat([g.length for g in batch.groups], [g.users for g in batch.groups])
     # the usual padding stands left of the items, the library's right of them
-    padded = np.where(place >= max_len - lengths[:, None], 1, 2)
-    packed = np.where(place < lengths[:, None], 1, np.where(place < limits[:, None], 2, 0))
+    padded = np.where(column >= max_len - lengths[:, None], 1, 2)
+    packed = np.where(column < lengths[:, None], 1, np.where(column < limits[:, None], 2, 0))
     flat = np.where(np.arange(users * max_len) < len(batch), 1, 0).reshape(users, max_len)
     colors = np.array([[1, 1, 1], [0.34, 0.71, 0.91], [0.9, 0.62, 0]])
     figure, axes = panels(1, 3, width=3.1, height=3.4)
@@ -92,7 +113,7 @@ def padding_picture(batch: PackedBatch, max_len: int) -> Figure:
     for axis, grid, title in zip(axes[0], (padded, packed, flat), titles):
         axis.imshow(colors[grid], aspect="auto", interpolation="nearest",
                     extent=(0, max_len, users, 0))
-        axis.set(title=title, xlabel="place", ylabel="user, shortest history first")
+        axis.set(title=title, xlabel="position", ylabel="user, shortest history first")
         axis.grid(False)
     axes[0, 2].set(ylabel="the list, row after row")
     for edge in np.cumsum([group.users for group in batch.groups])[:-1]:

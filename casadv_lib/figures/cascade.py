@@ -1,6 +1,6 @@
 """Pictures of cascade effects: a heat map over a few users, and the two terms of Eq. 11 stacked.
 
-Both take the terms, not the histories, so that a picture shows any reading of the equation.
+They take the terms, not the histories, so that a picture shows any reading of the equation.
 """
 
 from __future__ import annotations
@@ -8,20 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import seaborn
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
 from ..support.checks import number
-from .moving import moves
+from .animated import with_changing_part
 from .style import key_below, panels, styled
 
 OWN, OTHERS = "#009E73", "#E69F00"  # the colours of Figure 2's boxes
-
-
-def _checked(own: Sequence[np.ndarray], cross: Sequence[np.ndarray]) -> None:
-    sizes = [[len(row) for row in term] for term in (own, cross)]
-    if not sizes[0] or sizes[0] != sizes[1] or min(sizes[0]) == 0:
-        raise ValueError(f"own and cross have the lengths {sizes[0]} and {sizes[1]}; allowed are "
-                         "equal lengths of at least 1, of at least one user")
 
 
 @styled
@@ -30,7 +26,7 @@ def effect_map(effects: Sequence[np.ndarray], items: Sequence[np.ndarray],
     """C as colours (log scale): a row a user, the newest item at the right.
 
     effects: list of float arrays above 0, oldest step first. items: int arrays of the same
-        lengths; a cell shows the item (in small print) and its C. labels: one a user.
+        lengths; a cell shows the item and its C. labels: one a user.
     steps: only the newest `steps` interactions are drawn.
     Raises ValueError where lengths differ or an effect is not positive.
     """
@@ -38,29 +34,28 @@ def effect_map(effects: Sequence[np.ndarray], items: Sequence[np.ndarray],
     _checked(effects, items)
     width = min(steps, max(len(row) for row in effects))
     grid = np.full((len(effects), width), np.nan)
-    for line, row in enumerate(effects):
-        grid[line, max(0, width - len(row)):] = row[-width:]
+    words = np.full(grid.shape, "", dtype=object)
+    for line, (row, own) in enumerate(zip(effects, items, strict=True)):
+        newest = slice(max(0, width - len(row)), None)
+        grid[line, newest] = row[-width:]
+        words[line, newest] = [f"item {item}\n{C:.1f}"
+                               for item, C in zip(own[-width:], row[-width:], strict=True)]
     if not np.nanmin(grid) > 0:
         raise ValueError(f"effects holds {np.nanmin(grid):g}; allowed are values above 0")
     figure, ((axis,),) = panels(1, 1, width=max(5.5, 0.72 * width + 1.6),
                                 height=0.42 * len(effects) + 0.3)
-    image = axis.imshow(np.log(grid), cmap="viridis", aspect="auto")
-    middle = (np.nanmin(np.log(grid)) + np.nanmax(np.log(grid))) / 2
-    for line, row in enumerate(items):
-        for back, item in enumerate(row[::-1][:width]):
-            value = grid[line, width - 1 - back]
-            color = "white" if np.log(value) < middle else "black"
-            axis.text(width - 1 - back, line, f"item {item}\n{value:.1f}", ha="center",
-                      va="center", fontsize=6.5, color=color, linespacing=1.1)
-    ticks = ["T" if back == 0 else f"T-{back}" for back in range(width)][::-1]
-    axis.set(xticks=range(width), xticklabels=ticks, yticks=range(len(effects)),
-             yticklabels=labels or range(1, len(effects) + 1),
-             xlabel="step t (newest item: t = T)", ylabel="user")
-    axis.grid(False)
-    bar = figure.colorbar(image, ax=axis, pad=0.02, label="cascade effect C (log scale)")
-    low, high = np.nanmin(grid), np.nanmax(grid)
-    marks = np.unique(np.geomspace(low, max(high, low * 1.01), 5).round(1))
-    bar.set_ticks(np.log(marks), labels=[f"{mark:g}" for mark in marks])
+    scale = LogNorm(np.nanmin(grid), max(np.nanmax(grid), 1.01 * np.nanmin(grid)))
+    ticks = [f"T-{back}" for back in range(width - 1, 0, -1)] + ["T"]
+    seaborn.heatmap(grid, norm=scale, cmap="viridis", annot=words, fmt="", ax=axis,
+                    annot_kws={"fontsize": 7, "linespacing": 1.1}, xticklabels=ticks,
+                    yticklabels=labels or list(range(1, len(effects) + 1)),
+                    cbar_kws={"label": "cascade effect C (log scale)", "pad": 0.02,
+                              "ticks": LogLocator(subs=(1, 2, 5))})
+    bar = axis.collections[0].colorbar.ax.yaxis
+    bar.set_major_formatter(StrMethodFormatter("{x:g}"))
+    bar.set_minor_locator(NullLocator())
+    axis.set(xlabel="step t (newest item: t = T)", ylabel="user")
+    axis.tick_params(axis="y", rotation=0)
     return figure
 
 
@@ -75,9 +70,9 @@ def stacked_terms(own: Sequence[np.ndarray], cross: Sequence[np.ndarray],
     """
     _checked(own, cross)
     figure, axes = panels(1, len(own), width=3.2, height=2.4, sharey=True)
-    for axis, first, second, row, label in zip(axes[0], own, cross, items, labels):
-        _own_bars(axis, first, row)
-        _cross_bars(axis, first, second)
+    for axis, *terms, label in zip(axes[0], own, cross, items, labels):
+        _own_bars(axis, terms[0], terms[2])
+        _cross_bars(axis, *terms[:2])
         axis.set_title(label)
     axes[0, 0].set_ylabel("cascade effect C")
     key_below(figure, axes[0, 0].get_legend_handles_labels()[0])
@@ -87,16 +82,15 @@ def stacked_terms(own: Sequence[np.ndarray], cross: Sequence[np.ndarray],
 @styled
 def user_terms(own: np.ndarray, cross: np.ndarray, items: np.ndarray, mark: int, most: float
                ) -> Figure:
-    """One panel of `stacked_terms` with a marked interaction, for a batch size that can move.
+    """One panel of `stacked_terms` with a marked interaction.
 
     mark: the interaction, from 0 for the oldest. most: the upper end of the axis. cross and mark
-    are the moving part (see `moving`).
+    are the part that changes (see `animated`), with the batch size.
     """
     _checked([own], [cross])
     figure, ((axis,),) = panels(1, 1, width=7.2, height=2.2)
     _own_bars(axis, own, items)
     axis.set(ylabel="cascade effect C", ylim=(0, 1.15 * most))
-    keys = axis.get_legend_handles_labels()[0]
 
     def draw(cross, mark):
         number("mark", mark, 0, len(own) - 1, kind=int)
@@ -107,16 +101,22 @@ def user_terms(own: np.ndarray, cross: np.ndarray, items: np.ndarray, mark: int,
                                f"= {C:.4g}")
         return [*bars, *frame, title]
 
-    figure = moves(figure, draw, cross, mark)
-    keys += axis.get_legend_handles_labels()[0][-1:]
-    key_below(figure, keys)
+    with_changing_part(figure, draw, cross, mark)
+    key_below(figure, axis.get_legend_handles_labels()[0])
     return figure
 
 
+def _checked(own: Sequence[np.ndarray], cross: Sequence[np.ndarray]) -> None:
+    sizes = [[len(row) for row in term] for term in (own, cross)]
+    if not sizes[0] or sizes[0] != sizes[1] or min(sizes[0]) == 0:
+        raise ValueError(f"own and cross have the lengths {sizes[0]} and {sizes[1]}; allowed are "
+                         "equal lengths of at least 1, of at least one user")
+
+
 def _own_bars(axis, own: np.ndarray, items: np.ndarray) -> None:
-    place = np.arange(len(own))
-    axis.bar(place, own, color=OWN, label="own history, 1 + T - t")
-    axis.set(xlabel="item at each step, oldest first", xticks=place)
+    steps = np.arange(len(own))
+    axis.bar(steps, own, color=OWN, label="own history, 1 + T - t")
+    axis.set(xlabel="item at each step, oldest first", xticks=steps)
     axis.set_xticklabels([str(item) for item in items], rotation=60, fontsize=7)
 
 

@@ -1,4 +1,4 @@
-"""The average of a sample before and after replacing items, as one picture that can move."""
+"""The average of a sample before and after replacing items, as one picture that can change."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..results.records import METRICS
-from .moving import moves
+from ..results.frames import METRICS
+from .animated import with_changing_part
 from .style import STYLES, key_below, method_line, panels, styled
 
 
@@ -18,7 +18,7 @@ def average_figure(clean: Mapping[str, Mapping[str, float]],
     """NDCG@10 and HR@10 of a sample of users, clean (hollow) and attacked (filled), a row a method.
 
     clean: {method: {metric: value}}; it sets the axes. average: {method: {"clean": ..., "attacked":
-    {metric: value}}} for one choice of the attack, the moving part (see `moving`).
+    {metric: value}}} for one choice of the attack, the part that changes (see `animated`).
     """
     figure, axes = panels(1, len(METRICS), width=3.8, height=0.55 * len(clean) + 0.7)
     rows = {method: -place for place, method in enumerate(clean)}
@@ -31,16 +31,16 @@ def average_figure(clean: Mapping[str, Mapping[str, float]],
         axis.label_outer()
 
     def draw(average):
-        found = []
+        drawn = []
         for axis, metric in zip(axes[0], METRICS):
             for method, row in rows.items():
-                found += _change(axis, row, method, average[method], metric)
-        return found
+                drawn += _change(axis, row, method, average[method], metric)
+        return drawn
 
     hollow = {"color": "0.2", "linestyle": "", "marker": "o"}
     key_below(figure, [Line2D([], [], label="clean", markerfacecolor="white", **hollow),
                        Line2D([], [], label="attacked", **hollow)])
-    return moves(figure, draw, average)
+    return with_changing_part(figure, draw, average)
 
 
 def _change(axis, row: float, method: str, values: Mapping, metric: str) -> list:

@@ -14,7 +14,7 @@ from matplotlib.patches import Circle, Patch, Rectangle
 
 from ..cascade import cascade_effects
 from ..support.checks import number
-from .moving import moves
+from .animated import with_changing_part
 from .style import PAPER_GREY, STYLES, key_below, panels, styled
 
 # Five users, b = m. Item 2 of the first user reaches the 3 items after it there, and with the
@@ -42,8 +42,8 @@ def figure1(points, generic, guided, effects, radii=None) -> Figure:
         dozen at most can be read).
     generic, guided: (n, 2) floats, their perturbations in that plane (guided: scaled by 1/C).
     effects: (n,) floats above 0, the cascade effects C.
-    radii: None, or two (n,) arrays, generic and guided: the lengths that the circles show, where
-        they are not those of the projected arrows (the plane hides part of a perturbation).
+    radii: None, or two (n,) arrays, generic and guided: the perturbations' full lengths, where the
+        plane hides part of them. Circles and arrows have these lengths.
     Raises ValueError where the shapes differ or C is not positive.
     """
     arrays = {"points": points, "generic": generic, "guided": guided}
@@ -58,73 +58,79 @@ def figure1(points, generic, guided, effects, radii=None) -> Figure:
     moves = [arrays["generic"], arrays["guided"]]
     if radii is None:
         radii = [np.linalg.norm(move, axis=1) for move in moves]
-    reach = max(float(np.max(radius)) for radius in radii)
-    low, high = arrays["points"].min(axis=0), arrays["points"].max(axis=0)
-    margin = reach + 0.16 * max(float((high - low).max()), reach, 1e-9)
-
     figure, axes = panels(1, 2, width=5.0, height=4.6)
     titles = ("generic: no regard to the cascade effect", "cascade-guided: scaled by 1/C")
     for axis, title, move, radius, method in zip(
             axes[0], titles, moves, radii, ("adv_global", "adv_cas"), strict=True):
-        axis.set(title=title, aspect="equal", xlabel="first direction (embedding units)",
-                 ylabel="second direction (embedding units)",
-                 xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
-        history_path(axis, arrays["points"])
+        history_path(axis, arrays["points"], np.max(radii, axis=0))
+        axis.set(title=title, ylabel="second direction (embedding units)")
         perturbations(axis, arrays["points"], move, radius, method, effects)
-    moved = {"color": "0.2", "linestyle": ""}
-    key_below(figure, [
-        Line2D([], [], color="0.7", label="the history, 1 = oldest item"),
-        Line2D([], [], marker="o", label="item embedding", **moved),
-        Line2D([], [], marker=r"$\rightarrow$", markersize=12, label="perturbation", **moved),
-        Line2D([], [], marker="o", markersize=11, markerfacecolor="0.9", label="its size", **moved),
-    ])
+    key_below(figure, perturbation_keys())
     return figure
 
 
-def history_path(axis, points) -> None:
-    """The items of a history in a plane, and the path from one to the next."""
-    axis.plot(*points.T, color="0.7", linewidth=1, zorder=1, label="history")
-    axis.plot(*points.T, "o", color="0.1", markersize=4, zorder=5, label="items")
+def history_path(axis, points, reach) -> None:
+    """The items of a history in a plane, the path from one to the next, and room for circles.
+
+    reach: the radius of the largest circle around each item, or around all.
+    """
+    reach = np.broadcast_to(reach, len(points))[:, None]
+    low, high = (points - reach).min(axis=0), (points + reach).max(axis=0)
+    margin = 0.16 * max(float((high - low).max()), 1e-9)
+    axis.plot(*points.T, color="0.7", linewidth=1, zorder=1)
+    axis.plot(*points.T, "o", color="0.1", markersize=2, zorder=5)
+    axis.set(aspect="equal", xlabel="first direction (embedding units)",
+             xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
+
+
+def perturbation_keys() -> list[Line2D]:
+    """Legend entries for `history_path` and `perturbations`."""
+    moved = {"color": "0.2", "linestyle": ""}
+    return [Line2D([], [], color="0.7", label="the history, 1 = oldest item"),
+            Line2D([], [], marker=r"$\rightarrow$", markersize=12,
+                   label="perturbation: its direction here,\nits full length", **moved),
+            Line2D([], [], marker="o", markersize=11, markerfacecolor="0.9",
+                   label="all moves of that length", **moved)]
 
 
 def perturbations(axis, points, move, radius, method, effects) -> list:
-    """Circles of the perturbations' sizes, their arrows, and labels; returns what it drew."""
-    color, found = STYLES[method].color, []
-    for point, size in zip(points, radius, strict=True):
-        found.append(axis.add_artist(
-            Circle(point, size, facecolor=to_rgba(color, 0.25), edgecolor=color, zorder=2)))
-    found.append(axis.quiver(*points.T, *move.T, angles="xy", scale_units="xy", scale=1,
-                             color=color, width=0.006, zorder=4))
-    corners = np.column_stack([axis.get_xlim(), axis.get_ylim()])
-    spots = _free_spots(points, points + move, np.asarray(radius), corners)
-    for place, (spot, effect) in enumerate(zip(spots, effects, strict=True), start=1):
-        text = f"{place}\nC={effect:.1f}" if method == "adv_cas" else f"{place}"
-        found.append(axis.text(*spot, text, ha="center", va="center", fontsize=8, zorder=6,
+    """Circles of the perturbations' sizes, arrows to their rims, and labels; returns what it drew.
+    """
+    color, radius = STYLES[method].color, np.asarray(radius, dtype=float)
+    drawn = [axis.add_artist(Circle(point, size, facecolor=to_rgba(color, 0.25), edgecolor=color,
+                                    zorder=2)) for point, size in zip(points, radius, strict=True)]
+    length = np.linalg.norm(move, axis=1, keepdims=True)
+    arrows = radius[:, None] * np.divide(move, length, out=np.zeros_like(move), where=length > 0)
+    drawn.append(axis.quiver(*points.T, *arrows.T, angles="xy", scale_units="xy", scale=1,
+                             color="0.1", width=0.004, headwidth=4, headlength=4.5, minlength=0,
+                             zorder=4))
+    spots = _free_spots(points, points + arrows, radius, np.column_stack(
+        [axis.get_xlim(), axis.get_ylim()]))
+    for step, (spot, effect) in enumerate(zip(spots, effects, strict=True), start=1):
+        text = f"{step}\nC={effect:.1f}" if method == "adv_cas" else f"{step}"
+        drawn.append(axis.text(*spot, text, ha="center", va="center", fontsize=8, zorder=6,
                                linespacing=0.95))
-    return found
+    return drawn
 
 
 def _free_spots(points, tips, radius, corners) -> np.ndarray:
-    """A place for each label: of 24 around its circle, inside the panel, one with free space."""
+    """A spot for each label: of 24 around its circle, inside the panel, the one with most space,
+    and of several with enough of it the one that points away from the middle of the picture."""
     distance = 0.055 * np.ptp(corners, axis=0).max()
-    centre = points.mean(axis=0)
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     around = np.column_stack([np.cos(angles), np.sin(angles)])
-    taken = [*points, *tips]
-    spots = []
+    taken, spots = [*points, *tips], []
     for point, size in zip(points, radius, strict=True):
         candidates = point + around * (size + distance)
         inside = ((candidates > corners[0] + distance) & (candidates < corners[1] - distance))
         gaps = np.linalg.norm(candidates[:, None] - np.array(taken)[None], axis=2).min(axis=1)
-        # A label must not stand in another item's circle either.
         rims = np.linalg.norm(candidates[:, None] - points[None], axis=2) - radius[None]
         free = np.minimum(gaps, rims.min(axis=1)).clip(max=1.5 * distance)
-        # Where several are free, the one that points away from the middle of the picture.
-        outward = around @ (point - centre) / max(np.linalg.norm(point - centre), 1e-9)
-        best = candidates[np.argmax(free + 0.3 * distance * outward
-                                    - 10 * distance * ~inside.all(axis=1))]
-        spots.append(best)
-        taken.append(best)
+        outward = around @ (point - points.mean(axis=0))
+        outward /= max(np.abs(outward).max(), 1e-9)
+        spots.append(candidates[np.argmax(free + 0.3 * distance * outward
+                                          - 10 * distance * ~inside.all(axis=1))])
+        taken.append(spots[-1])
     return np.array(spots)
 
 
@@ -140,12 +146,12 @@ def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, names=Non
     users: what to write for the histories' users, by default 1, 2, ...
     others: where the histories are a few of many, m and the sum over all other users.
     size: (rows, steps) that there is room for, the newest; by default all.
-    All boxes are the part that can move (see `moving`): histories, mark, batch_size, users, others.
+    All boxes are the part that changes (see `animated`): all arguments but size and names.
     FIGURE2_TOY holds the arguments of the paper's example.
     """
     rows, steps = size or (len(histories), max(min(len(h), max_len) for h in histories))
     figure, ((axis,),) = panels(1, 1, width=max(7.2, 0.75 * steps + 1.5), height=0.5 * rows + 0.9)
-    ticks = [f"T-{steps - 1 - place}" for place in range(steps - 1)] + ["T"]
+    ticks = [f"T-{steps - 1 - step}" for step in range(steps - 1)] + ["T"]
     axis.set(xlim=(-0.6, steps - 0.4), ylim=(rows - 0.4, -0.6),
              xlabel="step t (newest item: t = T)", ylabel="user", xticks=range(steps),
              xticklabels=ticks, yticks=range(rows),
@@ -170,29 +176,29 @@ def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, names=Non
             C = float(cascade_effects(histories, max_len, batch_size)[user][column])
             others = len(histories), (C - 1 - later) * len(histories) / batch_size
         m, across = others
-        found, boxes = [], {look: [] for look in _LOOKS}
+        drawn, boxes = [], {look: [] for look in _LOOKS}
         for row, history in enumerate(recent):
             first = column if row == user else next(
-                (place for place, other in enumerate(history) if other == item), len(history))
-            for place, other in list(enumerate(history))[-steps:]:
+                (step for step, other in enumerate(history) if other == item), len(history))
+            for step, other in list(enumerate(history))[-steps:]:
                 label = "own" if row == user else "other"
-                label = label if place >= first else "plain"
-                label = "mark" if (row, place) == (user, column) else label
-                x = steps - len(history) + place
+                label = label if step >= first else "plain"
+                label = "mark" if (row, step) == (user, column) else label
+                x = steps - len(history) + step
                 boxes[label].append(Rectangle((x - 0.4, row - 0.33), 0.8, 0.66))
-                found.append(axis.text(x, row, str((names or {}).get(int(other), int(other))),
+                drawn.append(axis.text(x, row, str((names or {}).get(int(other), int(other))),
                                        ha="center", va="center"))
         # first, as the numbers stand on them; the gid is for whoever reads the figure back
-        found[:0] = [axis.add_collection(PatchCollection(some, gid=label, **_LOOKS[label]),
+        drawn[:0] = [axis.add_collection(PatchCollection(some, gid=label, **_LOOKS[label]),
                                          autolim=False) for label, some in boxes.items() if some]
         for row, name in enumerate(users or ()):
-            found.append(axis.text(-0.7, row, name, ha="right", va="center"))
-        found.append(axis.set_title(
+            drawn.append(axis.text(-0.7, row, name, ha="right", va="center"))
+        drawn.append(axis.set_title(
             f"C = 1 (itself) + {later} (own history) + b/m · {across:.4g} (other histories) = "
             f"{1 + later + batch_size / m * across:.4g},  b/m = {batch_size}/{m}", fontsize=9))
-        return found
+        return drawn
 
-    return moves(figure, draw, histories, mark, batch_size, users, others)
+    return with_changing_part(figure, draw, histories, mark, batch_size, users, others)
 
 
 _LOOKS = {

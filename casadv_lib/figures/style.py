@@ -9,15 +9,24 @@ from __future__ import annotations
 import functools
 import io
 import textwrap
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib
+import pandas as pd
+import seaborn
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
-from ..results.records import BACKBONE_NAMES, DATASET_NAMES, METRICS
+from ..results.frames import (
+    BACKBONE_NAMES,
+    DATASET_NAMES,
+    METRICS,
+    MissingRecords,
+    Results,
+    backbones,
+)
 
 RC = {
     "font.size": 9,
@@ -33,32 +42,37 @@ RC = {
     "svg.hashsalt": "casadv",  # the ids in an SVG are random without it
 }
 PAPER_GREY = "0.45"
+# what the paper prints, beside ours
+PAPER_LOOK = {"marker": "d", "markersize": 6, "markerfacecolor": "white",
+              "markeredgecolor": "0.2", "markeredgewidth": 1.1, "linestyle": ""}
 
 
-@dataclass(frozen=True)
-class MethodStyle:
-    """How a method is drawn."""
+class MethodStyle(NamedTuple):
+    """How a method is drawn; dashes: lengths of line and gap, () for a full line."""
 
     color: str
     marker: str
-    line: str | tuple
+    dashes: tuple
     hatch: str
     label: str
 
 
 STYLES = {
-    "base": MethodStyle("#000000", "o", "--", "", "base"),
-    "base+100": MethodStyle("#999999", "s", ":", "..", "base+100 (control)"),
-    "adv_random": MethodStyle("#F0E442", "X", (0, (1, 1)), "oo", "adv_random"),
-    "adv_linear": MethodStyle("#56B4E9", "^", "-.", "//", "adv_linear"),
-    "adv_seq": MethodStyle("#E69F00", "D", (0, (5, 1, 1, 1, 1, 1)), "\\\\", "adv_seq"),
-    "adv_global": MethodStyle("#009E73", "v", (0, (8, 2)), "xx", "adv_global"),
-    "adv_cas_1": MethodStyle("#0072B2", "<", (0, (3, 3)), "--", "adv_cas_1 (own history)"),
-    "adv_cas_2": MethodStyle("#CC79A7", ">", (0, (6, 2, 2, 2)), "||", "adv_cas_2 (others)"),
-    "adv_cas": MethodStyle("#D55E00", "*", "-", "++", "adv_cas"),
-    "neighbour": MethodStyle("#7F7F7F", "P", (0, (2, 1)), "**", "neighbour (ours)"),
-    "adv_neighbour": MethodStyle("#882255", "p", (0, (4, 1, 1, 1)), "xx..", "adv_neighbour (ours)"),
+    "base": MethodStyle("#000000", "o", (3.7, 1.6), "", "base"),
+    "base+100": MethodStyle("#999999", "s", (1, 1.65), "..", "base+100 (control)"),
+    "adv_random": MethodStyle("#F0E442", "X", (1, 1), "oo", "adv_random"),
+    "adv_linear": MethodStyle("#56B4E9", "^", (6.4, 1.6, 1, 1.6), "//", "adv_linear"),
+    "adv_seq": MethodStyle("#E69F00", "D", (5, 1, 1, 1, 1, 1), "\\\\", "adv_seq"),
+    "adv_global": MethodStyle("#009E73", "v", (8, 2), "xx", "adv_global"),
+    "adv_cas_1": MethodStyle("#0072B2", "<", (3, 3), "--", "adv_cas_1 (own history)"),
+    "adv_cas_2": MethodStyle("#CC79A7", ">", (6, 2, 2, 2), "||", "adv_cas_2 (others)"),
+    "adv_cas": MethodStyle("#D55E00", "*", (), "++", "adv_cas"),
+    "neighbour": MethodStyle("#7F7F7F", "P", (2, 1), "**", "neighbour (ours)"),
+    "adv_neighbour": MethodStyle("#882255", "p", (4, 1, 1, 1), "xx..", "adv_neighbour (ours)"),
 }
+COLORS = {method: style.color for method, style in STYLES.items()}
+MARKERS = {method: style.marker for method, style in STYLES.items()}
+DASHES = {method: style.dashes or "" for method, style in STYLES.items()}
 
 
 class PaperFigure(Figure):
@@ -66,11 +80,11 @@ class PaperFigure(Figure):
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=100)
+        self.savefig(buffer, format="png", dpi=150)
         return buffer.getvalue()
 
 
-def styled(draw):
+def styled(draw: Callable) -> Callable:
     """Decorator: run a drawing function under the shared settings, and leave the caller's alone."""
 
     @functools.wraps(draw)
@@ -92,20 +106,31 @@ def panels(rows: int, columns: int, width: float = 4.2, height: float = 3.0, **k
 def method_line(method: str, **changes) -> dict:
     """Keyword arguments of `Axes.plot` for a method's line."""
     style = STYLES[method]
-    size = 9 if style.marker == "*" else 5.5
-    return {"color": style.color, "marker": style.marker, "linestyle": style.line,
-            "linewidth": 1.6, "markersize": size, "markeredgewidth": 0.8} | changes
+    return {"color": style.color, "marker": style.marker, "linewidth": 1.6, "markeredgewidth": 0.8,
+            "linestyle": (0, style.dashes) if style.dashes else "-",
+            "markersize": 9 if style.marker == "*" else 5.5} | changes
+
+
+def method_lines(axis, frame: pd.DataFrame, x: str, y: str, linestyle: str | None = None,
+                 **changes) -> None:
+    """A line for each value of the column `method`, with a mark at every row.
+
+    linestyle: one for all in place of the methods' own.
+    """
+    look = {"linewidth": 1.6, "markersize": 5.5, "markeredgecolor": "auto", "markeredgewidth": 0.8}
+    before = len(axis.lines)
+    seaborn.lineplot(frame, x=x, y=y, hue="method", style="method", palette=COLORS,
+                     markers=MARKERS, dashes=DASHES, estimator=None, sort=False, legend=False,
+                     ax=axis, **look | changes)
+    for line, method in zip(axis.lines[before:], frame["method"].unique(), strict=True):
+        line.set_markersize(line.get_markersize() * (1.6 if MARKERS[method] == "*" else 1))
+        if linestyle is not None:
+            line.set_linestyle(linestyle)
 
 
 def method_key(method: str, **changes) -> Line2D:
     """A legend entry for a method's line."""
     return Line2D([], [], label=STYLES[method].label, **method_line(method, **changes))
-
-
-def method_patch(method: str) -> Patch:
-    """A legend entry for a method's bars."""
-    style = STYLES[method]
-    return Patch(label=style.label, **bar_look(method))
 
 
 def bar_look(method: str) -> dict:
@@ -133,3 +158,20 @@ def panel_title(backbone: str, dataset: str) -> str:
 def level_label(metric: str) -> str:
     """The axis label of a metric, with its range: NDCG and HR have no unit."""
     return f"{METRICS[metric]} (from 0 to 1)"
+
+
+def by_backbone(results: Results, dataset: str, rows_of: Callable[[str], pd.DataFrame]
+                ) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """{backbone: what rows_of(backbone) returns}, and what is missing for those without it.
+
+    MissingRecords where that is so for all of them.
+    """
+    there, missing = {}, []
+    for backbone in backbones(results, dataset):
+        try:
+            there[backbone] = rows_of(backbone)
+        except MissingRecords as error:
+            missing.append(str(error))
+    if not there:
+        raise MissingRecords("; ".join(missing))
+    return there, missing

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..data import SequenceDataset
 from ..figures.cascade import user_terms
-from ..figures.moving import Film
+from ..figures.animated import Animated
 from ..figures.sketches import figure2
 from ..results.stored import dataset_of, short_name, stored_configs, values
 from .panel import Panel, choice, entry, find_user, picture, table
@@ -48,7 +48,7 @@ class CascadeViews:
         own, cross = found.terms(place, batch_size)
         if (dataset, place) not in self.films:
             most = float(np.max(np.add(*found.terms(place, min(self.most, found.m)))))
-            self.films[dataset, place] = Film(
+            self.films[dataset, place] = Animated(
                 user_terms(own, cross, found.items_of(place), mark, most))
         return picture(self.films[dataset, place].png(cross, mark),
                        found.words(place, mark, batch_size))
@@ -57,7 +57,7 @@ class CascadeViews:
         found, place, mark = self.chosen(dataset, user, back)
         moving = found.sketch(place, mark, batch_size)
         if dataset not in self.films:
-            self.films[dataset] = Film(
+            self.films[dataset] = Animated(
                 figure2(max_len=self.max_len, size=(USERS, STEPS), **moving))
         return picture(self.films[dataset].png(*moving.values()), "Figure 2 on this interaction")
 

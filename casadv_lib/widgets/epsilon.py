@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from ..data import SequenceDataset
-from ..figures.moving import Film
+from ..figures.animated import Animated
 from ..figures.perturbation import epsilon_figure
 from ..figures.write import figure4
 from ..results.records import BACKBONE_NAMES, MissingRecords, epsilon_sweep, load_results
@@ -32,12 +32,12 @@ class EpsilonViews:
                  marked: Callable[[], Figure] | None, swept: Sequence[float] = ()):
         self.runs, self.most, self.seed = runs, most, seed
         self.swept = np.array(swept, dtype=float)
-        self.stored = Film(marked()) if marked is not None else None
+        self.stored = Animated(marked()) if marked is not None else None
         self.models: dict = {}
         self.users: dict = {}
 
     def state(self, dataset: str, backbone: str, method: str, user: str
-              ) -> tuple[PerturbedUser, Film]:
+              ) -> tuple[PerturbedUser, Animated]:
         """A user of a stored run, with the picture that moves; kept."""
         key = (dataset, backbone, method)
         if key not in self.models:
@@ -49,7 +49,7 @@ class EpsilonViews:
             found = PerturbedUser(model, made.data, place, made.config["batch_size"], self.seed)
             epsilons = np.linspace(0, self.most, CURVE)
             figure = epsilon_figure(**found.picture(epsilons), **found.at(0.0))
-            self.users[key, place] = found, Film(figure)
+            self.users[key, place] = found, Animated(figure)
         return self.users[key, place]
 
     def user(self, epsilon: float, **chosen) -> str:

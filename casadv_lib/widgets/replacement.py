@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ..attacks import EXCLUDES, POSITIONS
 from ..data import SequenceDataset
-from ..figures.moving import Film
+from ..figures.animated import Animated
 from ..figures.replacement import average_figure
 from ..results.paper import MOST_REPLACED
 from .panel import Panel, choice, entry, find_user, picture, table
@@ -30,9 +30,9 @@ class ReplacementViews:
                  mark: Callable[[int, str], tuple]):
         self.runs, self.options, self.mark = runs, options, mark
         self.states: dict = {}
-        self.stored = Film(marked()) if marked is not None else None
+        self.stored = Animated(marked()) if marked is not None else None
 
-    def state(self, dataset: str, backbone: str, method: str) -> tuple[Replacements, Film]:
+    def state(self, dataset: str, backbone: str, method: str) -> tuple[Replacements, Animated]:
         """The models of a choice and the picture of their averages; kept."""
         key = (dataset, backbone, method)
         if key not in self.states:
@@ -41,7 +41,7 @@ class ReplacementViews:
                       for name, run in made.items()}
             found = Replacements(models, made[method].data, **self.options)
             figure = average_figure(found.clean(), found.average(k=0))
-            self.states[key] = found, Film(figure)
+            self.states[key] = found, Animated(figure)
         return self.states[key]
 
     def _one(self, dataset, backbone, method, user, **attack):
