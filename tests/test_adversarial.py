@@ -17,7 +17,6 @@ from casadv_lib.adversarial import (
     sequence_perturbation,
     training_loss,
 )
-from casadv_lib.backbones import nearest_items
 from casadv_lib.support.dropout import Dropout
 from casadv_lib.training import Trainer, TrainingError, TrainingSettings, make_optimizer
 
@@ -138,15 +137,6 @@ def test_same_masks_make_the_distance_zero_without_a_move(toy):
     assert distance(model.encode(rows, batch, other), w).mean() > 0.1
 
 
-def test_dropout_rate_and_scale():
-    x = torch.ones(400, 250)
-    for rate in (0.1, 0.2, 0.5):
-        out = Dropout(rate, torch.Generator().manual_seed(1))(x)
-        assert (out == 0).float().mean() == pytest.approx(rate, abs=0.006)  # 4 standard errors
-        assert out.mean() == pytest.approx(1, abs=0.02)
-        assert out.unique().numel() == 2
-
-
 def test_weights_move_low_cascade_positions_more(toy):
     model, batch, rows, *_ = state("sasrec", toy)
     A = torch.ones_like(rows)
@@ -200,17 +190,6 @@ def test_weights_change_only_where_they_should(toy):
     ]  # fmt: skip
     torch.testing.assert_close(found[1], found[2])
     assert found[0] != found[1]
-
-
-def test_nearest_items_are_the_nearest():
-    model = build("gru4rec")
-    with torch.no_grad():
-        model.items.weight[0] = model.items.weight[7]  # padding, as near as can be
-    table = model.items.weight[1:].detach().double()
-    apart = torch.cdist(table, table).fill_diagonal_(torch.inf)
-    found = nearest_items(model, 39, rows=7)  # all others, in pieces
-    assert torch.equal(found, apart.argsort(1)[:, :39] + 1)
-    assert torch.equal(nearest_items(model, 5), found[:, :5])
 
 
 def line(n_items):

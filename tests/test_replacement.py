@@ -9,33 +9,6 @@ import casadv_lib as cas
 from casadv_lib.widgets.replacements import Replacements, history_table, list_table
 
 
-@pytest.mark.parametrize("pick", ["gradient", "nearest", "random", "projection"])
-@pytest.mark.parametrize("k", [1, 3])
-def test_attack_on_some_users_is_their_part_of_the_whole(toy, pick, k, monkeypatch):
-    monkeypatch.setattr("casadv_lib.attacks.CHUNK", 16)
-    model = build("sasrec").eval()
-    whole = cas.attack(model, toy, k=k, pick=pick)
-    users = whole["users"][[40, 3, 17]]
-    part = cas.attack(model, toy, k=k, pick=pick, users=users, unit=whole["unit"])
-    rows = np.searchsorted(whole["users"], part["users"])
-    assert part["users"].tolist() == sorted(users)
-    assert (part["substitutes"] == whole["substitutes"][rows]).all()
-    assert (part["ranks"] == whole["ranks"][rows]).all()
-    assert (part["clean"]["ranks"] == whole["clean"]["ranks"][rows]).all()
-
-
-@pytest.mark.parametrize("users", [[], [-1], [60]])
-def test_attack_refuses_users_who_are_not_there(toy, users):
-    with pytest.raises(ValueError, match="users is .*; allowed are some of 0 to 59"):
-        cas.attack(build("sasrec"), toy, users=users)
-
-
-def test_attack_refuses_a_user_with_too_few_items(toy):
-    short = min(range(60), key=lambda user: len(toy.sequences[user]))
-    with pytest.raises(ValueError, match=f"users holds {short}, .* allowed are users with"):
-        cas.attack(build("sasrec"), toy, k=8, users=[short])
-
-
 def test_averages_are_those_of_attack_on_the_sample(stored):
     made = stored["base"]
     models = {m: run.model(device="cpu").eval() for m, run in stored.items()}

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from _load import check_load, run_load
 from test_synthetic import TINY, chi_square, surprise
 

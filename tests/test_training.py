@@ -11,7 +11,6 @@ from oracles import dataset, random_sequences
 import casadv_lib as cas
 from casadv_lib.batching import PackedBatch
 from casadv_lib.support.checkpoints import content
-from casadv_lib.support.devices import choose_device
 from casadv_lib.support.dropout import Dropout
 from casadv_lib.support.files import save_tensors
 from casadv_lib.training import (
@@ -135,32 +134,6 @@ def test_kept_optimizer_differs_from_a_fresh_one(toy):
 def test_divergence_is_diagnosed(toy):
     with pytest.raises(TrainingError, match="the loss is .* in epoch 1; .*learning_rate"):
         cas.fit(build("gru4rec"), toy, epochs=1, learning_rate=1e30, **QUIET)
-
-
-def test_device_is_chosen():
-    assert choose_device("cpu").type == "cpu"
-    assert choose_device("auto").type in ("cpu", "cuda", "xpu")
-    with pytest.raises(ValueError, match="device is 'tpu9'"):
-        choose_device("tpu9")
-
-
-@pytest.mark.parametrize("holds", [True, False])
-def test_a_device_without_float64_is_not_taken(holds, monkeypatch):
-    """As Apple's: negatives are drawn, and ranks counted, in float64."""
-    real = torch.empty
-
-    def empty(*size, dtype=None, **rest):
-        if dtype is torch.float64 and not holds:
-            raise TypeError("no float64 here")
-        return real(*size, dtype=dtype, **rest)
-
-    monkeypatch.setattr(torch, "empty", empty)
-    monkeypatch.setattr(torch.accelerator, "current_accelerator",
-                        lambda check_available: torch.device("meta"))
-    assert choose_device("auto").type == ("meta" if holds else "cpu")
-    if not holds:
-        with pytest.raises(ValueError, match="device is 'meta', which has no float64"):
-            choose_device("meta")
 
 
 def test_amp_and_compile_are_settings(toy):

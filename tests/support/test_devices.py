@@ -1,0 +1,32 @@
+"""Which device is taken."""
+
+import pytest
+import torch
+
+from casadv_lib.support.devices import choose_device
+
+
+def test_device_is_chosen():
+    assert choose_device("cpu").type == "cpu"
+    assert choose_device("auto").type in ("cpu", "cuda", "xpu")
+    with pytest.raises(ValueError, match="device is 'tpu9'"):
+        choose_device("tpu9")
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_a_device_without_float64_is_not_taken(holds, monkeypatch):
+    """As Apple's: negatives are drawn, and ranks counted, in float64."""
+    real = torch.empty
+
+    def empty(*size, dtype=None, **rest):
+        if dtype is torch.float64 and not holds:
+            raise TypeError("no float64 here")
+        return real(*size, dtype=dtype, **rest)
+
+    monkeypatch.setattr(torch, "empty", empty)
+    monkeypatch.setattr(torch.accelerator, "current_accelerator",
+                        lambda check_available: torch.device("meta"))
+    assert choose_device("auto").type == ("meta" if holds else "cpu")
+    if not holds:
+        with pytest.raises(ValueError, match="device is 'meta', which has no float64"):
+            choose_device("meta")
