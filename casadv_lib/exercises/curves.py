@@ -1,6 +1,6 @@
 """Notebook 06: reading learning curves."""
 
-from ..results.curves import best_entry, early_stopping, first_reaching
+from ..results.analysis import best_entry, early_stopping, first_reaching
 from .common import exercise
 
 

@@ -11,7 +11,7 @@ import hashlib
 import inspect
 import json
 import re
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class Configuration:
     dataset: str  # a name or a path
     backbone: str
     method: str  # "base" or a name of METHODS
-    model: dict  # arguments of the backbone's class, without n_items
+    model: dict = field(hash=False)  # arguments of the backbone's class, without n_items
     training: TrainingSettings  # of phase 1; phase 2 differs in its epochs alone
     adversarial: AdversarialSettings
     adv_epochs: int = 100

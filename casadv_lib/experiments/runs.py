@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,7 @@ class Run:
     """A run's configuration and data, and what of it is stored."""
 
     config: Configuration
-    data: SequenceDataset
+    data: SequenceDataset = field(compare=False)  # the configuration names it
 
     @property
     def name(self) -> str:

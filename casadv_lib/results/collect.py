@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
 from ..adversarial import METHODS
+from ..attacks import EXCLUDES
 from ..data import SequenceDataset
-from ..experiments.configuration import Configuration
-from ..experiments.runs import Run, one_at_a_time, stored_attacks
+from ..experiments.configuration import NOT_IDENTITY, Configuration
+from ..experiments.plan import SWITCHES
+from ..experiments.runs import Run, attack_name, one_at_a_time, run_attack, stored_attacks
+from ..experiments.runs import run as make
+from ..experiments.study import Study
 from .comparisons import intervals
 from .frames import (
     BACKBONE_NAMES,
     COLUMNS,
     METHOD_ORDER,
     METRICS,
+    MissingRecords,
     Results,
     known_first,
+    read_results,
+    select,
+    stored_folder,
+    with_role,
     write_results,
 )
 from .ranks import UserRanks, of_run, ranks_file, read_ranks, write_ranks
@@ -77,6 +88,89 @@ def store(made: Mapping[Run, Iterable[str]], folder: Path, profile: str,
 def has_ranks(folder: Path, run: str) -> bool:
     """Whether the ranks of a run lie beside the tables in a folder."""
     return ranks_file(folder, run).exists()
+
+
+def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Iterable[dict] = (),
+               epsilons: Iterable[float] = (), switches: Iterable[str] = (),
+               folder: Path | None = None) -> Results:
+    """The tables of a study: its methods, each with these attacks, adv_cas at these epsilons (role
+    "sweep") and with these switches of `plan.SWITCHES` (roles "switch" and "switch:NAME").
+
+    What the tables of the profile (or of a folder) hold is taken from there: a run of the same
+    settings on the same data, where those that were chosen on validation may have been chosen anew.
+    The rest is made. Stored runs of other methods and backbones with the study's settings join.
+    """
+    with suppress(MissingRecords):
+        folder = stored_folder(folder or study.profile)
+    stored = read_results(folder) if folder else Results(study.profile)
+    methods, attacks = list(methods), list(attacks)
+    asked = [(method, {}, "main") for method in METHOD_ORDER]
+    asked += [("adv_cas", {"epsilon": epsilon, "health": "note"}, "sweep") for epsilon in epsilons]
+    asked += [("adv_cas", SWITCHES[name][1], f"switch switch:{name}") for name in switches]
+    asked += [("adv_cas", {}, "switch")] * bool(switches)
+    kept: dict[str, list[str]] = {}
+    made: dict[Run, list[str]] = {}
+    for backbone, (method, more, role) in product(BACKBONE_NAMES, asked):
+        try:
+            config = study.config(method, backbone=backbone, **more)
+        except ValueError:
+            if backbone == study.backbone:
+                raise
+            continue  # a setting that this backbone does not have
+        free = {"epsilon", "lambda1", "replace_probability"} - {*study.asked, *more}
+        run = _stored_run(stored, config, study.data.fingerprint, role.split()[0], free)
+        if backbone == study.backbone and (method in methods or role != "main"):
+            wanted = attacks if role == "main" else []
+            if run is None or not _has_attacks(stored, run, wanted):
+                run = None
+                own = make(config, study.data)
+                for options in wanted:
+                    run_attack(own, **options)
+                made[own] = [*made.get(own, ()), *role.split()]
+        if run is not None:
+            kept[run] = [*kept.get(run, ()), *role.split()]
+    results = _only(stored, {run: " ".join(known_first(roles, ())) for run, roles in kept.items()},
+                    study.dataset)
+    if made:
+        results, _ = collect(made, study.profile, results, folder)
+    named = select(stored.datasets, data_hash=study.data.fingerprint)
+    return results.but(
+        datasets=named if len(named) else pd.DataFrame(
+            [dataset_row(study.data, study.dataset)], columns=COLUMNS["datasets"]),
+        trials=select(stored.trials, data_hash=study.data.fingerprint,
+                      base_epochs=study.config().training.epochs))
+
+
+def _stored_run(stored: Results, config: Configuration, data_hash: str, role: str, free: set[str]
+                ) -> str | None:
+    """The stored run of a configuration; settings that are `free` may differ in runs of a role."""
+    name = config.run_name(data_hash)
+    if name in stored.configs:
+        return name
+    fitting = with_role(stored, role, data_hash=data_hash, method=config.method,
+                        backbone=config.backbone, seed=config.seed)["run"]
+    ignored = free | set(NOT_IDENTITY)
+    wanted = {name: value for name, value in config.flat().items() if name not in ignored}
+    return next((run for run in fitting if wanted.items() <= stored.configs[run].items()), None)
+
+
+def _has_attacks(stored: Results, run: str, attacks: list[dict]) -> bool:
+    own = select(stored.attacks, run=run)
+    there = set(zip(own["attack"], own["exclude"], strict=True))
+    return {(attack_name(**options), rule) for options in attacks for rule in EXCLUDES} <= there
+
+
+def _only(stored: Results, roles: dict[str, str], dataset: str) -> Results:
+    """The tables of some runs, with these roles."""
+    tables = {name: getattr(stored, name) for name in ("runs", "curves", "attacks")}
+    tables = {name: table[table["run"].isin(roles)] for name, table in tables.items()}
+    for name in ("runs", "attacks"):
+        tables[name] = tables[name].assign(roles=tables[name]["run"].map(roles))
+    pairs = stored.intervals
+    both = pairs["run"].isin(["", *roles]) & pairs["versus"].isin(["", *roles])
+    return stored.but(**tables, intervals=pairs[both & (pairs["dataset"] == dataset)],
+                      configs={run: stored.configs[run] for run in roles},
+                      provenance={run: stored.provenance[run] for run in roles})
 
 
 def _joined(parts: list[pd.DataFrame], name: str, roles: dict[str, str]) -> pd.DataFrame:

@@ -128,7 +128,9 @@ def _groups(group: pd.DataFrame) -> Iterator[tuple[dict[str, str], bool]]:
         if rows.empty:
             continue
         if not are_main:
-            rows = pd.concat([group[group["method"] == "base"], rows]).drop_duplicates("run")
+            controls = group[group["method"].isin(["base", "base+100"] if role == "sweep"
+                                                  else ["base"])]
+            rows = pd.concat([controls, rows]).drop_duplicates("run")
         order = [METHOD_ORDER.index(method) for method in rows["method"]]
         rows = rows.iloc[np.argsort(order, kind="stable")]
         yield dict(zip(rows["run"], rows["method"], strict=True)), are_main
@@ -151,10 +153,11 @@ def _pairs(compared: dict[str, str], resampled: Resampled) -> Iterator[dict]:
 
 def _attack_rows(compared: dict[str, str], ranks: dict[str, UserRanks], resampled: Resampled
                  ) -> Iterator[dict]:
-    """Every attack's "change" in percent; and against the same attack on adv_cas: "spared", how
-    many points less adv_cas loses; "above", its attacked score minus the other's, attacked;
-    "above_clean", minus the other's clean score on the same users. Of the last K items also
-    "able" and "able_clean": HR@10, attacked and clean, of those who can be attacked at every K."""
+    """Every attack's "change" in percent; how many points "milder" it is than the gradient on the
+    last item, on the same users; and against the same attack on adv_cas: "spared", how many points
+    less adv_cas loses; "above", its attacked score minus the other's, attacked; "above_clean",
+    minus the other's clean score. Of the last K items also "able" and "able_clean": HR@10,
+    attacked and clean, of those who can be attacked at every K."""
     guided = next((run for run, method in compared.items() if method == "adv_cas"), None)
     columns = [(run, column) for run in compared for column in ranks[run].codes
                if column.endswith(" attacked") and is_compared(column)]
@@ -168,6 +171,11 @@ def _attack_rows(compared: dict[str, str], ranks: dict[str, UserRanks], resample
             yield names | {"quantity": "able"} | interval(resampled.of_able(run, column))
             yield names | {"quantity": "able_clean"} | interval(
                 resampled.of_able(run, f"{attack} clean"))
+        last = f"{LAST_ITEM}-{rule} attacked"
+        if column != last and last in ranks[run].codes and (
+                ranks[run].users(column) == ranks[run].users(last)).all():
+            yield names | {"quantity": "milder"} | interval(
+                change - resampled.change(run, LAST_ITEM, rule, metric))
         if guided in (None, run) or (guided, column, metric) not in resampled.means:
             continue
         own = resampled.attacked(guided, attack, rule, metric)

@@ -1,4 +1,4 @@
-"""Results stored as one results.json, by code before these tables: read once, and made into them."""
+"""Results stored as one results.json, by code before these tables, made into them."""
 
 from __future__ import annotations
 

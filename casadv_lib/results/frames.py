@@ -103,9 +103,9 @@ def folder_of(profile: str, made: bool = True) -> Path:
     return root() / "figures" / ("" if kept else "made") / profile
 
 
-def read_results(profile_or_folder: str | Path) -> Results:
-    """The results of a profile, as this machine has made them, else the committed ones; or those
-    in a folder. MissingRecords where there are none, DamagedFile where they cannot be read."""
+def stored_folder(profile_or_folder: str | Path) -> Path:
+    """The folder that holds the results of a profile, as this machine has made them, else the
+    committed ones; or a folder itself. MissingRecords where there are none."""
     given = Path(profile_or_folder)
     folders = [given]
     if str(profile_or_folder) in PROFILES:
@@ -117,6 +117,12 @@ def read_results(profile_or_folder: str | Path) -> Results:
             f"profile_or_folder is {str(profile_or_folder)!r}, and there is no file "
             f"{folders[-1] / 'runs.json'}; `make figures` or `python -m casadv_lib grid --profile "
             f"{profile}` writes it")
+    return folder
+
+
+def read_results(profile_or_folder: str | Path) -> Results:
+    """The results in `stored_folder`; DamagedFile where they cannot be read."""
+    folder = stored_folder(profile_or_folder)
     beside = read_json(folder / "runs.json")
     try:
         frames = {name: _read_csv(folder / f"{name}.csv") for name in COLUMNS}

@@ -1,338 +1,283 @@
-"""Tables 2 to 4, the cost of training (Section 5.7), and how settings were chosen.
+"""Tables 2 to 4, the cost of training (Section 5.7), robustness, choices, and the scoreboard.
 
-Each function returns a pandas DataFrame of plain numbers, the paper's beside ours, NaN where
-there is none (the paper has no synthetic world), with a column "note" for the paper's slips about
-that row and `DataFrame.attrs["notes"]` for sentences about the table. `readable` and `markdown`
-round them.
+Each function returns a DataFrame of plain numbers, the paper's beside ours, NaN where there is
+none (the paper has no synthetic world), and raises MissingRecords where nothing can be shown. A
+column "note" holds the paper's slips about that row, `attrs["notes"]` sentences about the table.
+dataset: one data set; None: all. `readable` and `markdown` round the numbers.
 """
 
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Iterable
 
 import pandas as pd
 
 from ..attacks import EXCLUDES
-from .paper import paper_numbers, paper_slips, row_note
-from .records import (
-    METRICS,
-    MissingRecords,
-    backbones,
-    choose_dataset,
-    datasets,
-    find_attack,
-    load_results,
-    main_record,
-    methods,
-)
+from ..experiments.runs import attack_name
+from . import frames
+from .claims import CLAIMS, OURS, VERDICTS, check
+from .frames import BACKBONE_NAMES, DATASET_NAMES, METRICS, MissingRecords, Results, score
+from .paper import PAPER_DATASETS, paper_change, paper_numbers, paper_scores, paper_slips
 
-__all__ = ["efficiency", "load_results", "markdown", "paper_numbers", "paper_slips", "readable",
-           "robustness", "selection", "table2", "table3", "table4"]
-
-NONE = float("nan")
 TABLE4_METHODS = ("base", "adv_cas_1", "adv_cas_2", "adv_cas")
-CHOSEN = ("epsilon", "lambda1", "replace_probability")  # what trials choose
-ATTACKS = {  # the columns of `robustness`: options of `results.find_attack`
+ATTACKS = {  # the columns of `robustness`
     "first": {"positions": "first"}, "middle": {"positions": "middle"}, "last": {},
     "K = 3": {"k": 3}, "K = 5": {"k": 5}, "step 0.25": {"step": 0.25}, "step 0.5": {"step": 0.5},
     "step 1": {"step": 1.0}, "half-space": {"pick": "halfspace"}, "nearest": {"pick": "nearest"},
     "random": {"pick": "random"}, "by the base": {"surrogate": "base"},
     "by the base, K = 5": {"surrogate": "base", "k": 5},
 }
-TABLE4_ONLY = ("adv_cas_1", "adv_cas_2")
-READING_NOTE = (
-    "Columns: the last epoch, as in the paper; the 95% bootstrap interval of the difference to "
-    "the base (absolute, over users); 'best', the epoch with the best validation score.")
+FORMATS = (  # of the first pattern that a column's name holds
+    ("^(users|items|interactions)", ",.0f"), ("^density", ".3f"), ("difference", "+.4f"),
+    ("vs base %| %$", "+.1f"), ("^(epsilon|lambda1|replace_probability)$", "g"),
+    ("^(best )?epoch$", ".0f"), ("^(NDCG|HR)@10", ".4f"), ("", ".2f"),
+)  # fmt: skip
 
 
-def _chosen(results: dict, dataset: str | None) -> list[str]:
-    """The data sets of a table: one, or all for None."""
-    first = choose_dataset(results, dataset)
-    return datasets(results) if dataset is None else [first]
-
-
-def change_percent(value: float, base: float) -> float:
-    """The change relative to the base, in percent; NaN where the base is 0."""
-    return 100 * (value / base - 1) if base else NONE
-
-
-def table2(results: dict) -> pd.DataFrame:
-    """Table 2: users, items, interactions, density (percent), mean length; ours and the paper's.
-
-    Needs results["dataset"], the rows of `SequenceDataset.statistics` with the data set's name.
-    """
-    rows = results.get("dataset")
-    if not rows:
-        raise MissingRecords("results hold no 'dataset', the rows of Table 2")
-    printed = paper_numbers()["table2_datasets"]
-    table = []
-    for row in rows:
-        paper = printed.get(row["dataset"], {})
-        line = {"dataset": row["dataset"]}
-        for column in ("users", "items", "interactions", "density_percent"):
-            name = column.replace("density_percent", "density %")
-            line[name] = row[column]
-            line[f"{name} paper"] = paper.get(column, NONE)
-        line["mean length"] = row["mean_length"]
-        line["note"] = row_note("table2", dataset=row["dataset"])
-        table.append(line)
-    return _with_notes(pd.DataFrame(table), paper_slips("table2"))
-
-
-def table3(results: dict, dataset: str | None = None) -> pd.DataFrame:
-    """Table 3: accuracy on test, one row a data set, backbone and method; controls included.
-
-    Columns, for NDCG@10 and HR@10 each: the value at the last epoch, its change against the base
-    in percent, the 95% interval (low, high) of the difference to the base, the value at the
-    best-validation epoch, the paper's value and its change. All data sets for dataset None.
-    Needs the record of "base" and of at least one other method.
-    """
-    printed = paper_numbers()["table3"]
-    rows, missing = [], []
-    for name in _chosen(results, dataset):
-        for backbone in backbones(results, name):
-            there = [method for method in methods(results, name, backbone)
-                     if method not in TABLE4_ONLY]
-            if "base" not in there or len(there) < 2:
-                missing.append(f"dataset {name!r}, backbone {backbone!r} has records of "
-                               f"{', '.join(there) or 'no method'} only, 'base' and another "
-                               "method are needed")
-                continue
-            paper = printed.get(backbone, {}).get(name, {})
-            rows += _accuracy_rows(results, name, backbone, there, paper, "table3")
-    return _accuracy_table(rows, missing, paper_slips("table3"))
-
-
-def table4(results: dict, dataset: str | None = None) -> pd.DataFrame:
-    """Table 4: which part of the cascade effect helps, columns as in Table 3.
-
-    Needs the records of "base", "adv_cas_1", "adv_cas_2" and "adv_cas"; the paper has SASRec only.
-    """
-    printed = paper_numbers()["table4_sasrec"]
-    rows, missing = [], []
-    for name in _chosen(results, dataset):
-        for backbone in backbones(results, name):
-            there = methods(results, name, backbone)
-            lacking = [method for method in TABLE4_METHODS if method not in there]
-            if lacking:
-                missing.append(f"no record of method {', '.join(map(repr, lacking))}, backbone "
-                               f"{backbone!r}, dataset {name!r}")
-                continue
-            paper = printed.get(name, {}) if backbone == "sasrec" else {}
-            rows += _accuracy_rows(results, name, backbone, TABLE4_METHODS, paper, "table4")
-    return _accuracy_table(rows, missing, paper_slips("table4"))
-
-
-def _accuracy_rows(results, dataset, backbone, wanted, paper, where) -> list[dict]:
-    """The rows of Table 3 or 4 for one data set and backbone; `paper` is {method: [ndcg, hr]}."""
-    base = main_record(results, dataset, backbone, "base")
-    rows = []
-    for method in wanted:
-        record = main_record(results, dataset, backbone, method)
-        last, best = record["metrics"]["last"], record["metrics"]["best"]
-        row = {"dataset": dataset, "backbone": backbone, "method": method, "epoch": last["epoch"]}
-        for place, (metric, label) in enumerate(METRICS.items()):
-            bound = ((record.get("versus_base") or {}).get("test") or {}).get(metric, {})
-            printed = paper[method][place] if method in paper else NONE
-            is_base = method == "base"
-            row |= {
-                label: last["test"][metric],
-                f"{label} vs base %": NONE if is_base else change_percent(
-                    last["test"][metric], base["metrics"]["last"]["test"][metric]),
-                f"{label} difference low": bound.get("low", NONE),
-                f"{label} difference high": bound.get("high", NONE),
-                f"{label} best": best["test"][metric],
-                f"{label} paper": printed,
-                f"{label} paper vs base %": NONE if is_base or method not in paper
-                else change_percent(printed, paper["base"][place]),
-            }
-        row["best epoch"] = best["epoch"]
-        row["note"] = row_note(where, dataset=dataset, backbone=backbone, method=method)
-        rows.append(row)
-    return rows
-
-
-def _accuracy_table(rows: list[dict], missing: list[str], slips: list[str]) -> pd.DataFrame:
+def _with_notes(rows: list[dict], notes: Iterable[str], missing: Iterable[str] = ()
+                ) -> pd.DataFrame:
     if not rows:
         raise MissingRecords("; ".join(missing))
-    left_out = [f"Left out: {sentence}." for sentence in missing]
-    return _with_notes(pd.DataFrame(rows), [READING_NOTE, *slips, *left_out])
+    table = pd.DataFrame(rows)
+    table.attrs["notes"] = [*notes, *(f"Left out: {sentence}." for sentence in missing)]
+    return table
 
 
-def efficiency(results: dict, dataset: str | None = None) -> pd.DataFrame:
+def _settings(results: Results, dataset: str | None) -> list[tuple[str, str, dict[str, str]]]:
+    """(data set, backbone, {method: its main run}) of one or all data sets."""
+    first = frames.choose_dataset(results, dataset)
+    return [(name, backbone, frames.main_runs(results, name, backbone))
+            for name in (frames.datasets(results) if dataset is None else [first])
+            for backbone in frames.backbones(results, name)]
+
+
+def _percent(value: float, base: float) -> float:
+    return 100 * (value / base - 1) if base else math.nan
+
+
+def table2(results: Results) -> pd.DataFrame:
+    """Table 2: users, items, interactions, density (percent), mean length; ours and the paper's."""
+    rows, printed = [], paper_numbers()["table2_datasets"]
+    for _, own in results.datasets.iterrows():
+        row = {"dataset": own["dataset"]}
+        for column in ("users", "items", "interactions", "density_percent"):
+            name = column.replace("_percent", " %")
+            row |= {name: own[column],
+                    f"{name} paper": printed.get(own["dataset"], {}).get(column, math.nan)}
+        rows.append(row | {"mean length": own["mean_length"], "note": " ".join(
+            paper_slips("table2", dataset=own["dataset"]))})
+    return _with_notes(rows, paper_slips("table2"), [] if rows else ["results hold no data sets"])
+
+
+def table3(results: Results, dataset: str | None = None) -> pd.DataFrame:
+    """Table 3: accuracy on test, one row a data set, backbone and method; controls included.
+
+    For NDCG@10 and HR@10 each: the value at the last epoch, its change against the base in
+    percent, the 95% interval (low, high) of the difference to the base, the value at the
+    best-validation epoch, the paper's value and its change.
+    """
+    return _accuracy(results, dataset, "table3", ("base",), TABLE4_METHODS[1:3])
+
+
+def table4(results: Results, dataset: str | None = None) -> pd.DataFrame:
+    """Table 4: which part of the cascade effect helps, columns as in Table 3 (SASRec's paper)."""
+    return _accuracy(results, dataset, "table4", TABLE4_METHODS)
+
+
+def _accuracy(results: Results, dataset: str | None, where: str, needed: tuple[str, ...],
+              left_out: tuple[str, ...] = ()) -> pd.DataFrame:
+    rows, missing = [], []
+    for name, backbone, runs in _settings(results, dataset):
+        shown = [m for m in runs if m not in left_out and (where == "table3" or m in needed)]
+        if lacking := [m for m in needed if m not in runs] or ["another"] * (len(shown) < 2):
+            missing.append(f"no run of method {', '.join(lacking)}, backbone {backbone!r}, "
+                           f"dataset {name!r}")
+            continue
+        if where == "table4":
+            shown = list(needed)
+        for method in shown:
+            [last], [best] = (frames.select(results.runs, run=runs[method], which=which,
+                                            split="test")["epoch"] for which in ("last", "best"))
+            row = {"dataset": name, "backbone": backbone, "method": method, "epoch": last}
+            for metric, label in METRICS.items():
+                row |= _scores(results, runs, method, metric, label, (name, backbone))
+            rows.append(row | {"best epoch": best, "note": " ".join(paper_slips(
+                where, dataset=name, backbone=backbone, method=method))})
+    return _with_notes(rows, [
+        "Columns: the last epoch, as in the paper; the 95% bootstrap interval of the difference "
+        "to the base (absolute, over users); 'best', the epoch with the best validation score.",
+        *paper_slips(where)], missing)
+
+
+def _scores(results: Results, runs: dict[str, str], method: str, metric: str, label: str,
+            setting: tuple[str, str]) -> dict[str, float]:
+    """The columns of one method and metric."""
+    value, base = (score(results, runs[m], metric) for m in (method, "base"))
+    bound, change = {}, paper_change(*setting, method, metric)
+    try:
+        bound = frames.interval(results, "pair", "difference", metric, run=runs[method],
+                                versus=runs["base"], versus_which="last")
+    except MissingRecords:
+        pass  # of the base itself, say
+    return {
+        label: value, f"{label} vs base %": math.nan if method == "base" else _percent(value, base),
+        **{f"{label} difference {end}": bound.get(end, math.nan) for end in ("low", "high")},
+        f"{label} best": score(results, runs[method], metric, "best"),
+        f"{label} paper": paper_scores(*setting, metric).get(method, math.nan),
+        f"{label} paper vs base %": math.nan if change is None else change}
+
+
+def efficiency(results: Results, dataset: str | None = None) -> pd.DataFrame:
     """Section 5.7: seconds an epoch, and an epoch of each method over an epoch of the base.
 
     "added time %" is the second phase's training time relative to the first's. The paper's
     numbers (adv_cas, SASRec on MovieLens-1M, one A100) stand in the adv_cas rows of SASRec.
-    Needs the record of "base" and of at least one other method, both with "seconds".
     """
-    paper = paper_numbers()["section57_efficiency"]
-    added = 100 * paper["adversarial_100_epochs_minutes"] / paper["base_500_epochs_minutes"]
-    rows, missing = [], []
-    for name in _chosen(results, dataset):
-        for backbone in backbones(results, name):
-            timed = {}
-            for method in methods(results, name, backbone):
-                record = main_record(results, name, backbone, method)
-                if record.get("seconds"):
-                    timed[method] = record
-            if "base" not in timed or len(timed) < 2:
-                missing.append(f"dataset {name!r}, backbone {backbone!r} has times of "
-                               f"{', '.join(timed) or 'no method'} only, 'base' and another "
-                               "method are needed")
-                continue
-            base = timed["base"]
-            for method, record in timed.items():
-                is_paper = (backbone, method) == ("sasrec", "adv_cas")
-                rows.append({
-                    "dataset": name, "backbone": backbone, "method": method,
-                    "seconds an epoch": record["seconds"]["per_epoch"],
-                    "over base epoch": record["seconds"]["per_epoch"]
-                    / base["seconds"]["per_epoch"],
-                    "training seconds": record["seconds"]["train"],
-                    "added time %": NONE if method == "base"
-                    else 100 * record["seconds"]["train"] / base["seconds"]["train"],
-                    "over base epoch paper (ml-1m)":
-                    paper["adversarial_epoch_over_base_epoch"] if is_paper else NONE,
-                    "added time % paper (ml-1m)": added if is_paper else NONE,
-                    "hardware": _machine(record),
-                    "note": "" if _machine(record) == _machine(base)
-                    else f"not comparable: the base ran on {_machine(base)}",
-                })
-    if not rows:
-        raise MissingRecords("; ".join(missing))
-    notes = [f"The paper: {paper['hardware']}, SASRec on MovieLens-1M, 500 epochs of the base in "
-             f"{paper['base_500_epochs_minutes']} minutes, 100 adversarial ones in "
-             f"{paper['adversarial_100_epochs_minutes']}.",
-             *(f"Left out: {sentence}." for sentence in missing)]
-    return _with_notes(pd.DataFrame(rows), notes)
+    paper, rows, missing = paper_numbers()["section57_efficiency"], [], []
+    minutes = paper["base_500_epochs_minutes"], paper["adversarial_100_epochs_minutes"]
+    for name, backbone, runs in _settings(results, dataset):
+        if "base" not in runs or len(runs) < 2:
+            missing.append(f"dataset {name!r}, backbone {backbone!r} has times of "
+                           f"{', '.join(runs) or 'no method'} only, 'base' and another are needed")
+            continue
+        own = {m: frames.select(results.runs, run=run).iloc[0] for m, run in runs.items()}
+        machines = {m: ", ".join(results.provenance[run].get(key, "unknown")
+                                 for key in ("hardware", "device")) for m, run in runs.items()}
+        base = own["base"]
+        for method, row in own.items():
+            is_paper = (backbone, method) == ("sasrec", "adv_cas")
+            rows.append({
+                "dataset": name, "backbone": backbone, "method": method,
+                "seconds an epoch": row["seconds_per_epoch"],
+                "over base epoch": row["seconds_per_epoch"] / base["seconds_per_epoch"],
+                "training seconds": row["train_seconds"],
+                "added time %": math.nan if method == "base"
+                else 100 * row["train_seconds"] / base["train_seconds"],
+                "over base epoch paper (ml-1m)":
+                paper["adversarial_epoch_over_base_epoch"] if is_paper else math.nan,
+                "added time % paper (ml-1m)":
+                100 * minutes[1] / minutes[0] if is_paper else math.nan,
+                "hardware": machines[method],
+                "note": "" if machines[method] == machines["base"]
+                else f"not comparable: the base ran on {machines['base']}"})
+    return _with_notes(rows, [
+        f"The paper: {paper['hardware']}, SASRec on MovieLens-1M, 500 epochs of the base in "
+        f"{minutes[0]} minutes, 100 adversarial ones in {minutes[1]}."], missing)
 
 
-def selection(results: dict, dataset: str | None = None) -> pd.DataFrame:
+def selection(results: Results, dataset: str | None = None) -> pd.DataFrame:
     """What was tried to choose settings, one row a trial; the chosen ones are marked.
 
-    Columns: data set, backbone, family, epsilon, lambda1, replace_probability (NaN where a family
-    does not read it), NDCG@10 and HR@10 on *validation* after
-    the trial's last epoch, the change of the first against the base in percent, and chosen.
-    All data sets for dataset None. Needs results["selection"], the entries of `selection.json`.
+    NDCG@10 and HR@10 are those on *validation* after the trial's last epoch, with the change of
+    the first against the base; settings are NaN where a family does not read them.
     """
-    entries = [entry for entry in results.get("selection", ())
-               if dataset in (None, entry["dataset"])]
-    if not entries:
-        raise MissingRecords("results hold no 'selection', what was tried on validation, of "
+    tried = results.trials
+    tried = tried if dataset is None else frames.select(tried, dataset=dataset)
+    if tried.empty:
+        raise MissingRecords("results hold nothing that was tried on validation, of "
                              + (dataset or "any data set"))
-    rows = []
-    for entry in entries:
-        for trial in entry["tried"]:
-            scores = trial["validation"]
-            rows.append({
-                **{name: entry[name] for name in ("dataset", "backbone", "family")},
-                **{name: trial.get(name, NONE) for name in CHOSEN},
-                **{f"{label} validation": scores[m] for m, label in METRICS.items()},
-                "vs base %": change_percent(scores["ndcg@10"], entry["base"]["ndcg@10"]),
-                "chosen": "yes" if entry["chosen"].items() <= trial.items() else "",
-            })
-    epochs = ", ".join(sorted({str(entry["trial_epochs"]) for entry in entries}))
-    notes = [f"Each trial goes on from the same base for {epochs} epochs; the rule: "
-             f"{entries[0]['rule']}. The test split is not read.",
-             "adv_random, adv_cas_1, adv_cas_2 and adv_cas take the choice of adv_global."]
-    return _with_notes(pd.DataFrame(rows), notes)
+    table = tried[["dataset", "backbone", "family", "epsilon", "lambda1", "replace_probability"]]
+    table = table.assign(**{f"{label} validation": tried[m] for m, label in METRICS.items()}, **{
+        "vs base %": 100 * (tried["ndcg@10"] / tried["base_ndcg@10"] - 1),
+        "chosen": tried["chosen"].map({True: "yes", False: ""})})
+    epochs = ", ".join(f"{epochs:g}" for epochs in sorted(set(tried["trial_epochs"])))
+    table.attrs["notes"] = [
+        f"Each trial goes on from the same base for {epochs} epochs; the rule: best validation "
+        "ndcg@10. The test split is not read.",
+        "adv_random, adv_cas_1, adv_cas_2 and adv_cas take the choice of adv_global."]
+    return table
 
 
-def robustness(results: dict, dataset: str | None = None) -> pd.DataFrame:
+def robustness(results: Results, dataset: str | None = None) -> pd.DataFrame:
     """What each stored attack changes, one row a model and rule of exclusion, test split.
 
     Columns: data set, backbone, method, "left out" (see `attacks.excluded`), NDCG@10 of the users
     with three items or more before the attack, and its change in percent of the same users' clean
-    score under each attack of ATTACKS (NaN where it is not stored). All data sets for None.
+    score under each attack of ATTACKS.
     """
-    rows = []
-    for name in _chosen(results, dataset):
-        for backbone in backbones(results, name):
-            for method in methods(results, name, backbone):
-                record = main_record(results, name, backbone, method)
-                rows += [row for rule in EXCLUDES if (row := _attacks_row(record, rule))]
-    if not rows:
-        raise MissingRecords("results hold no attack on a main run")
-    notes = ["Changes of NDCG@10 in percent of the same users' clean score. The last item by the "
-             "gradient's step 0.1 unless said; K items from the end; 'by the base': the base picks "
-             "the substitutes. 'both' is the rule of Section 5.4 (notebook 08)."]
-    return _with_notes(pd.DataFrame(rows), notes)
+    stored = results.attacks.set_index(["run", "exclude", "attack"]).sort_index()
+    change = 100 * (stored["ndcg@10"] / stored["ndcg@10_clean"] - 1)
+    names, rows = {label: attack_name(**options) for label, options in ATTACKS.items()}, []
+    for name, backbone, runs in _settings(results, dataset):
+        for (method, run), rule in ((item, rule) for item in runs.items() for rule in EXCLUDES):
+            if (run, rule, names["last"]) in change:
+                rows.append({"dataset": name, "backbone": backbone, "method": method,
+                             "left out": rule,
+                             "NDCG@10 clean": stored["ndcg@10_clean"][run, rule, names["last"]],
+                             **{f"{label} %": change.get((run, rule, attack), math.nan)
+                                for label, attack in names.items()}})
+    return _with_notes(rows, [
+        "Changes of NDCG@10 in percent of the same users' clean score. The last item by the "
+        "gradient's step 0.1 unless said; K items from the end; 'by the base': the base picks "
+        "the substitutes. 'both' is the rule of Section 5.4 (notebook 08)."],
+        [] if rows else ["results hold no attack on a main run"])
 
 
-def _attacks_row(record: dict, rule: str) -> dict | None:
-    config, changes, clean = record["config"], {}, None
-    for label, asked in ATTACKS.items():
-        try:
-            found = find_attack(record, exclude=rule, **{"positions": "last", "k": 1} | asked)
-        except MissingRecords:
-            changes[f"{label} %"] = NONE
-            continue
-        clean = found["clean"]["ndcg@10"] if label == "last" else clean
-        changes[f"{label} %"] = change_percent(found["attacked"]["ndcg@10"],
-                                               found["clean"]["ndcg@10"])
-    if clean is None:
-        return None
-    names = {name: config[name] for name in ("dataset", "backbone", "method")}
-    return names | {"left out": rule, "NDCG@10 clean": clean} | changes
-
-
-def _machine(record: dict) -> str:
-    """Where a run was made, in a few words."""
-    provenance = record.get("provenance") or {}
-    words = [str(provenance[name]) for name in ("hardware", "device") if provenance.get(name)]
-    return ", ".join(words) or "unknown"
-
-
-def _with_notes(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    table.attrs["notes"] = notes
+def scoreboard(results: Results) -> pd.DataFrame:
+    """Every claim where the paper makes it (see `claims.check`)."""
+    if not set(frames.datasets(results)) & set(PAPER_DATASETS):
+        raise MissingRecords("results hold no run on a data set of the paper")
+    table = check(results, claims=[claim for claim in CLAIMS if claim.settings])
+    rules = table.drop_duplicates(["section", "claim"])
+    table.attrs["notes"] = [
+        f"Claims and settings, {counts(table)}. \"reproduced\" where all conditions hold, "
+        "\"partly\" where some do, \"not\" where none does: our runs do not show it, which need "
+        "not mean that they show the opposite.",
+        *(f"*{row['claim']} ({row['section']})*: {row['rule']}." for _, row in rules.iterrows())]
     return table
 
 
+def counts(table: pd.DataFrame) -> str:
+    """How often each verdict stands in a table of claims: those of the paper, then ours."""
+    said = []
+    for name, is_ours in (("the paper's", False), ("ours", True)):
+        found = table["verdict"][(table["section"] == OURS) == is_ours].value_counts()
+        said.append(f"{name}: " + ", ".join(f"{found[word]} {word}" for word in VERDICTS
+                                            if word in found))
+    return "; ".join(said)
+
+
+def in_words(row) -> str:
+    """A claim's number, such as "+15.9% [+10.2, +21.3] over base"."""
+    if math.isnan(row["ours"]):
+        return "" if row["verdict"] == "not run" else f"no number, {row['about']}"
+    digits = 4 if row["unit"] in METRICS.values() else 1
+    value, low, high = (f"{row[name]:+.{digits}f}" for name in ("ours", "low", "high"))
+    unit = row["unit"] if row["unit"] == "%" else f" {row['unit']}"
+    interval = "" if math.isnan(row["low"]) else f" [{low}, {high}]"
+    return f"{value}{unit}{interval} {row['about']}".strip()
+
+
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """A table as rounded text for the eye: empty columns dropped, missing values blank.
-
-    Scores have four decimals, percentages one (a density three), differences a sign.
-    """
-    filled = [name for name in table if not table[name].map(_is_empty).all()]
-    return pd.DataFrame({name: [_text(name, value) for value in table[name]] for name in filled},
-                        dtype=object)
-
-
-def _is_empty(value) -> bool:
-    return value == "" or (isinstance(value, float) and math.isnan(value))
-
-
-def _text(column: str, value) -> str:
-    if _is_empty(value):
-        return ""
-    if isinstance(value, str):
-        return value
-    if column.split(" paper")[0] in ("users", "items", "interactions"):
-        return f"{value:,.0f}"
-    if column.startswith("density"):
-        return f"{value:.3f}"
-    if "vs base %" in column:
-        return f"{value:+.1f}"
-    if "difference" in column:
-        return f"{value:+.4f}"
-    if column.endswith(" %") and "vs" not in column:
-        return f"{value:+.1f}"
-    if column in CHOSEN:
-        return f"{value:g}"
-    if column in ("epoch", "best epoch"):
-        return f"{value:.0f}"
-    if column.split(" ")[0] in METRICS.values():
-        return f"{value:.4f}"
-    return f"{value:.2f}"
+    """A table as rounded text for the eye: empty columns dropped, missing values blank."""
+    if "verdict" in table:  # of claims
+        named = table["claim"] + " (" + table["section"] + ")"
+        return pd.DataFrame({
+            "claim": named.mask(named.duplicated(), ""),
+            "where": [f"{BACKBONE_NAMES.get(b, b)}, {DATASET_NAMES.get(d, d)}" for d, b in
+                      zip(table["dataset"], table["backbone"], strict=True)],
+            "the paper": table["paper"],
+            "ours, 95% interval": [in_words(row) for _, row in table.iterrows()],
+            "verdict": table["verdict"]})
+    shown = {}
+    for column in table:
+        layout = next(layout for pattern, layout in FORMATS if re.search(pattern, column))
+        shown[column] = ["" if pd.isna(value) else value if isinstance(value, str)
+                         else f"{value:{layout}}" for value in table[column]]
+    return pd.DataFrame({name: texts for name, texts in shown.items() if any(texts)}, dtype=object)
 
 
 def markdown(table: pd.DataFrame) -> str:
     """The table as GitHub markdown, its notes as a list below."""
-    shown = readable(table)
-    numbers = [name for name in shown if pd.api.types.is_numeric_dtype(table[name])]
-    rule = ["---:" if name in numbers else "---" for name in shown]
-    lines = [list(shown), rule, *shown.itertuples(index=False, name=None)]
-    text = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+    shown = readable(table).map(lambda text: text.replace("|", "\\|"))
+    sides = ["right" if name in table and pd.api.types.is_numeric_dtype(table[name]) else "left"
+             for name in shown]
+    text = shown.to_markdown(index=False, disable_numparse=True, colalign=sides)
     notes = [f"- {note}" for note in table.attrs.get("notes", [])]
-    return "\n".join(text + ([""] + notes if notes else [])) + "\n"
+    return "\n".join([text, *([""] if notes else []), *notes]) + "\n"
+
+
+TABLES = {"table2": table2, "table3": table3, "table4": table4, "efficiency": efficiency,
+          "selection": selection, "robustness": robustness, "scoreboard": scoreboard}

@@ -1,7 +1,7 @@
 """A million users and a hundred thousand items: preparation, cascade effects, ranking."""
 
 import pytest
-from load import check_load, run_load
+from _load import check_load, run_load
 
 pytestmark = pytest.mark.soak
 USERS, ITEMS, GROUPS = 1_000_000, 100_000, 100

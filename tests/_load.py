@@ -1,6 +1,6 @@
 """A load in a process of its own, so that its peak of memory is its own.
 
-`python tests/load.py USERS ITEMS GROUPS` makes a world of that size, takes it through the library
+`python tests/_load.py USERS ITEMS GROUPS` makes a world of that size, takes it through the library
 and prints, last, a line of JSON: seconds and peak memory of each part, and what came out.
 """
 
@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 import torch
 from benchmarks.timing import peak_bytes
-from scaled_world import make_scaled
 
 import casadv_lib as cas
 from casadv_lib.data import held_out, training_inputs
 from casadv_lib.datasets import from_interactions
 from casadv_lib.datasets.synthetic import WorldSettings
+from casadv_lib.datasets.synthetic_scaled import make_scaled
 from casadv_lib.evaluation import rank_items
 
 SAMPLE, DIM, MAX_LEN, MIN_COUNT = 2000, 64, 50, 5
@@ -33,7 +33,7 @@ def run_load(users: int, items: int, groups: int, timeout: float) -> dict:
     """Run this file on one thread; return what it printed."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CI": "1",
                                 "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])}
-    words = [sys.executable, str(TESTS / "load.py"), *map(str, (users, items, groups))]
+    words = [sys.executable, str(TESTS / "_load.py"), *map(str, (users, items, groups))]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stderr[-3000:]
     *table, result = done.stdout.splitlines()
