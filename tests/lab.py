@@ -20,7 +20,7 @@ import psutil
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from casadv_lib.experiments import notebooks as batch
+from casadv_lib.experiments import notebooks
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync"]
@@ -36,8 +36,7 @@ def chromium():
 
 def copies(folder, values):
     """Notebooks in a folder of their own, with other parameters: {beginning of name: values}."""
-    (folder / "casadv_lib").symlink_to(batch.root() / "casadv_lib")
-    for path in batch.committed(list(values)):
+    for path in notebooks.committed(list(values)):
         notebook = parameterize_notebook(load_notebook_node(str(path)), values[path.stem[:2]])
         notebook.metadata.pop("papermill", None)
         for cell in notebook.cells:
@@ -57,9 +56,9 @@ def jupyter_lab(folder, **environment):
     news.mkdir(parents=True)
     (news / "notification.jupyterlab-settings").write_text(
         json.dumps({"fetchNews": "false", "checkForUpdates": False}))
-    places = {"JUPYTER_CONFIG_DIR": own, "JUPYTER_RUNTIME_DIR": own / "runtime",
+    kept = {"JUPYTER_CONFIG_DIR": own, "JUPYTER_RUNTIME_DIR": own / "runtime",
               "JUPYTERLAB_SETTINGS_DIR": own / "settings", "IPYTHONDIR": own / "ipython",
-              "JUPYTERLAB_WORKSPACES_DIR": own / "workspaces"}
+              "JUPYTERLAB_WORKSPACES_DIR": own / "workspaces", "PYTHONPATH": notebooks.root()}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
                "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
                "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}",
@@ -67,7 +66,7 @@ def jupyter_lab(folder, **environment):
     with open(folder / "lab.log", "w") as log:
         server = subprocess.Popen(
             command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder,
-            env=os.environ | {name: str(path) for name, path in places.items()} | environment)
+            env=os.environ | {name: str(path) for name, path in kept.items()} | environment)
     try:
         wait_for(f"http://127.0.0.1:{port}/api?token={token}", server, folder / "lab.log")
         yield f"http://127.0.0.1:{port}/lab?token={token}"

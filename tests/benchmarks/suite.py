@@ -30,8 +30,8 @@ from pathlib import Path
 import psutil
 import torch
 from benchmarks import curves, tables
-from benchmarks.others import MissingEnvironment
 from benchmarks.own_process import environment
+from benchmarks.public import MissingEnvironment
 
 from casadv_lib.experiments.provenance import provenance
 from casadv_lib.support.files import write_bytes, write_json
@@ -43,10 +43,8 @@ BATCHES = {"beauty": 24, "video": 24, "ml-1m": 8}
 BENCHMARKS = {
     **{f"padded-{name}": ("padded", {"dataset": name, "batches": batches})
        for name, batches in BATCHES.items()},
-    **{f"recbole-{name}": ("recbole", {"dataset": name, "batches": batches})
-       for name, batches in BATCHES.items()},
-    **{f"rectools-{name}": ("rectools", {"dataset": name, "batches": batches})
-       for name, batches in BATCHES.items()},
+    **{f"{other}-{name}": ("public", {"name": other, "dataset": name, "batches": batches})
+       for other in ("recbole", "rectools") for name, batches in BATCHES.items()},
     "adversarial": ("adversarial", {"dataset": "beauty"}),
     "ranking": ("ranking", {"dataset": "beauty"}),
     "attack": ("attack", {"dataset": "beauty"}),

@@ -16,33 +16,6 @@ from casadv_lib.support.files import read_json
 from casadv_lib.support.repository import root
 
 FOLDER = root() / "figures" / "bench"
-HEAD = """# How fast
-
-The paper took 19 minutes a model on an A100. Here all is made for one thread of a laptop's
-processor. The benchmarks take turns with what they are compared with, and each number is a median
-with the least and the most of its repeats. Ratios are how many times as fast (padded, RecBole,
-RecTools, plain Python) or how many times as dear (all others) the library is.
-
-"""
-# what the profiler (shares.json) says on each target that is missed
-MISSED = """
-What stands in the way where a target is missed:
-
-- *Packed against padded, SASRec on Beauty and Video* (wanted 10): a padded block has 8.7 positions
-  for each real input on Beauty and 8.1 on Video, and that is what is left out. Beyond it only the
-  random numbers of dropout could be made cheaper (20% of a padded step, 2% here); what the two
-  share (the item table, its gradient, the optimiser) cannot.
-- *GRU4Rec* (wanted 10, on MovieLens 2.5): a recurrence is one small step after the other, so half
-  of the time goes to arithmetic that waits for memory, a quarter to matrix products. Padded blocks
-  at least keep these products large.
-- *adv_cas against the base* (wanted 2): the passes through the encoder are 8 units against 3, that
-  is 2.67; not computing the gradients of the weights in the pass of Eq. 7 is counted in. The paper
-  has 3.92.
-- *Cascade effects against `numpy.bincount`* (wanted 5): besides that sum they write 8 bytes for
-  each interaction, read the sums back from all over the table, and sort each history for items
-  that come twice; each costs more than the sum.
-
-"""
 
 
 def folder_of(device: str = "cpu") -> Path:
@@ -104,7 +77,8 @@ def origin(record: dict) -> str:
 def markdown(stored: Sequence[dict]) -> str:
     """All benchmarks: the headline rows, then a table and the notes of each benchmark."""
     headline = [row for record in stored for row in record.get("rows", ()) if row["headline"]]
-    parts = [HEAD + lines(headline) + MISSED]
+    words = "What they compare, and why targets are missed: [README](README.md)."
+    parts = [f"# Benchmarks\n\n{words}\n\n{lines(headline)}"]
     for record in stored:
         notes = "".join(f"- {note}\n" for note in (*record.get("notes", ()), origin(record)))
         table = lines(record["rows"]) + "\n" if record.get("rows") else ""

@@ -13,17 +13,17 @@ from benchmarks import (
     adversarial,
     attack,
     cascade,
+    curves,
     growth,
     memory,
-    others,
     padded,
     padded_training,
+    public,
     ranking,
-    recbole,
-    rectools,
     rows,
     shares,
     suite,
+    tables,
     timing,
     worlds,
 )
@@ -31,13 +31,11 @@ from conftest import build
 from oracles import random_sequences
 
 import casadv_lib as cas
-from casadv_lib.figures import growth as curves
-from casadv_lib.results import bench_tables
 from casadv_lib.settings import TrainingSettings
 from casadv_lib.support.files import read_json, write_json
 from casadv_lib.training import Trainer
 
-ROOT = Path(__file__).resolve().parents[1]
+FOLDER = Path(__file__).parent
 TINY = {"repeats": 2, "dim": 8}
 FAKE = '''
 import json, sys
@@ -67,15 +65,15 @@ def run(name, tiny, tmp_path):
     small = {"users_of_length": 4, "users": 20, "items": 30}
     return {
         "padded": lambda: padded.main(tiny, batches=1, **TINY),
-        "recbole": lambda: recbole.main(tiny, batches=1, script=script, **TINY),
-        "rectools": lambda: rectools.main(tiny, batches=1, script=script, **TINY),
+        "recbole": lambda: public.main("recbole", tiny, batches=1, script=script, **TINY),
+        "rectools": lambda: public.main("rectools", tiny, batches=1, script=script, **TINY),
         "adversarial": lambda: adversarial.main(
             tiny, batches=1, methods=("adv_linear", "adv_cas"), backbones=("gru4rec",), **TINY),
         "ranking": lambda: ranking.main(tiny, **TINY),
         "attack": lambda: attack.main(tiny, ks=(1, 2), **TINY),
         "cascade": lambda: cascade.main(sizes=(500, 1000), repeats=2),
         "growth": lambda: growth.main((20, 40), (30, 60), (5, 10), small, **TINY),
-        "memory": lambda: memory.main(tiny, backbones=("gru4rec",), settings=["dim=8"]),
+        "memory": lambda: memory.main(tiny, backbones=("gru4rec",), dim=8),
         "shares": lambda: shares.main(tiny, batches=1, dim=TINY["dim"]),
     }[name]()
 
@@ -108,7 +106,7 @@ def test_a_benchmark_runs_and_says_what_it_should(name, tiny, tmp_path, monkeypa
 def test_every_listed_benchmark_has_a_module_with_a_main():
     modules = {module for module, _ in suite.BENCHMARKS.values()}
     for module in modules:
-        text = (ROOT / "tests" / "benchmarks" / f"{module}.py").read_text()
+        text = (FOLDER / f"{module}.py").read_text()
         assert re.search(r"^def main\(", text, re.M), module
 
 
@@ -184,19 +182,19 @@ def test_turns_alternate_and_the_first_is_not_counted():
 def test_ratios_are_taken_turn_by_turn_and_verdicts_are_computed():
     quick = rows.faster("x", [1.0, 2.0, 4.0], "y", [10.0, 30.0, 20.0], at_least=10.0)
     assert (quick["ratio"]["low"], quick["ratio"]["median"], quick["ratio"]["high"]) == (5, 10, 15)
-    assert quick["met"] is True and bench_tables.target(quick) == "at least 10: met"
+    assert quick["met"] is True and tables.target(quick) == "at least 10: met"
     assert rows.faster("x", [1.0], "y", [9.9], at_least=10.0)["met"] is False
     assert rows.dearer("x", [2.0], "y", [1.0], at_most=2.0)["met"] is True
     slow = rows.dearer("x", [2.1], "y", [1.0], at_most=2.0)
-    assert slow["met"] is False and "**not met**" in bench_tables.target(slow)
+    assert slow["met"] is False and "**not met**" in tables.target(slow)
     assert rows.measured("x", [1.6], "GB", 1.5)["met"] is False
     assert rows.measured("x", [1.6], "GB")["met"] is None
 
 
 def test_a_missing_environment_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("CASADV_RECBOLE_PYTHON", str(tmp_path / "python"))
-    with pytest.raises(others.MissingEnvironment, match="make bench-env.*CASADV_RECBOLE_PYTHON"):
-        others.interpreter("recbole")
+    with pytest.raises(public.MissingEnvironment, match="make bench-env.*CASADV_RECBOLE_PYTHON"):
+        public.interpreter("recbole")
 
 
 def test_a_worker_that_fails_stops_the_benchmark(monkeypatch, tmp_path):
@@ -204,7 +202,7 @@ def test_a_worker_that_fails_stops_the_benchmark(monkeypatch, tmp_path):
     script = tmp_path / "broken.py"
     script.write_text("raise SystemExit(7)")
     with pytest.raises(RuntimeError, match="ended with 7"):
-        others.Worker("recbole", {"variants": {}}, script)
+        public.Worker("recbole", {"variants": {}}, script)
 
 
 def test_names_are_found_by_their_beginning():
@@ -215,54 +213,40 @@ def test_names_are_found_by_their_beginning():
         suite.chosen("speed")
 
 
-def test_what_is_stored_has_its_provenance_and_fills_the_readme(tiny, tmp_path, monkeypatch):
+def test_what_is_stored_has_its_provenance_and_fills_the_table(tiny, tmp_path, monkeypatch):
     small = {"ks": (1,), "dataset": tiny, "repeats": 1, "dim": 8}
     monkeypatch.setitem(suite.BENCHMARKS, "attack", ("attack", small))
-    readme = tmp_path / "README.md"
-    tmp_path = tmp_path / "bench"
-    monkeypatch.setattr(bench_tables, "FOLDER", tmp_path)
     suite.run_one("attack", "cpu", tmp_path)
-    write_json(tmp_path / "growth.json", {
-        **read_json(tmp_path / "attack.json"), "name": "growth",
-        "curves": {"users": {"x": [10, 100], "label": "users", "fixed": "9 items", "lines": {
-            "an epoch": {"median": [1.0, 10.0], "low": [1.0, 9.0], "high": [2.0, 11.0]}}}}})
     stored = read_json(tmp_path / "attack.json")
+    write_json(tmp_path / "growth.json", {**stored, "name": "growth", "curves": {"users": {
+        "x": [10, 100], "label": "users", "fixed": "9 items", "lines": {
+            "an epoch": {"median": [1.0, 10.0], "low": [1.0, 9.0], "high": [2.0, 11.0]}}}}})
     origin = stored["provenance"]
     assert stored["name"] == "attack" and origin["data_hash"] == cas.load_dataset(tiny).fingerprint
     assert origin["wall_seconds"] > 0 and "thread(s)" in origin["hardware"]
     assert 0 <= origin["processor_use_before_percent"] <= 100
-    readme.write_text("before\n<!-- begin benchmarks -->\nold\n<!-- end benchmarks -->\nafter\n")
-    suite.write_summary(tmp_path, readme)
-    text = readme.read_text()
-    assert text.startswith("before\n") and text.endswith("\nafter\n") and "old" not in text
+    suite.write_summary(tmp_path)
+    text = (tmp_path / "table.md").read_text()
     assert "attack on the last 1" in text and origin["hardware"] in text
-    assert "## Replacing the last K items" in (tmp_path / "table.md").read_text()
-    assert {"growth.png", "growth.svg"} <= {path.name for path in tmp_path.iterdir()}
-    suite.write_summary(tmp_path, readme)
-    assert readme.read_text() == text  # writing again changes nothing
+    assert "## Replacing the last K items" in text
+    pictures = [(tmp_path / f"growth.{kind}").read_bytes() for kind in ("png", "svg")]
+    suite.write_summary(tmp_path)  # writing again changes nothing
+    assert (tmp_path / "table.md").read_text() == text
+    assert [(tmp_path / f"growth.{kind}").read_bytes() for kind in ("png", "svg")] == pictures
 
 
-def test_a_text_without_the_markers_is_refused():
-    begin, end = "<!-- begin benchmarks -->\n", "<!-- end benchmarks -->\n"
-    for text in ("", begin, end + begin, begin + end + end):
-        with pytest.raises(ValueError, match="no part 'benchmarks'"):
-            bench_tables.with_benchmarks(text, [])
-
-
-def test_the_readme_shows_what_is_stored():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    stored = bench_tables.load()
-    assert bench_tables.with_benchmarks(text, stored) == text, "run `make bench-table`"
-    if stored:
-        assert (bench_tables.FOLDER / "table.md").read_text() == bench_tables.markdown(stored)
-    assert {record["name"] for record in stored} <= set(suite.BENCHMARKS)
+def test_the_committed_table_shows_what_is_stored():
+    stored = tables.load()
+    assert {record["name"] for record in stored} == set(suite.BENCHMARKS)
+    assert (tables.FOLDER / "table.md").read_text() == tables.markdown(stored), \
+        "run `make bench-table`"
 
 
 def test_amounts_read_well():
     found = rows.spread([0.0123, 0.0133, 0.0143], "s")
-    assert bench_tables.amount(found) == "13.3 ms (12.3 to 14.3)"
-    assert bench_tables.amount(rows.spread([475.2], "s")) == "475 s"
-    assert bench_tables.amount(rows.spread([1.2345, 2.0, 1.0], "x")) == "1.23 (1.00 to 2.00)"
+    assert tables.amount(found) == "13.3 ms (12.3 to 14.3)"
+    assert tables.amount(rows.spread([475.2], "s")) == "475 s"
+    assert tables.amount(rows.spread([1.2345, 2.0, 1.0], "x")) == "1.23 (1.00 to 2.00)"
 
 
 def test_the_exponent_of_a_curve():
@@ -276,19 +260,11 @@ def test_the_exponent_of_a_curve():
 
 def test_the_growth_figure_draws_the_stored_numbers():
     line = {"median": [1.0, 4.0, None], "low": [0.9, 3.5, None], "high": [1.1, 4.5, None]}
-    stored = [{"curves": {"items": {"x": [10, 40, 160], "label": "items", "fixed": "5 users",
-                                    "lines": {"ranking": line}}}}]
-    figure = curves.growth_figure(curves.curves_of(stored))
-    axis = figure.axes[0]
+    figure = curves.growth_figure({"items": {"x": [10, 40, 160], "label": "items", "fixed": "5",
+                                             "lines": {"ranking": line}}})
+    [axis] = figure.axes
     drawn = {tuple(curve.get_ydata().astype(float)) for curve in axis.lines}
     assert (1.0, 4.0) in drawn and "items" in axis.get_xlabel()
-    assert [text.get_text().strip() for text in axis.texts] == ["1.00"]
-    whole = {key: [0.01, 0.2, 3.9] for key in line}
-    stored[0]["curves"]["items"]["lines"]["another"] = whole  # ends lower and farther right
-    axis = curves.growth_figure(curves.curves_of(stored)).axes[0]
-    assert sorted(text.xy for text in axis.texts) == [
-        pytest.approx((40, 4.0)), pytest.approx((160, 3.9))]
-    with pytest.raises(ValueError, match="wanted is one of"):
+    assert "ranking (1.00)" in axis.get_legend_handles_labels()[1]
+    with pytest.raises(ValueError, match="allowed are users"):
         curves.growth_figure({})
-    with pytest.raises(ValueError, match="no stored benchmark"):
-        curves.curves_of([{"rows": []}])

@@ -4,7 +4,7 @@ import contextlib
 import re
 import time
 
-import lab as _lab
+import lab
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,9 +23,9 @@ SECONDS = 20  # in which a view must follow on any machine; tests/benchmarks mea
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory):
+def page(tmp_path_factory):
     """A page of JupyterLab in which all notebooks with sliders have run on small data."""
-    if _lab.chromium() is None:
+    if lab.chromium() is None:
         pytest.skip("no Chromium on this machine: `apt-get install chromium` brings it")
     api = pytest.importorskip("playwright.sync_api")
     folder = tmp_path_factory.mktemp("lab")
@@ -36,26 +36,26 @@ def lab(tmp_path_factory):
     frame.to_csv(folder / "own.csv", index=False)
     given = {"dataset": str(folder / "own.csv"), "overrides": SMALL}
     trained = given | {"device": "cpu"}
-    _lab.copies(folder, {
+    lab.copies(folder, {
         "03": given | {"largest": 10000}, "04": trained | {"masks_epochs": 1},
         "07": trained | {"epsilons": [1.0, 100.0]}, "08": trained, "09": trained})
     with contextlib.ExitStack() as stack:
         address = stack.enter_context(
-            _lab.jupyter_lab(folder, CASADV_RUNS=str(folder / "runs"), CI="1", OMP_NUM_THREADS="1"))
+            lab.jupyter_lab(folder, CASADV_RUNS=str(folder / "runs"), CI="1", OMP_NUM_THREADS="1"))
         playwright = stack.enter_context(api.sync_playwright())
-        browser = playwright.chromium.launch(executable_path=_lab.chromium(), args=_lab.FLAGS)
+        browser = playwright.chromium.launch(executable_path=lab.chromium(), args=lab.FLAGS)
         stack.callback(browser.close)
         page = browser.new_page(viewport={"width": 1400, "height": 1300})
         page.goto(address)
         for number in SLIDERS:
-            _lab.start(page, number)
+            lab.start(page, number)
         yield page
 
 
 @pytest.fixture(params=SLIDERS)
-def notebook(request, lab):
+def notebook(request, page):
     """One of the notebooks, run and on top."""
-    return _lab.Notebook(lab, request.param)
+    return lab.Notebook(page, request.param)
 
 
 def test_every_slider_follows_keys_and_mouse(notebook):
