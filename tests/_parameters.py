@@ -1,4 +1,4 @@
-"""What each public function takes, and values that it must refuse. Used by test_hostile_parameters.
+"""What each public function takes, and values that it must refuse. Used by test_parameters.
 
 A rule draws values that are wrong by type or by range; `CALLS` gives a function, arguments that
 work, and the rule of each parameter.

@@ -10,7 +10,8 @@ import torch
 from oracles import dataset, random_sequences
 
 import casadv_lib as cas
-from casadv_lib.training import AdversarialSettings, training_table
+from casadv_lib.settings import AdversarialSettings
+from casadv_lib.training import Trainer, training_table
 
 torch.set_num_threads(1)
 N_ITEMS = 40
@@ -40,3 +41,17 @@ def runs_folder(tmp_path, monkeypatch):
     """An empty folder for runs."""
     monkeypatch.setenv("CASADV_RUNS", str(tmp_path / "runs"))
     return tmp_path / "runs"
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Fail where a training, an evaluation or an attack begins."""
+    from casadv_lib.experiments import runs
+
+    def work(*_, **__):
+        raise AssertionError("work started")
+
+    for owner, name in ((Trainer, "run"), (Trainer, "train_epoch"), (runs, "evaluate"),
+                        (runs, "attack"), (cas, "fit"), (cas, "fit_adversarial"),
+                        (cas, "evaluate"), (cas, "attack")):
+        monkeypatch.setattr(owner, name, work, raising=False)

@@ -1,0 +1,98 @@
+"""Settings: what is taken, what is refused and in which words, and the table made of them."""
+
+import pickle
+from dataclasses import FrozenInstanceError, replace
+
+import numpy as np
+import pytest
+import torch
+
+from casadv_lib.adversarial import METHODS
+from casadv_lib.settings import (
+    PRESETS,
+    AdversarialSettings,
+    TrainingSettings,
+    settings_table,
+    split_settings,
+)
+
+
+@pytest.mark.parametrize(("kind", "name", "value", "plain"), [
+    (TrainingSettings, "epochs", 3.0, 3),
+    (TrainingSettings, "seed", np.int64(2**63 - 1), 2**63 - 1),
+    (TrainingSettings, "learning_rate", np.float32(0.5), 0.5),
+    (TrainingSettings, "learning_rate", 0, 0.0),
+    (TrainingSettings, "beta2", 0.99999, 0.99999),
+    (TrainingSettings, "device", torch.device("cpu"), "cpu"),
+    (TrainingSettings, "amp", True, True),
+    (AdversarialSettings, "neighbours", 1000, 1000),
+    (AdversarialSettings, "replace_probability", 1, 1.0),
+    (AdversarialSettings, "level1_loss", None, None),
+])
+def test_numbers_become_plain(kind, name, value, plain):
+    made = getattr(kind(**{name: value}), name)
+    assert made == plain and type(made) is type(plain)
+
+
+@pytest.mark.parametrize(("kind", "name", "value", "said"), [
+    (AdversarialSettings, "epsilon", -1, "epsilon is -1; allowed is a number of at least 0"),
+    (AdversarialSettings, "epsilon", "10", "epsilon is '10'; allowed is a number of at least 0"),
+    (AdversarialSettings, "lambda1", True, "lambda1 is True; allowed is a number of at least 0"),
+    (AdversarialSettings, "start_size", np.inf, "start_size is inf; allowed is a number .*least 0"),
+    (AdversarialSettings, "scope", "all", "scope is 'all'; allowed are 'batch', 'literal'$"),
+    (AdversarialSettings, "detach_clean", 1, "detach_clean is 1; allowed are True, False$"),
+    (AdversarialSettings, "neighbours", 1001, "allowed is a whole number from 1 to 1000$"),
+    (TrainingSettings, "batch_size", 0, "batch_size is 0; allowed is a whole number of at least 1"),
+    (TrainingSettings, "epochs", 1.5, "epochs is 1.5; allowed is a whole number of at least 0$"),
+    (TrainingSettings, "seed", 2**63, f"seed is {2**63}; allowed is a .* from 0 to {2**63 - 1}$"),
+    (TrainingSettings, "beta1", 1.0, "beta1 is 1.0; allowed is a number from 0 to 0.99999$"),
+    (TrainingSettings, "amp", 1, "amp is 1; allowed are 'auto', True, False$"),
+    (TrainingSettings, "device", "gpu", "device is 'gpu', which is not there; allowed are 'auto'"),
+    (TrainingSettings, "epoch", 3, "'epoch' is not a setting; allowed are epochs, seed"),
+])
+def test_a_bad_value_is_one_sentence(kind, name, value, said):
+    with pytest.raises(ValueError, match=said) as error:
+        kind(**{name: value})
+    assert type(error.value) is ValueError and "\n" not in str(error.value)
+
+
+def test_settings_are_values():
+    s = AdversarialSettings(epsilon=2)
+    assert s == AdversarialSettings(epsilon=2.0) and hash(s) == hash(replace(s))
+    assert pickle.loads(pickle.dumps(s)) == s
+    with pytest.raises(FrozenInstanceError):
+        s.epsilon = 3.0
+    with pytest.raises(ValueError, match="epsilon is -1"):
+        replace(s, epsilon=-1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_methods_own_loss_and_direction_stand_where_none_is_set(method):
+    method = METHODS[method]
+    own = AdversarialSettings().of(method)
+    assert (own.level1_loss, own.direction) == (method.level1, method.direction)
+    assert own.of(method) is own  # resolved once for all
+    mine = AdversarialSettings(level1_loss="bce", direction="sign").of(method)
+    assert (mine.level1_loss, mine.direction) == ("bce", "sign")
+
+
+def test_options_are_sorted_into_their_kinds():
+    training, adversarial = split_settings(
+        {"epochs": 3} | PRESETS["literal"], TrainingSettings, AdversarialSettings)
+    assert training == TrainingSettings(epochs=3, health="note")
+    assert adversarial == AdversarialSettings(scope="literal")
+    with pytest.raises(ValueError, match="'scope' is not a setting; allowed are amp, batch_size"):
+        split_settings({"scope": "batch"}, TrainingSettings)
+
+
+def test_the_table_names_all_that_a_class_takes():
+    rows = {row["name"]: row for row in settings_table()}
+    assert len(rows) == 31 and all(row["meaning"] for row in rows.values())
+    assert rows["epsilon"] == {"name": "epsilon", "default": 10.0,
+                               "meaning": "size of every perturbation, Eq. 7 and 9",
+                               "allowed": "a number of at least 0"}
+    assert rows["scope"]["allowed"] == "'batch', 'literal'"
+    assert rows["device"]["allowed"].startswith("'auto', 'cpu'")
+    for kind in (TrainingSettings, AdversarialSettings):
+        defaults = {row["name"]: row["default"] for row in settings_table(kind)}
+        assert vars(kind()) == defaults
