@@ -1,208 +1,412 @@
-"""The runs and attacks behind a profile's figures: made by a queue, listed, and collected."""
+"""The runs and attacks behind a profile's figures, made by Dask's workers, here or anywhere.
+
+A job is a task: one `run`, or the attacks on one. Its folder is its checkpoint, so a task that is
+cut off, moved or started twice goes on where it was and gives the same numbers; the grid itself
+remembers nothing. Workers share the folder of runs.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+import contextlib
+import functools
+import logging
+import os
+import re
+import signal
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
-from .illustration import perturbed_history
-from ..results.pairs import of_runs
-from ..results.paper import PAPER_BACKBONES, PAPER_DATASETS
-from ..results.records import known_first
-from ..support.checks import flag, number
-from ..support.files import read_json, write_json
-from ..support.repository import root
-from .board import Board, log_of
-from .configuration import KEEPS_RECORDS, results_folder, stored_file
-from .estimates import Times, in_words, time_left
-from .hits import Outcome, outcome_of, write_hits
-from .job_queue import Queue, default_workers
-from .kept import Kept
-from .plan import Job, plan, stages_of
-from .runs import one_at_a_time, record_of, stored_attacks
-from .selection import Choices
+import dask
+import distributed
+import torch
+from filelock import FileLock, Timeout
+
+from ..datasets import load_dataset
+from ..support.devices import choose_device, use_threads
+from ..support.files import make_folder, read_json, write_bytes
+from ..support.progress import long_work
+from ..support.repository import source_hash
+from .configuration import Configuration
+from .plan import CANDIDATES, Job, best
+from .runs import Run, attack_name, has_attack, one_at_a_time, run, run_attack, runs_folder
+
+SECONDS_BETWEEN_LOOKS = 5.0  # at workers that join, and at jobs that other processes do
+SECONDS_BETWEEN_STORES = 900.0  # of results: each takes some seconds, a run at least minutes
+# guesses, one thread, d = 100: an epoch, and one item ranked for one user by one attack
+SECONDS_AN_INTERACTION, SECONDS_A_SCORE = 6e-5, 3e-8
+DASK = {"distributed.nanny.pre-spawn-environ": {},  # the workers' environment is the client's
+        "distributed.worker.profile.enabled": False, "distributed.admin.log-format": "%(message)s"}
 
 
 class JobsFailed(RuntimeError):
-    """Some jobs failed; the message names each with its log."""
+    """Some jobs failed; the message names each with the reason."""
 
 
-def board_of(profile: str = "quick", dataset: str | None = None, backbone: str | None = None,
-             device: str = "auto", stages: list[str] | None = None,
-             folder: Path | str | None = None, keep: bool | None = None, **overrides) -> Board:
-    """The jobs of a profile, with where they stand.
+@dataclass
+class Known:
+    """What tables hold of runs, which then need not be stored here (see `results.collect`)."""
 
-    stages: names of `plan.stages_of`, None for the usual ones. folder: where the results are;
-    None takes `profiles.results_folder`, and where nothing was chosen there yet, the committed
-    choices stand. keep: whether a run counts as made where results.json there has its record (see
-    `kept`); None takes the profile's `KEEPS_RECORDS`. overrides: settings, as in
-    `profiles.configure`.
+    attacks: dict[str, set[str]] = field(default_factory=dict)  # {run: names of attacks on it}
+    trials: list[dict] = field(default_factory=list)  # rows of the table `trials`
+    # {(dataset, backbone, method): seconds of an epoch of each such run}
+    seconds: dict[tuple, list[float]] = field(default_factory=dict)
+    differs: Callable[[Run], list[str]] = lambda run: []  # in what a run differs from its record
+
+
+class Grid:
+    """The jobs of a plan and where they stand, read from what is stored and what tables hold."""
+
+    def __init__(self, jobs: dict[str, Job], known: Known | None = None):
+        self.jobs, self.known = jobs, known or Known()
+        self.data = functools.cache(load_dataset)
+        self._runs: dict[str, Run] = {}
+        self._here: set[str] = set()
+
+    def run(self, job: Job) -> Run | None:
+        """The job's run, stored or not; None while its family's choice is open."""
+        if job.name not in self._runs:
+            choice = self._choice(job) if job.family else {}
+            if choice is None:
+                return None
+            config = job.config(choice)
+            self._runs[job.name] = Run(config, self.data(config.dataset))
+        return self._runs[job.name]
+
+    def _choice(self, job: Job) -> dict | None:
+        trials = [need for need in map(self.jobs.get, job.needs) if need.role == "trial"]
+        scores = [self.score(trial) for trial in trials]
+        return None if None in scores else best(job.family, [one["ndcg@10"] for one in scores])
+
+    def score(self, trial: Job) -> dict | None:
+        """A trial's metrics on validation: of its run, or of tables; None where it is not made."""
+        made = self.run(trial)
+        if made.is_complete:
+            return made.metrics["last"]["validation"]
+        wanted = _trial_row(made).items()
+        return next((row for row in self.known.trials if wanted <= row.items()), None)
+
+    def trial_rows(self) -> list[dict]:
+        """Rows of the table `trials` for each family whose trials are all made."""
+        families: dict[tuple, list[Job]] = {}
+        for job in self.jobs.values():
+            if job.role == "trial":
+                families.setdefault((job.needs, job.asked["method"]), []).append(job)
+        rows = []
+        for (needs, family), jobs in families.items():
+            scores, base = [self.score(job) for job in jobs], self.run(self.jobs[needs[0]])
+            if None in scores:
+                continue
+            wanted = best(family, [score["ndcg@10"] for score in scores])
+            before = base.metrics["last"]["validation"] if base.is_complete else {}
+            for job, score in zip(jobs, scores, strict=True):
+                row = _trial_row(self.run(job))
+                rows.append(row | {m: score[m] for m in ("ndcg@10", "hr@10")} | {
+                    f"base_{m}": before.get(m, score.get(f"base_{m}", float("nan")))
+                    for m in ("ndcg@10", "hr@10")} | {"chosen": wanted.items() <= row.items()})
+        return rows
+
+    def is_here(self, job: Job) -> bool:
+        """Whether what the job makes is stored in the folder of runs, and is what tables hold."""
+        made = self.run(job)
+        if job.name in self._here or made is None:
+            return made is not None
+        if (all(has_attack(made.folder, **options) for options in job.attacks)
+                and made.is_complete and not self.known.differs(made)):
+            self._here.add(job.name)
+        return job.name in self._here
+
+    def is_done(self, job: Job) -> bool:
+        """Whether what the job makes is stored, in the folder of runs or in tables."""
+        if job.role == "trial":
+            return self.score(job) is not None
+        made = self.run(job)
+        stored = self.known.attacks.get(made.name) if made else None
+        return self.is_here(job) or (
+            stored is not None and {attack_name(**options) for options in job.attacks} <= stored)
+
+    def missing(self, job: Job) -> list[Job]:
+        """What the job needs first: trials not made, runs whose checkpoints are not here."""
+        needs = [self.jobs[name] for name in job.needs]
+        return [need for need in needs
+                if not (self.is_done(need) if need.role == "trial" else self.is_here(need))]
+
+    def left(self) -> list[Job]:
+        """The jobs to do, in order: those not done, and those whose run is needed here again."""
+        wanted = {name for name, job in self.jobs.items() if not self.is_done(job)}
+        for name, job in reversed(self.jobs.items()):  # what is needed stands before
+            wanted |= {need.name for need in self.missing(job)} if name in wanted else set()
+        return [job for name, job in self.jobs.items() if name in wanted]
+
+    def lock(self, job: Job) -> Path | None:
+        """The lock that a process holds while it does the job; None while a choice is open."""
+        made = self.run(job)
+        return made and (made.folder / "attacks" if job.attacks else made.folder) / ".lock"
+
+    def is_running(self, job: Job) -> bool:
+        """Whether some process, anywhere, is doing the job."""
+        path = self.lock(job)
+        if path is None or not path.exists():
+            return False
+        try:
+            with FileLock(path).acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def lines(self, workers: int) -> list[str]:
+        """What is left, a line a job with the time it may take ("?": a guess), and the sum."""
+        lines, total, left = [], 0.0, self.left()
+        known = {kind: list(seconds) for kind, seconds in self.known.seconds.items()}
+        for path in runs_folder().glob("*/metrics.json"):
+            config = read_json(path.with_name("config.json"))
+            kind = config["dataset"], config["backbone"], config["method"]
+            known.setdefault(kind, []).append(read_json(path)["seconds"]["per_epoch"])
+        for job in left:
+            config = job.config()
+            data, phase = self.data(config.dataset), config.second_phase
+            phase = config.training if config.method == "base" else phase
+            epoch = known.get((config.dataset, config.backbone, config.method))
+            seconds = phase.epochs * median(epoch or [SECONDS_AN_INTERACTION * data.n_interactions])
+            if job.attacks:
+                seconds = len(job.attacks) * SECONDS_A_SCORE * data.n_users * data.n_items
+            state = "running" if self.is_running(job) else "left"
+            lines.append(f"{seconds / 60:8.1f} min{' ' if epoch else '?'} {state}: {job.name}")
+            total += seconds
+        return [*lines, f"{len(self.jobs) - len(left)} of {len(self.jobs)} jobs done, {len(left)} "
+                f"left, about {total / 3600 / workers:.1f} h with {workers} worker(s)"]
+
+
+def _trial_row(made: Run) -> dict:
+    """What the table `trials` says of a trial before its scores."""
+    config, values = made.config, made.config.everything()
+    return {"dataset": config.dataset, "backbone": config.backbone, "family": config.method,
+            "data_hash": made.data.fingerprint, "base_epochs": config.training.epochs,
+            "dim": values["dim"], "trial_epochs": config.adv_epochs,
+            **{name: values[name] for name in CANDIDATES[config.method][0]}}
+
+
+def in_words(row: dict) -> str:
+    """A choice: the row of `trials` that was chosen, and whether chosen.json has another."""
+    names = CANDIDATES[row["family"]][0]
+    words = ", ".join(f"{name} {row[name]:g}" for name in names)
+    return f"chosen on validation for {row['family']}, {row['dataset']} {row['backbone']}: {words}"
+
+
+# ------------------------------------------------------------------ on the workers
+
+
+@functools.lru_cache(maxsize=2)
+def _data(dataset: str, path: str):
+    """A data set on a worker; an own file by its whole path, wherever the worker was started."""
+    return load_dataset(path or dataset)
+
+
+def work(config: Configuration, attacks: tuple[dict, ...], path: str, log: str) -> None:
+    """Do a job; what it prints, and how it failed, goes to a file beside the runs."""
+    use_threads(1)
+    file = make_folder(runs_folder() / "logs") / log
+    with file.open("a", encoding="utf-8", buffering=1) as out:
+        print(f"{_now()} started, {config}", file=out)
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
+                made = run(config, _data(config.dataset, path), progress=False)
+                if attacks:
+                    with one_at_a_time(made.folder / "attacks"):
+                        for options in attacks:
+                            run_attack(made, **options)
+        except BaseException:
+            traceback.print_exc(file=out)
+            raise
+        print(f"{_now()} done, {made.folder}", file=out)
+
+
+def _joining(name: str, source: str, gpus: list[str], local: bool):
+    """(why a worker is refused, or ""; the plugin by which those that fit get the resource `name`).
+
+    Both are sent by value, as a worker may have another version of this module, or none.
     """
-    wanted, place = stages_of(profile, dataset, backbone, stages), results_folder(profile, folder)
-    keep = profile in KEEPS_RECORDS if keep is None else flag("keep", keep)
-    if keep and overrides and folder is None:
-        raise ValueError(f"settings are {overrides}, and {place} keeps the records of the "
-                         "profile's own; allowed is another folder (--folder), or keep=False "
-                         "(--no-keep), which writes its results anew")
-    choices = Choices(stored_file(profile, "selection.json").parent if folder is None else place)
-    choices.path = place / "selection.json"  # where new ones go
-    return Board(plan(profile, wanted, device, **overrides), choices,
-                 kept=Kept(place) if keep else None)
+    def refusal() -> str:
+        try:
+            from casadv_lib.experiments.runs import runs_folder
+            from casadv_lib.support.repository import source_hash
+        except ImportError as error:
+            return f"it cannot import the library ({error})"
+        if source_hash() != source:
+            return "it has another version of the library"
+        if not (runs_folder() / f".{name}").exists():
+            return (f"it does not see the folder of runs that the grid writes to; its own is "
+                    f"{runs_folder()}, CASADV_RUNS names another")
+        return ""
+
+    class Joining(distributed.WorkerPlugin):
+        async def setup(self, worker):
+            if local:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # the grid decides what Ctrl-C does
+                if gpus:  # each worker sees one, before it looks for any
+                    os.environ["CUDA_VISIBLE_DEVICES"] = gpus[worker.name % len(gpus)]
+            if not refusal():
+                await worker.set_resources(**{name: 1})
+
+    return refusal, Joining()
 
 
-def run_grid(
-    profile: str = "quick",
-    dataset: str | None = None,
-    backbone: str | None = None,
-    device: str = "auto",
-    workers: int | None = None,
-    folder: Path | str | None = None,
-    stored: bool = False,
-    stages: list[str] | None = None,
-    keep: bool | None = None,
-    **overrides,
-) -> Path:
-    """Make what is missing (with `stored`: nothing), then write `results.json`; returns its path.
+# ------------------------------------------------------------------ on the machine of the grid
 
-    Stored runs are reused, so an interrupted grid goes on where it was; `results.json` is written
-    again as runs come in (see `job_queue.SECONDS_BETWEEN_STORES`). With `keep` it goes on
-    from the records of results.json as well, and leaves those of other stages in it.
-    workers: processes; None takes one a core, or one a GPU. Other arguments: as `board_of`.
-    Raises JobsFailed at the end if a job failed; what could be made is then made and stored.
+
+def default_workers(device: str = "auto") -> int:
+    """One process a GPU, or one a core."""
+    kind = choose_device(device).type
+    return (os.cpu_count() or 1) if kind == "cpu" else max(1, torch.accelerator.device_count())
+
+
+def gpus_of(device: str) -> list[str]:
+    """The GPUs to deal out; a device with a number, "cuda:1", is for all workers."""
+    if choose_device(device) != torch.device("cuda"):
+        return []
+    seen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return seen.split(",") if seen else list(map(str, range(torch.cuda.device_count())))
+
+
+@contextlib.contextmanager
+def _workers(count: int, device: str, scheduler: str | None, report: Callable[[str], None]
+             ) -> Iterator[Callable[[], tuple[distributed.Client, str, int]]]:
+    """A look at the workers: the client, the resource of those that fit, how many these are."""
+    name, refused = f"casadv-{uuid.uuid4().hex[:12]}", {}
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(DASK))
+        probe = write_bytes(runs_folder() / f".{name}", b"")
+        stack.callback(probe.unlink, missing_ok=True)
+        if scheduler is None:
+            cluster = distributed.LocalCluster(
+                n_workers=count, threads_per_worker=1, memory_limit=0, dashboard_address=None,
+                silence_logs=logging.CRITICAL)
+            stack.callback(cluster.close)
+        try:
+            client = distributed.Client(scheduler or cluster, timeout=20)
+        except (OSError, ValueError) as error:
+            raise ValueError(f"scheduler is {scheduler!r}, where none answers ({error})") from error
+        stack.callback(client.close)
+        report(f"workers may join at {client.scheduler.address}")
+        refusal, plugin = _joining(name, source_hash(), gpus_of(device), scheduler is None)
+        client.register_plugin(plugin, name=name)
+        stack.callback(lambda: client.status == "running" and client.unregister_worker_plugin(name))
+
+        def look():
+            if client.status != "running":
+                raise ConnectionError("the scheduler is gone; the same command goes on from what "
+                                      "is stored")
+            there = client.scheduler_info(n_workers=-1)["workers"]
+            fitting = [one for one, about in there.items() if name in about["resources"]]
+            new = [one for one in there if one not in {*fitting, *refused}]
+            said = client.run(refusal, workers=new, on_error="return") if new else {}
+            for address, words in said.items():
+                if words:
+                    refused[address] = f"the worker {address} is refused: {words}"
+                    report(refused[address])
+            if there and refused.keys() >= there.keys():
+                raise ValueError("; ".join(refused.values()))
+            return client, name, len(fitting)
+
+        yield look
+
+
+def run_grid(grid: Grid, workers: int = 1, device: str = "auto", scheduler: str | None = None,
+             store: Callable[[], object] | None = None, report: Callable[[str], None] | None = None
+             ) -> dict[str, str]:
+    """Do all that can be done; returns {name of a failed job: why}.
+
+    workers: processes of this machine; scheduler: the address of a Dask scheduler whose workers
+    are taken instead. store: called as runs come in and at the end, so that a machine that is lost
+    takes little with it. A KeyboardInterrupt (Ctrl-C, or SIGTERM) ends the workers, and what came
+    in is stored. Raises ValueError where no worker fits.
     """
-    board = board_of(profile, dataset, backbone, device, stages, folder, keep, **overrides)
-    workers = default_workers(device) if workers is None else workers
-    number("workers", workers, low=1, kind=int)
-    place = results_folder(profile, folder)
-    failed = {} if stored else Queue(board, workers, device, store=lambda: store(
-        profile, board, place)).work()
-    path = store(profile, board, place)
-    if failed:
-        lines = [f"{name}: {log}" for name, log in failed.items()]
-        raise JobsFailed(f"{len(failed)} job(s) failed, see\n" + "\n".join(lines))
-    return path
+    failed: dict[str, str] = {}
+    running: dict[distributed.Future, Job] = {}
+    stored, announced = [time.monotonic(), False], set()
+    left = grid.left()
+    with (_interrupted_by_sigterm(), contextlib.ExitStack() as stack,
+          long_work(total=len(left), desc="grid", unit="job", now=True) as bar):
+        say = report or (lambda line: bar.write(f"{_now()} {line}"))
+
+        def hand_over(seconds: float = 0.0):
+            if store and stored[1] and time.monotonic() - stored[0] >= seconds:
+                try:
+                    store()
+                    stored[:] = time.monotonic(), False
+                except OSError as error:  # a full disk; the runs themselves are on theirs
+                    say(f"the results could not be written: {error}")
+
+        stack.callback(hand_over)  # after the workers have ended, whatever ends the grid
+        look = stack.enter_context(_workers(workers, device, scheduler, say)) if left else None
+        while left:
+            for row in grid.trial_rows():
+                if row["chosen"] and in_words(row) not in announced:
+                    announced.add(in_words(row))
+                    say(in_words(row))
+            client, resource, room = look()
+            busy = {grid.lock(job) for job in running.values()}  # two jobs may be one run
+            elsewhere = [job for job in left if grid.lock(job) not in busy and grid.is_running(job)]
+            ready = [job for job in left if job.name not in failed and not grid.missing(job)
+                     and job not in elsewhere and job not in running.values()]
+            for job in ready:
+                if len(running) < room and grid.lock(job) not in busy:
+                    made = grid.run(job)
+                    own = Path(made.config.dataset).expanduser()
+                    future = client.submit(
+                        work, made.config, job.attacks, str(own.resolve()) if own.is_file() else "",
+                        log_of(job), key=f"{job.name} {uuid.uuid4().hex[:6]}",
+                        resources={resource: 1}, pure=False)
+                    running[future] = job
+                    busy.add(grid.lock(job))
+                    say(f"started {job.name}")
+            hand_over(SECONDS_BETWEEN_STORES)  # here, so that no core waits for it
+            if not (running or ready or elsewhere):
+                break
+            with contextlib.suppress(TimeoutError):
+                if running:
+                    distributed.wait(list(running), SECONDS_BETWEEN_LOOKS, "FIRST_COMPLETED")
+                else:
+                    time.sleep(SECONDS_BETWEEN_LOOKS)
+            for future in [one for one in running if one.done()]:
+                job = running.pop(future)
+                bar.update()
+                why = "" if future.status == "finished" else f"{future.exception()!r}"
+                why = why or "; ".join(grid.known.differs(grid.run(job)))
+                if why:
+                    failed[job.name] = f"{why}, see {runs_folder() / 'logs' / log_of(job)}"
+                say(f"FAILED {job.name}: {failed[job.name]}" if why else f"done {job.name}")
+                stored[1] |= not why
+            left = grid.left()
+        for job in left:
+            if job.name not in failed:
+                failed[job.name] = "not done, because it needs " + ", ".join(
+                    need.name for need in grid.missing(job))
+    return failed
 
 
-def dry_run(board: Board, workers: int) -> list[str]:
-    """What is left, a line a job with the time it will take, and the sum."""
-    times, lines, total, guessed = Times(board.kept_records()), [], 0.0, False
-    for name, state in board.states().items():
-        if state == "done":
-            continue
-        left = time_left(board, board.plan.jobs[name], times)
-        total, guessed = total + left.seconds, guessed or left.is_guess
-        lines.append(f"{in_words(left.seconds):>12}{' (guess)' if left.is_guess else '':8} "
-                     f"{name}{'' if state in ('ready', 'waiting') else f', {state}'}")
-    words = f"{len(lines)} of {len(board.plan.jobs)} jobs left, about {in_words(total)} of one "
-    words += f"process, {in_words(total / workers)} with {workers}"
-    return [*lines, words + (" (partly a guess)" if guessed else "")]
+def log_of(job: Job) -> str:
+    """The name of the file that the output of a job goes to."""
+    return re.sub(r"[^\w.+-]+", "-", f"{job.asked['profile']} {job.name}").strip("-") + ".log"
 
 
-def status(board: Board, workers: int) -> list[str]:
-    """Where the jobs stand: counts, what runs and how far, what failed and holds up, time left."""
-    states = board.states()
-    count = Counter(states.values())
-    lines = [", ".join(f"{count[name]} {name}" for name in
-                       ("done", "running", "failed", "ready", "waiting"))]
-    for name, state in states.items():
-        job = board.plan.jobs[name]
-        if state == "running":
-            unit, (done, total) = "attack" if job.attacks else "epoch", board.progress(job)
-            lines.append(f"running: {name}, {unit} {done} of {total}")
-        elif state == "failed":
-            note = board.failure(job)
-            lines.append(f"failed: {name} ({note['how']}, {note['date']}), see {log_of(job)}")
-        elif state == "waiting":
-            broken = [n for n in board.waits_for(job) if states[n] == "failed"]
-            lines += [f"waiting: {name}, for {', '.join(broken)}"] if broken else []
-    return [*lines, dry_run(board, workers)[-1]]
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
-def dataset_rows(*named) -> list[dict]:
-    """Table 2's rows: these data sets', then those stored by `python -m casadv_lib data`."""
-    rows = [{"dataset": data.name} | data.statistics() for data in named]
-    path = root() / "figures" / "datasets.json"
-    known = read_json(path)["dataset"] if path.exists() else []
-    return rows + [row for row in known if row["dataset"] not in {row["dataset"] for row in rows}]
-
-
-def store(profile: str, board: Board, folder: Path) -> Path:
-    """Write results.json and, where records are kept, the hits beside it; returns the first.
-
-    A choice that only stored trials made is written, too: the runs that took it name its values.
-    Records that another queue has added since are kept, and two queues write one after the other.
-    """
-    with one_at_a_time(folder):
-        if board.kept:
-            board.kept = Kept(folder)
-        results, new = collect(profile, board)
-        if board.new_choices:
-            board.choices.store()
-        for outcome in new if board.kept else ():
-            write_hits(folder, outcome)
-        return write_json(folder / "results.json", results)
-
-
-def collect(profile: str, board: Board) -> tuple[dict, list[Outcome]]:
-    """The stored results of a profile: records of complete runs, what pairs of them differ by
-    (see `pairs`), what was chosen and tried, the data, the optimum; and the outcomes of those
-    runs that were not kept, or with fewer attacks."""
-    kept = {record["run"]: (record, board.kept.outcome(record["run"]))
-            for record in board.kept_records()}
-    made: dict[str, tuple[dict, Outcome]] = {}
-    roles: dict[str, list[str]] = {name: list(record["roles"]) for name, (record, _)
-                                   in kept.items()}
-    for job in board.plan.of_role("main", "sweep", "switch", "values", "seed", "trade-off"):
-        if board.is_done(job):
-            name = board.folder(job).name
-            made[name] = _fuller(board, job, kept.get(name))
-            roles[name] = known_first([*roles.get(name, ()), job.role], ())
-    made |= {name: found for name, found in kept.items() if name not in made}
-    if not made:
-        raise ValueError(f"no run of profile {profile!r} is stored yet")
-    made = {name: made[name] for name in sorted(made, key=lambda name: _place(made[name][1]))}
-    outcomes = [outcome for _, outcome in made.values()]
-    data = {one.name: one for one in board.loaded()}
-    there = dict.fromkeys(outcome.dataset for outcome in outcomes)
-    before = board.kept.results if board.kept else {}
-    results = of_runs([(one, roles[one.run]) for one in outcomes]) | {
-        "profile": profile,
-        "dataset": dataset_rows(*(data[name] for name in there if name in data)),
-        "optimum": {name: data[name].world.optimum("test") for name in there
-                    if name in data and data[name].world is not None},
-        "figure1": before.get("figure1") or _figure1(board),
-        "selection": board.choices.entries,
-        "records": [record | {"roles": roles[name], "run": name}
-                    for name, (record, _) in made.items()],
-    }
-    return results, [outcome for name, (_, outcome) in made.items()
-                     if name not in kept or outcome is not kept[name][1]]
-
-
-def _place(outcome: Outcome) -> tuple[int, int]:
-    """The order of records, however many sittings they took: data sets and backbones as in the
-    paper, others behind; the plan's order within."""
-    def among(name, order):
-        return order.index(name) if name in order else len(order)
-
-    return (among(outcome.dataset, PAPER_DATASETS),
-            among(outcome.config["backbone"], PAPER_BACKBONES))
-
-
-def _fuller(board: Board, job: Job, kept: tuple[dict, Outcome] | None) -> tuple[dict, Outcome]:
-    """The record and the outcome of a run that is done: the kept ones, or those of the run stored
-    here where nothing is kept or more attacks are here."""
-    if board.is_here(job):
-        one = board.run(job)
-        if kept is None or len(stored_attacks(one)) > len(kept[0]["attacks"]):
-            return record_of(one), outcome_of(one)
-    return kept
-
-
-def _figure1(board: Board) -> dict | None:
-    """Figure 1's arrays from the first run that is stored here; None where none is."""
-    for job in board.plan.of_role("main"):
-        if board.is_here(job):
-            one = board.run(job)
-            return perturbed_history(one.model(device="cpu"), one.data)
-    return None
+@contextlib.contextmanager
+def _interrupted_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the grid as Ctrl-C does, so that no process is left behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
