@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from casadv_lib.data import DataError
-from casadv_lib.datasets import from_interactions, load_dataset, official
+from casadv_lib.datasets import from_interactions, load_dataset, sources
 from casadv_lib.datasets.kcore import k_core
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -258,24 +258,24 @@ def zipped(members: dict, pack=zipfile.ZIP_DEFLATED) -> bytes:
 
 def titled(path):
     """Read titles as they lie beside unpacked ratings."""
-    return official.parse_titles(path, path.read_bytes(), path.suffix)
+    return sources.parse_titles(path, path.read_bytes())
 
 
 # name of the file: (whole content, reader)
 KINDS = {
     "own.txt": (TEXT, load_dataset),
     "own.csv": (CSV, load_dataset),
-    "ratings.dat": (RATINGS, official.read_movielens_1m),
-    "ratings.csv": (SMALL, official.read_movielens_small),
+    "ratings.dat": (RATINGS, sources.read_movielens_1m),
+    "ratings.csv": (SMALL, sources.read_movielens_small),
     "ml-1m.zip": (zipped({"ml-1m/ratings.dat": RATINGS, "ml-1m/movies.dat": MOVIES}),
-                  official.read_movielens_1m),
+                  sources.read_movielens_1m),
     "ml-latest-small.zip": (zipped({"ml-latest-small/ratings.csv": SMALL,
                                     "ml-latest-small/movies.csv": SMALL_MOVIES}),
-                            official.read_movielens_small),
+                            sources.read_movielens_small),
     "plain.zip": (zipped({"ml-1m/ratings.dat": RATINGS, "ml-1m/movies.dat": MOVIES},
-                         zipfile.ZIP_STORED), official.read_movielens_1m),
-    "reviews.json": (REVIEWS, official.read_amazon),
-    "reviews.json.gz": (gzip.compress(REVIEWS, mtime=0), official.read_amazon),
+                         zipfile.ZIP_STORED), sources.read_movielens_1m),
+    "reviews.json": (REVIEWS, sources.read_amazon),
+    "reviews.json.gz": (gzip.compress(REVIEWS, mtime=0), sources.read_amazon),
     "movies.dat": (MOVIES, titled),
     "movies.csv": (SMALL_MOVIES, titled),
 }

@@ -1,9 +1,9 @@
 """Data sets: official sources, files of one's own, the embedded world.
 
-`load_dataset` is the way in: from a name or a file to one `SequenceDataset`.
+`load_dataset` is the way in: from a name or a file to one `SequenceDataset`. What is published
+is in sources.py, fetched by downloads.py; files of one's own are read by readers.py; the embedded
+world is drawn, and its best possible score computed, in synthetic.py.
 """
-
-from __future__ import annotations
 
 import os
 import warnings
@@ -17,9 +17,10 @@ from ..data import SHORTEST, DataError, SequenceDataset
 from ..support.checks import instance, number, shown
 from ..support.progress import long_work
 from . import readers
-from .downloads import CORE, SOURCES, Source, describe, download
+from .downloads import download
 from .kcore import k_core
-from .official import read_titles
+from .sources import CORE, SOURCES, Source, describe, read_titles
+from .synthetic import make_world
 
 NAMES = ("synthetic", *SOURCES)
 LARGE, ROW_BYTES = 10**6, 20  # interactions from which a bar is shown at once; about, in a CSV
@@ -30,8 +31,8 @@ def load_dataset(name: str | Path, min_count: int | None = None, seed: int = 0) 
 
     name: one of NAMES, or a path to 'user item item ...' lines (whole numbers, items from 1,
         oldest first) or to a CSV whose header has user, item and timestamp (ids may be text).
-    min_count: keep the k-core with k = min_count. Default: 5 for the published data sets (1
-        keeps all), no filter for own files. The synthetic data takes none.
+    min_count: filter to the k-core with k = min_count. Default: 5 for the published data sets (1
+        filters nothing), no filter for own files. The synthetic data takes none.
     seed: of the synthetic world; the other data sets do not use it.
 
     A published data set is looked for in the folder that CASADV_DATA names (as `beauty.txt`, or
@@ -44,20 +45,15 @@ def load_dataset(name: str | Path, min_count: int | None = None, seed: int = 0) 
     if min_count is not None:
         min_count = number("min_count", min_count, low=1, kind=int)
     seed = number("seed", seed, low=0, kind=int)
-    if name == "synthetic":
-        if min_count is not None:
-            raise DataError(f"min_count is {min_count}; allowed for 'synthetic' is only None, as "
-                            "filtering would change the world's known distribution")
-        from . import synthetic  # it builds on this module
-
-        return synthetic.make_world(seed=seed).dataset
-    if isinstance(name, str) and name in NAMES:
+    if isinstance(name, str) and name in SOURCES:
         return _published(SOURCES[name], min_count)
-    path = _own_file(name)
-    if readers.looks_like_csv(path):
-        large = path.is_file() and path.stat().st_size >= LARGE * ROW_BYTES
-        return _prepared(lambda: readers.read_csv(path), path.stem, large, min_count)
-    return _from_lines(path, path.stem, min_count)
+    if not (isinstance(name, str) and name == "synthetic"):
+        path = _own_file(name)
+        return _from_file(path, path.stem, min_count)
+    if min_count is not None:
+        raise DataError(f"min_count is {min_count}; allowed for 'synthetic' is only None, as "
+                        "filtering would change the world's known distribution")
+    return make_world(seed=seed).dataset
 
 
 def _own_file(name) -> Path:
@@ -79,29 +75,22 @@ def _own_file(name) -> Path:
 def _published(source: Source, min_count: int | None) -> SequenceDataset:
     """Load one of the published data sets from CASADV_DATA, or else from the cache."""
     core = CORE if min_count is None else min_count
-    path = _local_copy(source) or download(source)
+    if (folder := os.environ.get("CASADV_DATA")) and not Path(folder).is_dir():
+        raise DataError(f"CASADV_DATA is {folder!r}; allowed is an existing folder, or unset it")
+    files = (f"{source.name}.txt", source.unpacked, source.file_name) if folder else ()
+    local = (path for file in files if (path := Path(folder, file)).is_file())
+    path = next(local, None) or download(source)
     if path.suffix == ".txt":
-        titles = read_titles(path.parent / source.name)
-        data = _from_lines(path, source.name, core, titles)
+        data = _from_file(path, source.name, core, read_titles(path.parent / source.name))
     else:
         frame, titles = source.read(path)
         data = from_interactions(frame, source.name, core, titles)
-    found = (data.n_users, data.n_items, data.n_interactions)
-    if core == CORE and found != source.counts:
-        data.notes.append(f"{source.name}: {path} has {describe(found)}, but the published "
+    counts = (data.n_users, data.n_items, data.n_interactions)
+    if core == CORE and counts != source.counts:
+        data.notes.append(f"{source.name}: {path} has {describe(counts)}, but the published "
                           f"data set has {describe(source.counts)}.")
         warnings.warn(data.notes[-1], stacklevel=3)
     return data
-
-
-def _local_copy(source: Source) -> Path | None:
-    """Return the source's file in the folder that CASADV_DATA names, or None."""
-    if not (folder := os.environ.get("CASADV_DATA")):
-        return None
-    if not Path(folder).is_dir():
-        raise DataError(f"CASADV_DATA is {folder!r}; allowed is an existing folder, or unset it")
-    places = (f"{source.name}.txt", source.unpacked, source.file_name)
-    return next((path for place in places if (path := Path(folder, place)).is_file()), None)
 
 
 def from_interactions(frame: pd.DataFrame, name: str = "interactions",
@@ -118,74 +107,77 @@ def from_interactions(frame: pd.DataFrame, name: str = "interactions",
         min_count = number("min_count", min_count, low=1, kind=int)
     instance("frame", frame, pd.DataFrame)
     large = len(frame) >= LARGE
-    return _prepared(lambda: readers.checked(frame, name), name, large, min_count, titles)
+    return _from_table(lambda: readers.checked(frame, name), name, min_count, titles, large)
 
 
-def _prepared(read: Callable[[], pd.DataFrame], name: str, large: bool, min_count: int | None,
-              titles: dict | None = None) -> SequenceDataset:
-    """Do the work of `from_interactions`; `read` gives what `readers.checked` gives."""
+def _from_file(path: Path, name: str, min_count: int | None, titles: dict | None = None,
+               ) -> SequenceDataset:
+    """Load a CSV or 'user item item ...' lines."""
+    if readers.looks_like_csv(path):
+        large = path.is_file() and path.stat().st_size >= LARGE * ROW_BYTES
+        return _from_table(lambda: readers.parse_csv(path, readers.decode(
+            path, readers.read_bytes(path))), name, min_count, titles, large)
+    user_ids, sequences = readers.read_sequences(path)
+    users = np.repeat(np.arange(len(user_ids)), [len(sequence) for sequence in sequences])
+    items, item_ids = pd.factorize(np.concatenate(sequences), sort=True)
+    return _build(name, users, items, pd.Index(user_ids), item_ids, min_count, titles)
+
+
+def _from_table(read: Callable[[], pd.DataFrame], name: str, min_count: int | None,
+                titles: dict | None, large: bool) -> SequenceDataset:
+    """Sort by user and time; `read` gives what `readers.checked` gives."""
     with long_work(desc=f"preparing {name}", unit=" steps", total=3, now=large) as bar:
         frame = read()
         bar.update()
-        # from here on ids are their places in sorted order: text is slow to compare
         (users, user_ids), (items, item_ids) = (pd.factorize(frame[column], sort=True)
                                                 for column in ("user", "item"))
         # lexsort is stable: rows of one user and one time stay as they were in the file
         order = np.lexsort((frame["timestamp"].to_numpy(), users))
-        numbers = pd.DataFrame({"user": users[order], "item": items[order]})
         bar.update()
-        data = _build(name, numbers, None, min_count, titles, user_ids, item_ids)
+        data = _build(name, users[order], items[order], user_ids, item_ids, min_count, titles)
         bar.update()
     return data
 
 
-def _from_lines(path: Path, name: str, min_count: int | None, titles: dict | None = None,
-                ) -> SequenceDataset:
-    """Load 'user item item ...' lines."""
-    users, lengths, items = readers.read_sequences(path)
-    frame = pd.DataFrame({"user": np.repeat(users, lengths), "item": items})
-    return _build(name, frame, len(users), min_count, titles)
-
-
-def _build(name: str, frame: pd.DataFrame, n_users: int | None, min_count: int | None,
-           titles: dict | None, users: pd.Index | None = None, items: pd.Index | None = None,
-           ) -> SequenceDataset:
+def _build(name: str, users: np.ndarray, items: np.ndarray, user_ids: pd.Index, item_ids,
+           min_count: int | None, titles: dict | None) -> SequenceDataset:
     """Filter, renumber and cut into sequences.
 
-    frame: columns user and item; the rows of a user are neighbours and oldest first.
-    n_users: users of the source where that counts users without any row; None: those of `frame`.
-    users, items: the ids, where `frame` holds their places; items in sorted order.
+    users, items: (interactions,) indices into the ids, not the ids, as text is slow to compare;
+        the rows of a user are neighbours, oldest first
+    user_ids: in the order to be given out, also of users without rows; item_ids: sorted
     """
     notes = []
-    n_users = frame["user"].nunique() if n_users is None else n_users
+    frame = pd.DataFrame({"user": users, "item": items})
+    n_users = len(user_ids)
     if min_count is not None:
-        everything, frame = frame, k_core(frame, min_count)
-        if not len(frame):
-            raise DataError(f"{name}: min_count {min_count} leaves nothing of {len(everything):,} "
+        core = k_core(frame, min_count)
+        if not len(core):
+            raise DataError(f"{name}: min_count {min_count} leaves nothing of {len(frame):,} "
                             "interactions; allowed is a smaller min_count, or None")
-        if len(frame) < len(everything):
-            notes.append(f"{name}: the {min_count}-core keeps {len(frame):,} of "
-                         f"{len(everything):,} interactions, {frame['user'].nunique():,} of "
-                         f"{n_users:,} users and {frame['item'].nunique():,} of "
-                         f"{everything['item'].nunique():,} items.")
-            n_users = frame["user"].nunique()
+        if len(core) < len(frame):
+            left = core.nunique()
+            notes.append(f"{name}: the {min_count}-core keeps {len(core):,} of {len(frame):,} "
+                         f"interactions, {left['user']:,} of {n_users:,} users and "
+                         f"{left['item']:,} of {len(item_ids):,} items.")
+            frame, n_users = core, left["user"]
     if repeats := int(frame.duplicated().sum()):
         notes.append(f"{name}: {repeats:,} interactions repeat an item of the same user; kept.")
     codes, catalogue = pd.factorize(frame["item"], sort=True)
-    user_codes, user_ids = pd.factorize(frame["user"])
-    catalogue = catalogue if items is None else items[catalogue]
-    user_ids = user_ids if users is None else users[user_ids]
-    pieces = np.split(codes.astype(np.int64) + 1, np.flatnonzero(np.diff(user_codes)) + 1)
-    kept = [place for place, piece in enumerate(pieces) if len(piece) >= SHORTEST]
-    if not kept:
+    users = frame["user"].to_numpy()
+    starts = np.flatnonzero(np.diff(users, prepend=-1))
+    pieces = np.split(codes.astype(np.int64) + 1, starts[1:])
+    enough = [row for row, piece in enumerate(pieces) if len(piece) >= SHORTEST]
+    if not enough:
         raise DataError(f"{name}: none of {n_users:,} users has {SHORTEST} items; at least one "
                         "user needs them (one to train on, one to validate, one to test)")
-    if len(kept) < n_users:
-        lost = len(frame) - sum(len(pieces[place]) for place in kept)
-        notes.append(f"{name}: dropped {n_users - len(kept):,} of {n_users:,} users, who have "
+    sequences = [pieces[row] for row in enough]
+    if len(enough) < n_users:
+        lost = len(frame) - sum(map(len, sequences))
+        notes.append(f"{name}: dropped {n_users - len(enough):,} of {n_users:,} users, who have "
                      f"fewer than {SHORTEST} items, with their {lost:,} interactions.")
         warnings.warn(notes[-1], stacklevel=4)
-    item_ids = catalogue.tolist()
+    item_ids = item_ids[catalogue].tolist()
     names = [str((titles or {}).get(item, item)) for item in item_ids]
-    return SequenceDataset(name, [pieces[place] for place in kept], len(item_ids), ["", *item_ids],
-                           ["", *names], user_ids[kept].tolist(), notes)
+    return SequenceDataset(name, sequences, len(item_ids), ["", *item_ids], ["", *names],
+                           user_ids[users[starts[enough]]].tolist(), notes)

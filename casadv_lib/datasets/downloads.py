@@ -2,72 +2,30 @@
 
 A file gets its final name in the cache only after its check: the published MD5 where there is
 one, and always the known counts (users, items, interactions after the 5-core filter). So a
-broken, partial or newer file never stays behind. The transfer itself is in transfers.py.
+broken, partial or newer file never stays behind.
 """
 
-from __future__ import annotations
-
 import os
-import shutil
-import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import pooch
+import requests
+import urllib3
+from filelock import FileLock
 
-from . import official
+from ..data import DataError
+from ..support.progress import long_work
 from .kcore import k_core
-from .readers import DataError
-from .transfers import transfer
+from .sources import CORE, Source, describe
 
-PARTIAL = ".partial-"  # how folders of downloads under way begin
-OLD_SECONDS = 24 * 3600
-CORE = 5  # every published data set is filtered to its 5-core
-_MOVIELENS = "https://files.grouplens.org/datasets/movielens"
-_AMAZON = "http://snap.stanford.edu/data/amazon/productGraph/categoryFiles"
-
-
-@dataclass(frozen=True)
-class Source:
-    """One published data set.
-
-    url: the archive's official address
-    read: archive or unpacked file -> (frame with user, item, timestamp; titles)
-    counts: users, items, interactions after the 5-core filter
-    md5: of the archive, or None where none is published
-    unpacked: path of the unpacked file in a folder of the reader's own (CASADV_DATA)
-    """
-
-    name: str
-    url: str
-    read: Callable[[Path], tuple[pd.DataFrame, dict]]
-    counts: tuple[int, int, int]
-    md5: str | None = None
-    unpacked: str = ""
-
-    @property
-    def file_name(self) -> str:
-        return self.url.rsplit("/", 1)[-1]
-
-
-def _amazon(name: str, category: str, counts: tuple[int, int, int]) -> Source:
-    file = f"reviews_{category}_5.json"
-    return Source(name, f"{_AMAZON}/{file}.gz", official.read_amazon, counts, unpacked=file)
-
-
-SOURCES = {source.name: source for source in (
-    Source("ml-1m", f"{_MOVIELENS}/ml-1m.zip", official.read_movielens_1m,
-           (6_040, 3_416, 999_611), md5="c4d9eecfca2ab87c1945afe126590906",
-           unpacked="ml-1m/ratings.dat"),
-    _amazon("beauty", "Beauty", (22_363, 12_101, 198_502)),
-    _amazon("video", "Video_Games", (24_303, 10_672, 231_780)),
-    _amazon("clothing", "Clothing_Shoes_and_Jewelry", (39_387, 23_033, 278_677)),
-    Source("ml-latest-small", f"{_MOVIELENS}/ml-latest-small.zip", official.read_movielens_small,
-           (610, 3_650, 90_274), unpacked="ml-latest-small/ratings.csv"),
-)}
+PAUSES = (2.0, 10.0)  # seconds before the second and the third attempt
+LONGEST_PAUSE = 60.0  # however long a server asks to wait
+CONNECT_SECONDS, READ_SECONDS = 10.0, 30.0  # without an answer, without a byte
+SLOW_SECONDS, SLOW_BYTES = 60.0, 1_000  # from then on at least so many bytes a second on average
+MOST_BYTES = 2**29  # the largest published archive has 47 million
+CHUNK = 1 << 16
+PASSING = {429, 500, 502, 503, 504}  # answers that may be different soon
 
 
 class DownloadError(DataError):
@@ -84,19 +42,21 @@ def download(source: Source, cache: Path | str | None = None) -> Path:
 
     cache: a folder, made if need be; default `default_cache()`.
     Raises DownloadError, naming the address and what to do, if the server cannot be reached or
-    refuses, the transfer breaks off, or the file fails its check. Then `cache` is as it was.
+    refuses, the transfer breaks off, or the file fails its check. Then no archive is left.
     """
     cache = Path(cache) if cache is not None else default_cache()
     final = cache / source.file_name
-    if final.is_file():
-        return final
+    partial = cache / f".partial-{source.file_name}"
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        _remove_old_partials(cache)
-        with tempfile.TemporaryDirectory(dir=cache, prefix=PARTIAL) as folder:
-            fetched = _fetch(source, Path(folder))
-            check_counts(source, fetched)
-            os.replace(fetched, final)
+        with FileLock(cache / ".lock"):  # a second process waits, and finds the file
+            if not final.is_file():
+                try:
+                    transfer(source.url, partial)
+                    check(source, partial)
+                    os.replace(partial, final)
+                finally:  # also after Ctrl-C; what a kill left is overwritten
+                    partial.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         raise DownloadError(
             f"{source.name}: no usable copy from {source.url} ({error}). Try again later, or "
@@ -105,30 +65,60 @@ def download(source: Source, cache: Path | str | None = None) -> Path:
     return final
 
 
-def _remove_old_partials(cache: Path) -> None:
-    """Remove what downloads left that were killed; a younger one may be under way elsewhere."""
-    for folder in cache.glob(f"{PARTIAL}*"):
-        if time.time() - folder.stat().st_mtime > OLD_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def _fetch(source: Source, folder: Path) -> Path:
-    """Download into `folder` and compare the MD5, if one is published."""
-    pooch.get_logger().setLevel("WARNING")  # its notes on unknown hashes would only puzzle
-    known = f"md5:{source.md5}" if source.md5 else None
-    return Path(pooch.retrieve(source.url, known, fname=source.file_name, path=folder,
-                               downloader=transfer))
-
-
-def check_counts(source: Source, path: Path):
-    """Raise DownloadError unless the 5-core of `path` has the known counts."""
+def check(source: Source, path: Path) -> None:
+    """Raise DownloadError unless `path` has the published MD5, and its 5-core the known counts."""
+    if source.md5 and (md5 := pooch.file_hash(str(path), alg="md5")) != source.md5:
+        raise DownloadError(f"its MD5 is {md5}, but the published one is {source.md5}")
     frame = k_core(source.read(path)[0], CORE)
-    found = (frame["user"].nunique(), frame["item"].nunique(), len(frame))
-    if found != source.counts:
-        raise DownloadError(f"its {CORE}-core has {describe(found)}, but the published "
+    counts = (frame["user"].nunique(), frame["item"].nunique(), len(frame))
+    if counts != source.counts:
+        raise DownloadError(f"its {CORE}-core has {describe(counts)}, but the published "
                             f"data set has {describe(source.counts)}")
 
 
-def describe(counts: tuple[int, int, int]) -> str:
-    """Return counts as words."""
-    return "{:,} users, {:,} items and {:,} interactions".format(*counts)
+def transfer(url: str, target: Path) -> None:
+    """Write what `url` gives to `target`, with three attempts where another may help.
+
+    Raises OSError (all errors of requests are): no or another answer, a transfer that breaks off,
+    stalls or never ends, redirects in a circle, a web page in place of a file.
+    """
+    for pause in (*PAUSES, None):
+        try:
+            return _attempt(url, target)
+        except requests.HTTPError as error:
+            if pause is None or error.response.status_code not in PASSING:
+                raise
+            asked = error.response.headers.get("Retry-After", "")
+            pause = max(pause, min(float(asked), LONGEST_PAUSE) if asked.isdecimal() else 0)
+        except (requests.ConnectionError, requests.Timeout):
+            if pause is None:
+                raise
+        time.sleep(pause)
+
+
+def _attempt(url: str, target: Path) -> None:
+    with requests.get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as answer:
+        answer.raise_for_status()
+        try:
+            _copy(answer, target)
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.ConnectionError(f"the transfer broke off: {error}") from error
+    with target.open("rb") as file:
+        if file.read(100).lstrip().startswith(b"<"):
+            raise OSError("the server sent a web page in place of the file")
+
+
+def _copy(answer: requests.Response, target: Path) -> None:
+    """Write the body to `target` piece by piece."""
+    length = int(answer.headers.get("Content-Length", 0)) or None
+    total, start = 0, time.monotonic()
+    bar = long_work(desc=target.name, unit="B", unit_scale=True, total=length, leave=True)
+    with bar, target.open("wb") as file:
+        while piece := answer.raw.read1(CHUNK, decode_content=True):
+            total += file.write(piece)
+            bar.update(len(piece))
+            seconds = time.monotonic() - start
+            if total > MOST_BYTES:
+                raise OSError(f"more than {MOST_BYTES:,} bytes came; allowed is less")
+            if seconds > SLOW_SECONDS and total < SLOW_BYTES * seconds:
+                raise requests.Timeout(f"stalled: {total:,} bytes in {seconds:.0f} s")

@@ -1,7 +1,5 @@
 """The k-core filter: only users and items that are seen at least k times, to the last."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 
@@ -11,8 +9,8 @@ from ..support.checks import instance, number, shown
 def k_core(frame: pd.DataFrame, k: int) -> pd.DataFrame:
     """Return the largest part of `frame` where each user and each item has at least k rows.
 
-    frame: columns user and item; other columns, the index and the order of rows are kept.
-    k: a whole number of at least 1 (1 keeps everything). May return a frame without rows.
+    frame: columns user and item; other columns, the index and the order of rows stay as they are.
+    k: a whole number of at least 1 (1 leaves everything). May return a frame without rows.
 
     Taking out a rare item can make a user too short, and taking out that user can make another
     item rare. So one pass is not enough: repeat until nothing goes. The end is the same whatever
@@ -25,11 +23,11 @@ def k_core(frame: pd.DataFrame, k: int) -> pd.DataFrame:
             raise ValueError(f"frame has the columns {shown(list(frame.columns))}; allowed is a "
                              f"table with one column {name!r}")
     codes = np.stack([pd.factorize(frame[name])[0] for name in ("user", "item")])
-    kept = np.flatnonzero((codes >= 0).all(axis=0))  # a missing id belongs to nobody
-    while len(kept):
-        users, items = codes[:, kept]
-        keep = (np.bincount(users)[users] >= k) & (np.bincount(items)[items] >= k)
-        if keep.all():
+    rows = np.flatnonzero((codes >= 0).all(axis=0))  # a missing id belongs to nobody
+    while len(rows):
+        users, items = codes[:, rows]
+        stays = (np.bincount(users)[users] >= k) & (np.bincount(items)[items] >= k)
+        if stays.all():
             break
-        kept = kept[keep]
-    return frame if len(kept) == len(frame) else frame.iloc[kept]
+        rows = rows[stays]
+    return frame if len(rows) == len(frame) else frame.iloc[rows]

@@ -1,12 +1,17 @@
-"""The embedded world: its exact next-item distribution, checked by enumeration and by counting."""
+"""The embedded world: its exact next-item distribution, checked by enumeration and by counting.
+
+At the end: the same process drawn by rejection (tests/scaled_world.py) against that distribution.
+"""
 
 import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from scaled_world import Wheels, draw_items, make_scaled, sequels_by_rejection
 
 from casadv_lib.data import held_out
+from casadv_lib.datasets.process import draw_rules, length_law
 from casadv_lib.datasets.synthetic import World, WorldSettings, make_world
 
 TINY = WorldSettings(
@@ -26,8 +31,8 @@ def crowd():
     return make_world(replace(TINY, n_users=40_000), seed=3)
 
 
-def item_chance(rules, item, taste, history):
-    """p(item | hidden taste, history), once more, in plain Python, from the module's docstring."""
+def item_chance(rules, item, interest, history):
+    """p(item | hidden interest, history), in plain Python, from the module's docstring."""
     settings = rules.settings
     unseen = [i for i in range(1, settings.n_items + 1) if i not in history]
     if item not in unseen:
@@ -39,24 +44,24 @@ def item_chance(rules, item, taste, history):
             if sequel in sequels:
                 sequels[sequel] += share * weight
     follow = settings.follow if sum(sequels.values()) > 0 else 0.0
-    group = [i for i in unseen if rules.group_of[i] == taste]
+    group = [i for i in unseen if rules.group_of[i] == interest]
     if not group:
-        from_taste = 1 / len(unseen)
+        from_interest = 1 / len(unseen)
     elif item in group:
-        from_taste = rules.popularity[item] / sum(rules.popularity[i] for i in group)
+        from_interest = rules.popularity[item] / sum(rules.popularity[i] for i in group)
     else:
-        from_taste = 0.0
-    intended = (1 - follow) * from_taste
+        from_interest = 0.0
+    intended = (1 - follow) * from_interest
     if follow:
         intended += follow * sequels[item] / sum(sequels.values())
     return settings.misclick / len(unseen) + (1 - settings.misclick) * intended
 
 
 def enumerated(rules, history):
-    """p(next item | history), summed over every path of hidden tastes."""
+    """p(next item | history), summed over every path of hidden interests."""
     total = np.zeros(rules.settings.n_items + 1)
     for path in itertools.product(range(rules.settings.n_groups), repeat=len(history) + 1):
-        chance = rules.first_taste[path[0]]
+        chance = rules.first_interest[path[0]]
         for now, then in itertools.pairwise(path):
             chance *= rules.moves[now, then]
         for step, item in enumerate(history):
@@ -94,15 +99,11 @@ def test_probabilities(world):
     for row, history in zip(chance, histories, strict=True):
         assert (row[history] == 0).all()
         assert (row > 0).sum() == world.settings.n_items - len(history)
-    np.testing.assert_allclose(world.taste_beliefs(histories).sum(1), 1, rtol=1e-12)
-
-
-def test_rows_do_not_depend_on_their_neighbours(world):
-    histories = world.sequences[:40]
-    together = world.next_item_distribution(histories)
-    for row in (0, 7, 39):
+    np.testing.assert_allclose(world._filter(histories)[1].sum(1), 1, rtol=1e-12)
+    for row in (0, 7, 39):  # a row does not depend on its neighbours
         alone = world.next_item_distribution([histories[row]])[0]
-        np.testing.assert_allclose(alone, together[row], rtol=1e-12)
+        np.testing.assert_allclose(alone, chance[row], rtol=1e-12)
+    assert abs(surprise(world, [s for s in world.sequences if len(s) > 7], 7)) < 4
 
 
 def surprise(world, sequences, step):
@@ -131,10 +132,10 @@ def chi_square(world, sequences, step):
     np.add.at(counts, (of_user.ravel(), [s[step] for s in sequences]), 1)
     total = counts.sum(1, keepdims=True)
     chance = world.next_item_distribution(list(histories))
-    kept = total * chance >= 5
-    expected = (total * chance)[kept]
-    freedom = (1 - chance[kept]).sum()
-    return (((counts[kept] - expected) ** 2 / expected).sum() - freedom) / np.sqrt(2 * freedom)
+    enough = total * chance >= 5
+    expected = (total * chance)[enough]
+    freedom = (1 - chance[enough]).sum()
+    return (((counts[enough] - expected) ** 2 / expected).sum() - freedom) / np.sqrt(2 * freedom)
 
 
 @pytest.mark.parametrize("step", [0, 1, 2, 3])
@@ -153,28 +154,22 @@ def test_counting_would_notice_a_wrong_distribution(crowd, change):
         away = crowd.rules.moves * (1 - np.eye(settings.n_groups)) / 0.3
         rules = replace(rules, moves=0.5 * np.eye(settings.n_groups) + 0.5 * away)
     wrong = World(settings, seed=3, rules=rules)
-    evidence = [abs(surprise(wrong, crowd.sequences, 2)), chi_square(wrong, crowd.sequences, 2)]
-    assert max(evidence) > 4
-
-
-def test_large_world_is_calibrated(world):
-    histories = [s for s in world.sequences if len(s) > 7]
-    assert abs(surprise(world, histories, 7)) < 4
+    assert max(abs(surprise(wrong, crowd.sequences, 2)), chi_square(wrong, crowd.sequences, 2)) > 4
 
 
 def test_planted_rates(world):
     """Counts of independent events lie within 4 standard errors of what was set."""
 
-    def near(found, wanted):
-        return abs(found.mean() - wanted) < 4 * np.sqrt(wanted * (1 - wanted) / found.size)
+    def near(events, wanted):
+        return abs(events.mean() - wanted) < 4 * np.sqrt(wanted * (1 - wanted) / events.size)
 
     assert near(np.concatenate(world.misclicks), world.settings.misclick)
-    stays = np.concatenate([now[1:] == now[:-1] for now in world.tastes])
+    stays = np.concatenate([now[1:] == now[:-1] for now in world.interests])
     assert near(stays, world.settings.stay)
     intended = ~np.array([flags[0] for flags in world.misclicks])
     first = np.array([s[0] for s in world.sequences])
-    taste = np.array([now[0] for now in world.tastes])
-    assert (world.rules.group_of[first] == taste)[intended].all()
+    interest = np.array([now[0] for now in world.interests])
+    assert (world.rules.group_of[first] == interest)[intended].all()
     popular = world.rules.popularity[world.rules.rank == 1].mean()
     assert near((world.rules.rank[first] == 1)[intended], popular)
     misclicked = first[~intended]  # uniform over all items, so the popular half has half of them
@@ -188,10 +183,10 @@ def test_sequences_look_like_five_core_data(world):
     assert 50 < lengths.max() <= settings.max_length
     error = lengths.std() / np.sqrt(len(lengths))
     assert abs(lengths.mean() - settings.mean_length) < 4 * error
-    hidden = zip(world.sequences, world.tastes, world.misclicks, strict=True)
-    for sequence, tastes, flags in hidden:
+    hidden = zip(world.sequences, world.interests, world.misclicks, strict=True)
+    for sequence, interests, flags in hidden:
         assert sequence.dtype == np.int64 and flags.dtype == bool
-        assert len(sequence) == len(tastes) == len(flags) == len(set(sequence.tolist()))
+        assert len(sequence) == len(interests) == len(flags) == len(set(sequence.tolist()))
 
 
 def test_dataset(world):
@@ -211,7 +206,7 @@ def test_nothing_beats_the_optimum(world, split):
     histories, _ = held_out(world.dataset, split)
     chance = world.next_item_distribution(histories)
     optimum = world.optimum(split)
-    rng, tastes = np.random.default_rng(0), world.taste_beliefs(histories)
+    rng, interests = np.random.default_rng(0), world._filter(histories)[1]
     counts = np.bincount(np.concatenate(histories), minlength=chance.shape[1])
     last, group_of = np.array([history[-1] for history in histories]), world.rules.group_of
     sequels = np.zeros_like(chance)
@@ -219,7 +214,7 @@ def test_nothing_beats_the_optimum(world, split):
     contenders = {
         "random": rng.random(chance.shape),
         "popularity": np.tile(counts, (len(chance), 1)),
-        "taste": tastes[:, group_of] * world.rules.popularity,
+        "interest": interests[:, group_of] * world.rules.popularity,
         "sequels": sequels + 1e-3 * rng.random(chance.shape),
         "last group": world.rules.popularity * (group_of == group_of[last][:, None]),
         "nearly the truth": chance * np.exp(0.1 * rng.standard_normal(chance.shape)),
@@ -255,10 +250,14 @@ def test_optimum_is_the_mean_of_sorted_probabilities(world):
 def test_same_seed_same_world(world):
     again, other = make_world(WorldSettings(), seed=0), make_world(WorldSettings(), seed=1)
     assert again.dataset.fingerprint == world.dataset.fingerprint != other.dataset.fingerprint
-    for name in ("sequences", "tastes", "misclicks"):
+    for name in ("sequences", "interests", "misclicks"):
         for ours, theirs in zip(getattr(world, name), getattr(again, name), strict=True):
             assert ours.tobytes() == theirs.tobytes()
-    assert again.optimum() == world.optimum() != other.optimum()
+    # as stored with the results
+    assert other.optimum()["ndcg@10"] == pytest.approx(0.194039981, rel=1e-8)
+    assert world.optimum("validation") == pytest.approx(
+        {"ndcg@10": 0.193514272, "hr@10": 0.341315657, "realised ndcg@10": 0.205468329,
+         "realised hr@10": 0.352}, rel=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +265,8 @@ def test_same_seed_same_world(world):
     [("n_users", 0), ("n_items", 1), ("n_items", 10.5), ("n_groups", 0), ("n_groups", 501),
      ("min_length", 2), ("mean_length", 4.9), ("mean_length", 70), ("max_length", 500),
      ("length_tail", 0), ("zipf", -1), ("stay", 1.1), ("n_moves", 0), ("follow", float("nan")),
-     ("n_sequels", 50), ("look_back", "0.3"), ("sequel_home", None), ("misclick", -0.1)],
+     ("n_sequels", 50), ("n_sequels", 0), ("look_back", "0.3"), ("sequel_home", None),
+     ("misclick", -0.1), ("follow", 1.1), ("sequel_home", 2), ("zipf", 5.1), ("length_tail", 21)],
 )  # fmt: skip
 def test_bad_settings_are_named(name, value):
     with pytest.raises(ValueError) as caught:
@@ -282,7 +282,7 @@ def test_bad_calls_are_named(world):
         make_world(3)
     with pytest.raises(ValueError, match="split is 'train'; allowed"):
         world.optimum("train")
-    with pytest.raises(ValueError, match="item 501; allowed are 1 to 500"):
+    with pytest.raises(ValueError, match="histories has item 501; allowed are 1 to 500"):
         world.next_item_distribution([[1, 2], [501]])
     with pytest.raises(ValueError, match=r"histories\[1\].*item 7 cannot come"):
         world.next_item_distribution([[1, 2, 3], [7, 8, 7, 9]])
@@ -294,7 +294,107 @@ def test_extreme_settings_still_make_worlds():
     one_group = make_world(replace(TINY, n_groups=1, n_sequels=1), seed=0)
     assert one_group.rules.moves.tolist() == [[1.0]]
     frozen = make_world(replace(TINY, stay=1.0, follow=0.0, misclick=0.0), seed=0)
-    assert all((now == now[0]).all() for now in frozen.tastes)
+    assert all((now == now[0]).all() for now in frozen.interests)
     noise = make_world(replace(TINY, misclick=1.0), seed=0)
     np.testing.assert_allclose(noise.next_item_distribution([[5, 3]])[0, [1, 9]], 1 / 7)
     assert all(flags.all() for flags in noise.misclicks)
+
+
+@pytest.mark.parametrize("settings", [
+    dict(stay=0, misclick=0, follow=0, zipf=0), dict(n_groups=250, n_sequels=1), dict(n_sequels=49),
+    dict(stay=1, misclick=1, follow=1, look_back=1, sequel_home=1, zipf=5, length_tail=20),
+    dict(look_back=0, sequel_home=0, length_tail=1e-3), dict(max_length=499), dict(min_length=3),
+    dict(mean_length=62.5), dict(n_users=1, n_moves=1), dict(mean_length=5, max_length=5)])
+def test_the_limits_themselves_are_allowed(settings):
+    WorldSettings(**settings)
+
+
+# ---------------------------------------------------------------- drawn by rejection
+
+
+ROOMY = replace(TINY, n_items=15)  # no user can use up a group
+LARGER = WorldSettings(n_users=3000, n_items=1300, n_groups=8)
+
+
+def drawn_by_rejection(rules, users=40_000, length=4):
+    lengths = np.full(users, length)
+    items = draw_items(rules, lengths, np.random.default_rng(0))
+    return list(items.reshape(users, length).astype(np.int64))
+
+
+@pytest.mark.parametrize("change", [{}, {"misclick": 0.0}, {"follow": 1.0}, {"look_back": 1.0},
+                                    {"n_groups": 1}, {"stay": 1.0, "follow": 0.0}])
+def test_rejection_draws_from_the_exact_distribution(change):
+    """Rules drawn by tables, items by rejection; the truth is `World.next_item_distribution`."""
+    world = make_world(replace(ROOMY, n_users=1, **change), seed=3)
+    sequences = drawn_by_rejection(world.rules)
+    for step in range(4):
+        assert abs(surprise(world, sequences, step)) < 4
+        assert abs(chi_square(world, sequences, step)) < 4
+
+
+@pytest.mark.parametrize("change", [{"misclick": 0.2}, {"follow": 0.55}, {"zipf": 0.8}])
+def test_a_wrong_distribution_by_rejection_would_be_noticed(change):
+    world = make_world(replace(ROOMY, n_users=1), seed=3)
+    wrong = make_world(replace(ROOMY, n_users=1, **change), seed=3)
+    sequences = drawn_by_rejection(replace(wrong.rules, sequels=world.rules.sequels))
+    assert max(abs(score(world, sequences, step)) for step in range(1, 4)
+               for score in (surprise, chi_square)) > 4
+
+
+def test_sequels_by_rejection_are_drawn_without_replacement_in_proportion_to_near():
+    """All ordered pairs of two sequels, for each of ten items in groups of four, three and three.
+
+    A pair's chance is w_a / w * w_b / (w - w_a), where w sums over all items but the item itself.
+    """
+    drawn, draws = {}, 8000
+    draw_rules(replace(TINY, n_items=10, sequel_home=0.4), np.random.default_rng(1),
+               lambda group_of, near, *_: drawn.update(group_of=group_of, near=near))
+    group_of, near = drawn["group_of"], drawn["near"]
+    rng, items = np.random.default_rng(2), np.arange(1, 11)
+    counts = np.zeros((11, 11, 11))
+    for _ in range(draws):
+        sequels = sequels_by_rejection(group_of, near, 2, rng)
+        counts[items, sequels[1:, 0], sequels[1:, 1]] += 1
+    for item in items:
+        weights = np.where(items == item, 0, near[group_of[item], group_of[1:]])
+        others = weights.sum() - weights
+        chance = np.outer(weights / weights.sum() / others, weights)
+        allowed = (weights[:, None] > 0) & (weights > 0) & ~np.eye(10, dtype=bool)
+        seen, expected = counts[item][1:, 1:][allowed], draws * chance[allowed]
+        freedom = len(expected) - 1
+        assert seen.sum() == draws
+        assert abs(((seen - expected) ** 2 / expected).sum() - freedom) < 4 * np.sqrt(2 * freedom)
+
+
+class Edge:
+    """Draws only the ends of [0, 1): what rounding could push beside a wheel."""
+
+    def __init__(self, value):
+        self.value = value
+
+    def random(self, size):
+        return np.full(size, self.value)
+
+
+@pytest.mark.parametrize("value, entry", [(0.0, 1), (np.nextafter(1, 0), 2)])
+def test_wheels_do_not_leave_their_range(value, entry):
+    wheels = Wheels(np.tile([0.0, 1.0, 2.0, 0.0], 100_000), 4)
+    drawn = wheels.spin(Edge(value), np.arange(100_000))
+    assert (drawn == 4 * np.arange(100_000) + entry).all()
+
+
+def test_the_scaled_world():
+    """Its lengths follow the embedded world's law, its sequels lie where they are planted."""
+    data, again = make_scaled(LARGER, seed=1), make_scaled(LARGER, seed=1)
+    assert again.fingerprint == data.fingerprint != make_scaled(LARGER, seed=2).fingerprint
+    assert data.world is None and (data.n_users, data.n_items) == (3000, 1300)
+    lengths = np.array([len(sequence) for sequence in data.sequences])
+    assert all(len(set(sequence.tolist())) == len(sequence) for sequence in data.sequences)
+    values, weights = length_law(LARGER)
+    variance = weights @ (values - LARGER.mean_length) ** 2 / weights.sum()
+    assert abs(lengths.mean() - LARGER.mean_length) < 4 * np.sqrt(variance / len(lengths))
+    assert lengths.min() == LARGER.min_length and 50 < lengths.max() <= LARGER.max_length
+    assert (np.diff(lengths) != 0).mean() > 0.5  # users are not sorted by length
+    with pytest.raises(ValueError, match="smallest group has 50 items; allowed are more than max"):
+        make_scaled(WorldSettings())

@@ -1,6 +1,6 @@
 """A load in a process of its own, so that its peak of memory is its own.
 
-`python tests/_load.py USERS ITEMS GROUPS` makes a world of that size, takes it through the library
+`python tests/load.py USERS ITEMS GROUPS` makes a world of that size, takes it through the library
 and prints, last, a line of JSON: seconds and peak memory of each part, and what came out.
 """
 
@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 import torch
 from benchmarks.timing import peak_bytes
+from scaled_world import make_scaled
 
 import casadv_lib as cas
 from casadv_lib.data import held_out, training_inputs
 from casadv_lib.datasets import from_interactions
 from casadv_lib.datasets.synthetic import WorldSettings
-from casadv_lib.datasets.synthetic_scaled import make_scaled
 from casadv_lib.evaluation import rank_items
 
 SAMPLE, DIM, MAX_LEN, MIN_COUNT = 2000, 64, 50, 5
@@ -33,7 +33,7 @@ def run_load(users: int, items: int, groups: int, timeout: float) -> dict:
     """Run this file on one thread; return what it printed."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CI": "1",
                                 "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])}
-    words = [sys.executable, str(TESTS / "_load.py"), *map(str, (users, items, groups))]
+    words = [sys.executable, str(TESTS / "load.py"), *map(str, (users, items, groups))]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stderr[-3000:]
     *table, result = done.stdout.splitlines()
@@ -41,35 +41,15 @@ def run_load(users: int, items: int, groups: int, timeout: float) -> dict:
     return json.loads(result)
 
 
-def check_load(found: dict, users: int, items: int) -> None:
-    """What must be true of the results at any size."""
-    made, prepared = found["made"], found["prepared"]
-    assert made[:2] == [users, items]
-    assert all(0.99 * before <= after <= before for before, after in zip(made, prepared))
-    assert found["csv_gives_the_same"] and found["lists_give_the_same"]
-    count, least, _ = found["effects"]
-    assert count == found["inputs"] > 2 * users and least >= 1
-    ranked, best, worst = found["ranks"]
-    # an untrained model: neither all good nor all bad
-    assert ranked == SAMPLE and 1 <= best < prepared[1] / 10 < 0.9 * prepared[1] < worst
-
-
-class Parts:
-    """Seconds and peak megabytes of each part of the work."""
-
-    def __init__(self):
-        self.found = {}
-
-    @contextlib.contextmanager
-    def part(self, name: str):
-        with contextlib.suppress(OSError):  # Linux forgets the old peak; elsewhere it stays
-            Path("/proc/self/clear_refs").write_text("5")
-        started = time.perf_counter()
-        yield
-        self.found[name] = {"seconds": time.perf_counter() - started,
-                            "megabytes": peak_bytes() / 1e6}
-        print(f"{name:40} {self.found[name]['seconds']:7.1f} s "
-              f"{self.found[name]['megabytes']:6.0f} MB", flush=True)
+@contextlib.contextmanager
+def part(name: str, peaks: list[float]):
+    """Print the seconds and the peak megabytes of a part of the work."""
+    with contextlib.suppress(OSError):  # Linux forgets the old peak; elsewhere it stays
+        Path("/proc/self/clear_refs").write_text("5")
+    started = time.perf_counter()
+    yield
+    peaks.append(peak_bytes() / 1e6)
+    print(f"{name:40} {time.perf_counter() - started:7.1f} s {peaks[-1]:6.0f} MB", flush=True)
 
 
 def interactions(data: cas.SequenceDataset, rng) -> pd.DataFrame:
@@ -85,47 +65,42 @@ def interactions(data: cas.SequenceDataset, rng) -> pd.DataFrame:
 
 
 def work(users: int, items: int, groups: int) -> dict:
-    measured, rng, before = Parts(), np.random.default_rng(0), peak_bytes() / 1e6
-    with measured.part("make the world"):
+    rng, before, peaks = np.random.default_rng(0), peak_bytes() / 1e6, []
+    with part("make the world", peaks):
         made = make_scaled(WorldSettings(n_users=users, n_items=items, n_groups=groups))
-    with measured.part("its interactions as a table"):
+    assert (made.n_users, made.n_items) == (users, items)
+    with part("its interactions as a table", peaks):
         frame = interactions(made, rng)
-    with measured.part(f"prepare, with the {MIN_COUNT}-core"):
+    with part(f"prepare, with the {MIN_COUNT}-core", peaks):
         data = from_interactions(frame, min_count=MIN_COUNT)
+    for size in ("n_users", "n_items", "n_interactions"):
+        assert 0.99 * getattr(made, size) <= getattr(data, size) <= getattr(made, size)
     with tempfile.TemporaryDirectory() as folder:
         frame.to_csv(Path(folder, "own.csv"), index=False)
         del frame
-        with measured.part("the same from a CSV"):
+        with part("the same from a CSV", peaks):
             read = cas.load_dataset(Path(folder, "own.csv"), min_count=MIN_COUNT)
-    same = read.fingerprint == data.fingerprint and read.user_ids == data.user_ids
+    assert read.fingerprint == data.fingerprint and read.user_ids == data.user_ids
     del read
     inputs = training_inputs(data, MAX_LEN)[1]
-    with measured.part("cascade effects, flat"):
+    with part("cascade effects, flat", peaks):
         offsets = np.concatenate([[0], np.cumsum([len(one) for one in inputs])])
         flat = cas.cascade_effects_flat(np.concatenate(inputs), offsets, MAX_LEN)
-    with measured.part("cascade effects, as lists"):
+    assert len(flat) == offsets[-1] > 2 * users and flat.min() >= 1
+    with part("cascade effects, as lists", peaks):
         lists = cas.cascade_effects(inputs, MAX_LEN)
-    with measured.part("build SASRec"):
+    assert np.array_equal(np.concatenate(lists), flat)
+    with part("build SASRec", peaks):
         torch.manual_seed(0)
         model = cas.SASRec(data.n_items, MAX_LEN, dim=DIM)
     histories, targets = held_out(data, "test")
-    sample = rng.choice(data.n_users, min(SAMPLE, data.n_users), replace=False)
+    sample = rng.choice(data.n_users, SAMPLE, replace=False)
     few = [histories[user] for user in sample]
-    with measured.part(f"rank all items for {len(sample):,} users"):
+    with part(f"rank all items for {len(sample):,} users", peaks):
         ranks, _ = rank_items(model, few, targets[sample], few)
-    peak = max(part["megabytes"] for part in measured.found.values())
-    return {
-        "parts": measured.found,
-        "peak_megabytes": peak,
-        "megabytes_above_imports": peak - before,
-        "made": [made.n_users, made.n_items, made.n_interactions],
-        "prepared": [data.n_users, data.n_items, data.n_interactions],
-        "csv_gives_the_same": same,
-        "effects": [len(flat), float(flat.min()), float(flat.max())],
-        "inputs": int(offsets[-1]),
-        "lists_give_the_same": bool(np.array_equal(np.concatenate(lists), flat)),
-        "ranks": [len(ranks), float(ranks.min()), float(ranks.max())],
-    }
+    # an untrained model: neither all good nor all bad
+    assert 1 <= ranks.min() < data.n_items / 10 < 0.9 * data.n_items < ranks.max()
+    return {"peak_megabytes": max(peaks), "megabytes_above_imports": max(peaks) - before}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,67 @@
+"""Files as readers bring them, and a web server that does what a test says."""
+
+import contextlib
+import socket
+import threading
+from dataclasses import replace
+
+import pytest
+
+from casadv_lib.datasets import downloads
+from casadv_lib.datasets.sources import SOURCES
+
+COUNTS = (6, 5, 30)  # of the 5-core of test_downloads.interactions()
+
+
+@pytest.fixture
+def file(tmp_path):
+    """Return a function that writes a file of this text (or bytes) and gives its path."""
+    def write(content, name="own.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+    return write
+
+
+@pytest.fixture
+def serve(monkeypatch, tmp_path):
+    """Serve a published data set: what a raw server does, connection by connection.
+
+    Each entry is a list of pieces to send: bytes, or seconds to wait; then the connection closes.
+    The last entry stands for all later connections. Returns the Source, and the list of what is
+    asked for.
+    """
+    monkeypatch.delenv("CASADV_DATA", raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(downloads, "PAUSES", (0.01, 0.02))
+    monkeypatch.setattr(downloads, "default_cache", lambda: tmp_path / "cache")
+    listener = socket.create_server(("127.0.0.1", 0))
+    asked, ended = [], threading.Event()
+
+    def answer(connection, pieces):
+        with connection, contextlib.suppress(OSError):  # the other side may leave
+            for piece in pieces:
+                if isinstance(piece, bytes):
+                    connection.sendall(piece)
+                elif ended.wait(piece):
+                    return
+
+    def listen(script):
+        with contextlib.suppress(OSError):  # when the test is over
+            while True:
+                connection, _ = listener.accept()
+                asked.append(connection.recv(65536).split(b"\r\n")[0].decode())
+                pieces = script[min(len(asked), len(script)) - 1]
+                threading.Thread(target=answer, args=(connection, pieces), daemon=True).start()
+
+    def set_up(name, *script, **change):
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/{SOURCES[name].file_name}"
+        change = {"url": address, "counts": COUNTS, "md5": None} | change
+        monkeypatch.setitem(SOURCES, name, replace(SOURCES[name], **change))
+        threading.Thread(target=listen, args=(script,), daemon=True).start()
+        return SOURCES[name], asked
+
+    yield set_up
+    ended.set()
+    listener.close()

@@ -1,0 +1,343 @@
+"""Fetching from servers on this machine that serve, cut off, stall, lie or send bombs.
+
+What is wrong gives a clear error, nothing stays, and the next try works.
+"""
+
+import gzip
+import hashlib
+import io
+import json
+import os
+import struct
+import time
+import zipfile
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from casadv_lib.data import DataError
+from casadv_lib.datasets import downloads, from_interactions, load_dataset, sources
+from casadv_lib.datasets.downloads import DownloadError, download
+from casadv_lib.datasets.sources import SOURCES
+
+COUNTS = (6, 5, 30)  # of the 5-core of the interactions below
+
+
+def interactions():
+    """Six users with five items each, newest first in the file, and one user too short."""
+    rows = [(user, item, 900 - 10 * item) for user in (10, 9, 3, 4, 5, 6) for item in range(1, 6)]
+    return [*rows, (7, 1, 50), (7, 99, 60)]
+
+
+def zip_of(members, claim=None):
+    """A zip with these members; `claim` overwrites the unpacked size that it states."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    raw = bytearray(made.getvalue())
+    if claim is not None:
+        for signature, offset in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):
+            struct.pack_into("<I", raw, raw.index(signature) + offset, claim)
+    return bytes(raw)
+
+
+RATINGS = "".join(f"{user}::{item}::4::{when}\n" for user, item, when in interactions()).encode()
+SMALL = "userId,movieId,rating,timestamp\r\n" + "".join(
+    f"{user},{item},4.0,{when}\r\n" for user, item, when in interactions())
+# the text would run under eval, and must not
+REVIEWS = "".join(json.dumps({
+    "reviewerID": f"A{user}", "asin": f"B{item}", "overall": 5.0, "unixReviewTime": when,
+    "reviewText": "line\u2028end", "helpful": [0, 0], "verified": True}) + "\n"
+    for user, item, when in interactions()).encode()
+FILES = {
+    "ml-1m": {"ml-1m/ratings.dat": RATINGS, "ml-1m/movies.dat":
+              "1::Am\xe9lie (2001)::Comedy|Romance\n2::Heat (1995)::Crime\n".encode("latin-1")},
+    "ml-latest-small": {
+        "ml-latest-small/ratings.csv": SMALL.encode(), "ml-latest-small/movies.csv":
+        'movieId,title,genres\r\n1,"Am\xe9lie, the (2001)",Comedy\r\n2,Heat (1995),Crime\r\n'
+        .encode()},
+    "beauty": {"reviews_Beauty_5.json": REVIEWS},
+}
+GOOD = gzip.compress(REVIEWS)
+ARCHIVES = {"ml-1m": zip_of(FILES["ml-1m"]), "beauty": GOOD,
+            "ml-latest-small": zip_of(FILES["ml-latest-small"])}
+
+
+def ok(content, length=True):
+    head = b"Content-Length: %d\r\n" % len(content) if length else b""
+    return b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + content
+
+
+def error(code, reason, head=""):
+    return f"HTTP/1.1 {code} {reason}\r\n{head}Content-Length: 0\r\n\r\n".encode()
+
+
+def cached(tmp_path):
+    return {path.name for path in (tmp_path / "cache").iterdir()} - {".lock"}
+
+
+def refused(source, tmp_path, *words):
+    """Assert that the download fails with these words and leaves nothing behind."""
+    with pytest.raises(DownloadError) as caught:
+        download(source, tmp_path / "cache")
+    for word in (source.name, source.url, "CASADV_DATA", source.file_name, *words):
+        assert word in str(caught.value)
+    assert cached(tmp_path) == set()
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_a_published_data_set_is_fetched_once_checked_and_sorted(name, serve, tmp_path):
+    content = ARCHIVES[name]
+    source, asked = serve(name, [ok(content)], md5=hashlib.md5(content).hexdigest())
+    data = load_dataset(name)
+    assert cached(tmp_path) == {source.file_name}
+    assert (data.n_users, data.n_items, data.n_interactions) == COUNTS
+    assert [sequence.tolist() for sequence in data.sequences] == [[5, 4, 3, 2, 1]] * 6
+    if name == "beauty":
+        assert data.item_ids == ["", "B1", "B2", "B3", "B4", "B5"]
+        assert data.item_names == data.item_ids
+        assert data.user_ids == ["A10", "A3", "A4", "A5", "A6", "A9"]
+    else:
+        assert data.item_ids == ["", 1, 2, 3, 4, 5] and data.user_ids == [3, 4, 5, 6, 9, 10]
+        assert data.item_names[1].startswith("Am\xe9lie")
+        assert data.item_names[2:] == ["Heat (1995)", "3", "4", "5"]
+    assert data.notes[0].startswith(f"{name}: the 5-core keeps 30 of 32 interactions, 6 of 7 ")
+    assert load_dataset(name).fingerprint == data.fingerprint
+    assert asked == [f"GET /{source.file_name} HTTP/1.1"]
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_archives_and_unpacked_files_in_casadv_data_need_no_server(
+        name, serve, file, tmp_path, monkeypatch):
+    source, asked = serve(name, [b""])
+    monkeypatch.setenv("CASADV_DATA", str(tmp_path))
+    archive = file(ARCHIVES[name], source.file_name)
+    packed = load_dataset(name)
+    archive.unlink()
+    for member, content in FILES[name].items():
+        file(content, member)
+    unpacked = load_dataset(name)
+    assert unpacked.fingerprint == packed.fingerprint
+    assert unpacked.item_names == packed.item_names
+    assert asked == []
+
+
+def test_a_wrong_hash_is_refused(serve, tmp_path):
+    content = ARCHIVES["ml-1m"]
+    source, _ = serve("ml-1m", [ok(content)], md5="0" * 32)
+    refused(source, tmp_path, "0" * 32, hashlib.md5(content).hexdigest())
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+@pytest.mark.parametrize("counts, words", [((6, 5, 1_234), "6 users, 5 items and 1,234 inter"),
+                                           ((5, 5, 30), "5 users"), ((6, 4, 30), "4 items")])
+def test_other_counts_are_refused_and_both_are_named(name, counts, words, serve, tmp_path):
+    source, _ = serve(name, [ok(ARCHIVES[name])], counts=counts)
+    refused(source, tmp_path, "6 users, 5 items and 30 interactions", words)
+
+
+BOMB = zip_of({"ml-1m/ratings.dat": b"1::2::3::4\n" * 500_000})
+LYING_BOMB = zip_of({"ml-1m/ratings.dat": b"1::2::3::4\n" * 500_000}, claim=100)
+
+
+@pytest.mark.parametrize("name, content, words", [
+    ("beauty", gzip.compress(b""), "the file is empty"),
+    ("beauty", GOOD[:-60], "ends early"),
+    ("ml-1m", b"PK not really a zip", "the zip is damaged"),
+    ("ml-1m", zip_of({"ml-1m/README": b"x"}), "the zip has no ml-1m/ratings.dat; it holds ml-1m/R"),
+    ("ml-latest-small", zip_of({"ml-latest-small/ratings.csv": b"userId,rating\n1,2\n"}),
+     "the column 'movieId' is missing"),
+    ("ml-latest-small", zip_of({"ml-latest-small/ratings.csv": b""}), "line 1: does not fit"),
+    ("ml-1m", BOMB, "unpacks to more than 1,000,000"),
+    # one that understates its size is cut there by Python, and fails its checksum
+    ("ml-1m", LYING_BOMB, "the zip is damaged"),
+    ("beauty", gzip.compress(b"x" * 30_000_000), "line 1"),
+    ("beauty", gzip.compress(REVIEWS * 400), "unpacks to more than 1,000,000"),
+])
+def test_content_of_another_kind_and_bombs_are_refused(
+        serve, tmp_path, monkeypatch, name, content, words):
+    monkeypatch.setattr(sources, "MOST_MEMBER", 1_000_000)
+    monkeypatch.setattr(sources, "MOST_UNPACKED", 1_000_000)
+    source, _ = serve(name, [ok(content)])
+    refused(source, tmp_path, words)
+
+
+def test_the_limits_leave_room_for_the_published_files():
+    assert sources.MOST_MEMBER > 8 * 24_594_131  # ml-1m's ratings.dat
+    assert sources.MOST_UNPACKED > 3 * 318_000_000 and downloads.MOST_BYTES > 8 * 47_000_000
+    assert sources.MOST_LINE > 50 * len(max(REVIEWS.splitlines(), key=len))
+    assert downloads.READ_SECONDS >= 10 and downloads.SLOW_BYTES < 5_000  # of a slow line
+    assert len(downloads.PAUSES) == 2 and downloads.PASSING == {429, 500, 502, 503, 504}
+
+
+EVIL_NAMES = ("../../escaped", "/tmp/casadv-escaped", "ml-1m/../../../escaped", "..\\escaped",
+              "ml-1m/movies.dat/../../escaped", "C:\\escaped")
+
+
+def test_members_that_point_elsewhere_write_nothing(serve, tmp_path):
+    members = {"ml-1m/ratings.dat": RATINGS} | dict.fromkeys(EVIL_NAMES, b"evil")
+    source, _ = serve("ml-1m", [ok(zip_of(members))])
+    load_dataset("ml-1m")
+    assert cached(tmp_path) == {source.file_name}
+    assert {path.name for path in tmp_path.iterdir()} == {"cache"}
+    assert not os.path.exists("/tmp/casadv-escaped") and not list(tmp_path.parent.glob("escaped"))
+
+
+# ---------------------------------------------------------------- servers
+
+
+BAD_ANSWERS = {
+    "cut off": ([ok(GOOD)[:-50]], "broke off", 3),
+    "cut off inside the head": ([b"HTTP/1.1 200 OK\r\nContent-Le"], "empty", 1),
+    "silent": ([5.0], "timed out", 3),
+    "stalls": ([ok(GOOD)[:-50], 5.0], "timed out", 3),
+    "drips": ([ok(GOOD)[:-len(GOOD)], *[b"x", 0.1] * 60], "stalled", 3),
+    "error 500": ([error(500, "Oops")], "500 Server Error: Oops", 3),
+    "busy": ([error(503, "Busy", "Retry-After: x\r\n")], "503", 3),
+    "error 404": ([error(404, "Gone")], "404", 1),
+    # they say that they close: a client that went on at the same connection would race with that
+    "redirects to itself": ([error(302, "Found", "Connection: close\r\nLocation: /"
+                                   f"{SOURCES['beauty'].file_name}\r\n")], "redirects", 31),
+    "redirects to a file": ([error(302, "Found", "Location: file:///etc/passwd\r\n"
+                                   "Connection: close\r\n")], "file:///etc/passwd", 1),
+    "a web page": ([ok(b"  <html>Log in</html>")], "web page", 1),
+    "announces more": ([b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"], "broke off", 3),
+    "a gzip cut short": ([ok(GOOD[:-40], length=False)], "ends early", 1),
+    "nothing": ([ok(b"")], "empty", 1),
+    "not HTTP": ([b"\x00\x01\x02 hello\r\n\r\n"], "aborted", 3),
+    "never ends": ([ok(b"", length=False), *[b"x" * 50_000] * 200], "more than 3,000,000", 1),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ANSWERS)
+def test_a_bad_server_is_named_and_nothing_stays_and_the_next_try_works(
+        serve, tmp_path, monkeypatch, name):
+    for limit, value in (("READ_SECONDS", 0.3), ("SLOW_SECONDS", 0.5), ("MOST_BYTES", 3_000_000)):
+        monkeypatch.setattr(downloads, limit, value)
+    pieces, words, attempts = BAD_ANSWERS[name]
+    source, asked = serve("beauty", *[pieces] * attempts, [ok(GOOD)])
+    refused(source, tmp_path, words)
+    assert len(asked) == attempts
+    assert download(source, tmp_path / "cache").read_bytes() == GOOD
+    assert load_dataset("beauty").n_users == COUNTS[0]
+
+
+def test_a_server_out_of_reach_is_refused(serve, tmp_path):
+    source, _ = serve("beauty", [b""])
+    refused(replace(source, url=f"http://127.0.0.1:1/{source.file_name}"), tmp_path)
+
+
+def test_a_passing_fault_is_tried_again_and_heals(serve, tmp_path):
+    source, asked = serve("beauty", [ok(GOOD)[:-50]], [error(502, "Bad")], [ok(GOOD)])
+    assert download(source, tmp_path / "cache").read_bytes() == GOOD
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize("asks, most, seconds", [(86_400, 0.7, 0.7), (1, 60.0, 1.0)])
+def test_a_server_may_ask_for_a_pause_but_not_for_a_day(
+        serve, tmp_path, monkeypatch, asks, most, seconds):
+    monkeypatch.setattr(downloads, "LONGEST_PAUSE", most)
+    source, _ = serve("beauty", [error(503, "Busy", f"Retry-After: {asks}\r\n")], [ok(GOOD)])
+    started = time.monotonic()
+    download(source, tmp_path / "cache")
+    assert seconds <= time.monotonic() - started < seconds + 3
+
+
+def test_what_a_kill_or_an_interrupt_left_is_not_taken_for_the_file(serve, tmp_path, monkeypatch):
+    source, _ = serve("beauty", [ok(GOOD)])
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / f".partial-{source.file_name}").write_bytes(2 * GOOD)
+    with monkeypatch.context() as patch:
+        patch.setattr(downloads, "check", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            download(source, tmp_path / "cache")
+    assert cached(tmp_path) == set()
+    assert download(source, tmp_path / "cache").read_bytes() == GOOD
+    assert cached(tmp_path) == {source.file_name}
+
+
+def test_the_cache_is_outside_the_repository():
+    cache = downloads.default_cache()
+    assert cache.is_absolute() and cache.name == "casadv"
+    assert not cache.is_relative_to(os.path.dirname(os.path.dirname(downloads.__file__)))
+
+
+# ---------------------------------------------------------------- the layouts
+
+
+@pytest.mark.parametrize("line, bad", [
+    (2, b"1::2::3"), (1, b"1::2::3::4::5"), (3, b"1::2::x::4"), (2, b"1:2::3::4"), (1, b"1E100"),
+    (2, b"1,2,3,4"), (1, b"1::2::-3::4"), (4, b"1::2::3::1e400"), (2, b"1::2::3::" + b"9" * 19),
+    (2, b"1::2::3::4::5\n1::2::3"),  # too long and too short do not cancel out
+])
+def test_a_bad_rating_is_named_with_its_line(file, line, bad):
+    lines = [b"1::2::3::4"] * 4
+    lines[line - 1] = bad
+    path = file(b"\n".join(lines), "ratings.dat")
+    with pytest.raises(DataError, match=f"ratings.dat, line {line}: .*UserID::MovieID"):
+        sources.read_movielens_1m(path)
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 10**18 - 1)] * 4), min_size=1, max_size=20),
+       st.sampled_from(["\n", "\r\n", " \n \n", "\n\t\n"]))
+@settings(max_examples=40, deadline=None)
+def test_ratings_come_back_in_file_order(tmp_path_factory, rows, newline):
+    path = tmp_path_factory.mktemp("ml") / "ratings.dat"
+    path.write_bytes("".join("::".join(map(str, row)) + newline for row in rows).encode())
+    frame, titles = sources.read_movielens_1m(path)
+    assert frame.to_numpy().tolist() == [[row[0], row[1], row[3]] for row in rows]
+    assert titles == {}
+
+
+def review(**change):
+    return json.dumps({"reviewerID": "A", "asin": "B", "unixReviewTime": 3} | change).encode()
+
+
+@pytest.mark.parametrize("bad, words", [
+    (b"{'reviewerID': 'A'}", "not a JSON object"),
+    (b"__import__('os').getcwd()", "not a JSON object"),
+    (b"\xff\xfe", "not a JSON object"),
+    (b"", "not a JSON object"),
+    (b"[" * 100_000, "not a JSON object"),
+    (b"[1]", "reviewerID is None"),
+    (review(reviewerID=7), "reviewerID is 7"),
+    (review(asin=""), "asin is ''"),
+    (review(unixReviewTime="3"), "unixReviewTime is '3'"),
+    (review(unixReviewTime=True), "unixReviewTime is True"),
+    (review(unixReviewTime=2**63), "unixReviewTime is 9223372036854775808"),
+    (review(unixReviewTime=float("nan")), "unixReviewTime is nan"),
+])
+def test_a_bad_review_is_named_with_its_line(file, bad, words):
+    path = file(gzip.compress(review() + b"\n" + bad + b"\n" + review() + b"\n"), "x.json.gz")
+    with pytest.raises(DataError) as caught:
+        sources.read_amazon(path)
+    assert f"{path}, line 2:" in str(caught.value) and words in str(caught.value)
+
+
+def test_reviews_of_one_day_stay_in_the_order_of_the_file(file):
+    days = [("D", 2), ("C", 1), ("A", 1), ("B", 1)]
+    lines = b"".join(review(asin=asin, unixReviewTime=day) + b"\n" for asin, day in days)
+    path = file(lines, "reviews_X_5.json")  # some servers unpack the gzip on the way
+    data = from_interactions(sources.read_amazon(path)[0])
+    assert [data.item_ids[item] for item in data.sequences[0]] == ["C", "A", "B", "D"]
+
+
+@pytest.mark.parametrize("name, content, line", [
+    ("movies.dat", "1::Heat::Crime\n\nnonsense\n", 3), ("movies.dat", "x::Heat::Crime\n", 1),
+    ("movies.csv", "movieId,title,genres\n1,Heat,Crime\n2\n", 3)])
+def test_a_bad_title_is_named_with_its_line(file, name, content, line):
+    folder = file(content, name).parent
+    with pytest.raises(DataError, match=f"{name}, line {line}: "):
+        sources.read_titles(folder)
+    assert sources.read_titles(folder / "elsewhere") == {}
+
+
+def test_the_official_addresses_and_names():
+    assert {name: source.file_name for name, source in SOURCES.items()} == {
+        "ml-1m": "ml-1m.zip", "beauty": "reviews_Beauty_5.json.gz",
+        "video": "reviews_Video_Games_5.json.gz", "ml-latest-small": "ml-latest-small.zip",
+        "clothing": "reviews_Clothing_Shoes_and_Jewelry_5.json.gz"}
+    assert {name for name, source in SOURCES.items() if source.md5} == {"ml-1m"}
