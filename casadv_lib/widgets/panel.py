@@ -1,110 +1,84 @@
 """Controls over the functions that draw the static figures: change one, and the picture follows.
 
-A `Panel` has controls, a line of words and views. A view is a function from the controls' values
-to HTML. While a view works, further moves do not queue up: when it is done, the newest values are
-shown, and those in between are not. What cannot be shown is said, and the last good view stays.
-Nothing here computes or draws: the panels of the notebooks are in the `widgets_` modules.
+While one picture is drawn, further moves do not queue up: afterwards the newest values are shown,
+and those in between are not. What cannot be shown is said, and the last good picture stays.
 """
-
-from __future__ import annotations
 
 import asyncio
 import base64
 import html
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import ipywidgets
 import pandas as pd
 
 from ..data import SequenceDataset
+from ..figures.animated import Animated
 
 TABLE_LOOK = ("<style>.casadv-table th, .casadv-table td {padding: 1px 12px 1px 0; "
               "line-height: 1.35; text-align: left}</style>")
+BAD_LOOK = "border-left:4px solid #D55E00;padding-left:6px"
 PAUSE = 0.002  # seconds in which the kernel may take in newer moves
 
 
 class Panel(ipywidgets.VBox):
-    """Controls above views.
+    """Controls, below them a line of words, below that what there is to see.
 
-    controls: {name: widget}. views: {name: function of the controls' values (by keyword) that
-        returns HTML}, the quick ones first. said: a function of the values that returns the
-        sentence shown when all views are done.
+    controls: {name: widget}. show: from the controls' values (by keyword) it yields (name of a
+        part, its HTML), the quick ones first, and last ("words", a sentence).
     """
 
     def __init__(self, controls: Mapping[str, ipywidgets.Widget],
-                 views: Mapping[str, Callable[..., str]], said: Callable[..., str]):
-        self.controls, self.views, self.said = dict(controls), dict(views), said
-        self.shown = {name: ipywidgets.HTML() for name in views}
-        self.words = ipywidgets.HTML()
-        for name, shown in self.shown.items():
-            shown.add_class(f"casadv-{name}")
-        self.words.add_class("casadv-words")
-        self._newer, self._busy = False, False
-        self._lock = threading.Lock()
-        boxes = ipywidgets.Box(list(self.controls.values()),
-                               layout={"flex_flow": "row wrap", "align_items": "center"})
-        super().__init__([boxes, self.words, *self.shown.values()])
+                 show: Callable[..., Iterator[tuple[str, str]]]):
+        row = ipywidgets.Box(list(controls.values()),
+                             layout={"flex_flow": "row wrap", "align_items": "center"})
+        super().__init__([row])
+        self.controls, self.show, self.parts, self._task = dict(controls), show, {}, None
         self._follow_now()
         for control in self.controls.values():
             control.observe(self._moved, names="value")
 
-    def values(self) -> dict:
-        """What the controls say now."""
-        return {name: control.value for name, control in self.controls.items()}
-
     def _moved(self, _change) -> None:
-        with self._lock:
-            self._newer = True
-            if self._busy:
-                return  # whoever is at work will see it
-            self._busy = True
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # no kernel: a script or a test
-            self._follow_now()
-        else:
-            # the loop keeps only a weak reference to its tasks
-            self._task = loop.create_task(self._follow())
+        self._newer = True
+        if self._task is None or self._task.done():  # else: whoever is at work will see it
+            try:
+                self._task = asyncio.get_running_loop().create_task(self._follow())
+            except RuntimeError:  # no kernel: a script or a test
+                self._follow_now()
 
     def _follow_now(self) -> None:
-        self._newer = self._busy = True
-        while self._go_on():
-            for _ in self._steps():
-                pass
+        for _ in self._steps():
+            pass
 
     async def _follow(self) -> None:
-        while self._go_on():
+        while self._newer:
             await asyncio.sleep(PAUSE)
             for _ in self._steps():
                 await asyncio.sleep(PAUSE)
                 if self._newer:
                     break
 
-    def _go_on(self) -> bool:
-        with self._lock:
-            self._busy = self._newer
-            return self._newer
-
     def _steps(self):
-        """Bring the views up to date, one after the other; yields after each."""
+        """Bring the parts up to date, one after the other; yields after each."""
         self._newer = False
-        values = self.values()
-        self._say("working...")
+        self._put("words", "working...")
         try:
-            for name, view in self.views.items():
-                self.shown[name].value = view(**values)
+            values = {name: control.value for name, control in self.controls.items()}
+            for name, content in self.show(**values):
+                self._put(name, content)
                 yield
-            self._say(self.said(**values))
-        except ValueError as error:
-            self._say(f"Not possible: {error}. The last good picture stays.", bad=True)
         except Exception as error:  # inside a task nobody else would hear of it
-            self._say(f"{type(error).__name__}: {error}. The last good picture stays.", bad=True)
+            kind = "Not possible" if isinstance(error, ValueError) else type(error).__name__
+            self._put("words", f"{kind}: {error}. The last good picture stays.", BAD_LOOK)
 
-    def _say(self, words: str, bad: bool = False) -> None:
-        look = "border-left:4px solid #D55E00;padding-left:6px" if bad else ""
-        self.words.value = (f'<div role="status" style="line-height:1.4;{look}">'
-                            f"{html.escape(words, quote=False)}</div>")
+    def _put(self, name: str, content: str, look: str = "") -> None:
+        if name not in self.parts:
+            self.parts[name] = ipywidgets.HTML().add_class(f"casadv-{name}")
+            self.children += (self.parts[name],)
+        if name == "words":
+            content = (f'<div role="status" style="line-height:1.4;{look}">'
+                       f"{html.escape(content, quote=False)}</div>")
+        self.parts[name].value = content
 
 
 def find_user(name: str, data: SequenceDataset) -> int:
@@ -116,10 +90,11 @@ def find_user(name: str, data: SequenceDataset) -> int:
     return ids.index(name) if name else 0
 
 
-def picture(png: bytes, words: str) -> str:
-    """A PNG as HTML, with words for those who do not see it."""
+def picture(animated: Animated, words: str, *values) -> str:
+    """A figure with its changing part for these values, and words for who does not see it."""
+    png = base64.b64encode(animated.png(*values)).decode()
     return (f'<img alt="{html.escape(words)}" style="max-width:100%" '
-            f'src="data:image/png;base64,{base64.b64encode(png).decode()}">')
+            f'src="data:image/png;base64,{png}">')
 
 
 def table(frame: pd.DataFrame, title: str) -> str:
@@ -132,14 +107,24 @@ def table(frame: pd.DataFrame, title: str) -> str:
 
 def choice(words: str, options, **traits) -> ipywidgets.Dropdown:
     """A list to choose from."""
-    return ipywidgets.Dropdown(description=words, options=options,
+    return ipywidgets.Dropdown(description=words, options=options, **traits,
                                style={"description_width": "initial"},
-                               layout={"width": "max-content", "margin": "2px 1.2em 2px 0"},
-                               **traits)
+                               layout={"width": "max-content", "margin": "2px 1.2em 2px 0"})
 
 
-def entry(words: str, value: str) -> ipywidgets.Text:
-    """A field to write into; it takes effect with Enter or on leaving it."""
-    return ipywidgets.Text(value=value, description=words, continuous_update=False,
-                           style={"description_width": "initial"},
-                           layout={"width": "14em", "margin": "2px 1.2em 2px 0"})
+def user_entry(data: SequenceDataset, user: int, datasets: ipywidgets.Dropdown
+               ) -> ipywidgets.Text:
+    """A field for a user's id, which takes effect with Enter or on leaving it.
+
+    Another data set in `datasets` empties it, which stands for the first user.
+    """
+    field = ipywidgets.Text(value=str(data.user_ids[user]), description="user",
+                            continuous_update=False, style={"description_width": "initial"},
+                            layout={"width": "14em", "margin": "2px 1.2em 2px 0"})
+
+    def empty(change):
+        if change.old[0] != change.new[0]:
+            field.value = ""
+
+    datasets.observe(empty, "value")
+    return field

@@ -1,61 +1,54 @@
-"""The choice of a stored run: data set, backbone and method, each a list of what is there."""
+"""The runs that are stored, and a choice among them: what panels show without training."""
 
-from __future__ import annotations
+from functools import lru_cache
+from pathlib import Path
 
 from ..adversarial import METHODS
 from ..backbones import BACKBONES
 from ..data import SequenceDataset
-from ..experiments.runs import Run
-from ..results.stored import dataset_of, most_like, short_name, stored_configs, stored_pair, values
+from ..datasets import load_dataset
+from ..experiments.configuration import Configuration
+from ..experiments.runs import Run, runs_folder
+from ..support.files import read_json
 from .panel import choice
 
-ORDER = {"dataset": ("synthetic",), "backbone": tuple(BACKBONES), "method": ("base", *METHODS)}
+dataset_of = lru_cache(maxsize=4)(load_dataset)  # a data set by its name, read once
+
+
+def stored_like(config: Configuration) -> dict[tuple[str, str, str], Configuration]:
+    """{(data set, backbone, method): configuration} of the stored runs, `config`'s data set first.
+
+    Of several runs with the same three it is the one with the most settings as in `config`.
+    """
+    stored = [Configuration.of(read_json(path.with_name("config.json")))
+              for path in sorted(runs_folder().glob("*/metrics.json"))]
+    wanted = config.everything().items()
+    closest = {}
+    for one in sorted(stored, key=lambda one: len(wanted & one.everything().items())):
+        closest[one.dataset, one.backbone, one.method] = one
+    order = [*BACKBONES, "base", *METHODS]
+    return dict(sorted(closest.items(), key=lambda item: (
+        item[0][0] != config.dataset, item[0][0], *map(order.index, item[0][1:]))))
 
 
 class RunChoice:
-    """Three lists that depend on each other, and the runs that they name.
+    """A list of the stored runs, `control`, whose value is (data set, backbone, method).
 
-    config: of a stored run; it is chosen first, and where several runs differ in other settings
-    the one closest to it is taken. data: its data set, where it is loaded already.
+    config: of a stored run, which is chosen first. data: its data set.
     """
 
-    def __init__(self, config: dict, data: SequenceDataset | None = None):
-        self.config, self.data = config, data
-        self.configs = stored_configs()
-        names = values(self.configs, "dataset", (config["dataset"], *ORDER["dataset"]))
-        named = [(short_name(name), name) for name in names]
-        self.controls = {
-            "dataset": choice("data set", named, value=config["dataset"]),
-            "backbone": choice("backbone", self._there("backbone", dataset=config["dataset"]),
-                               value=config["backbone"]),
-            "method": choice("method", self._there("method", dataset=config["dataset"],
-                                                   backbone=config["backbone"]),
-                             value=config["method"]),
-        }
-        self.controls["dataset"].observe(self._narrow, names="value")
-        self.controls["backbone"].observe(self._narrow, names="value")
+    def __init__(self, config: Configuration, data: SequenceDataset):
+        self.data, self.dataset, self.stored = data, config.dataset, stored_like(config)
+        named = [(", ".join((Path(three[0]).stem, *three[1:])), three) for three in self.stored]
+        self.control = choice("run", named, value=(config.dataset, config.backbone, config.method))
 
-    def _there(self, name: str, **fixed) -> list:
-        return values(self.configs, name, ORDER[name], **fixed)
-
-    def _narrow(self, _change) -> None:
-        """Offer what is stored for the data set, then for its backbone."""
-        fixed = {"dataset": self.controls["dataset"].value}
-        for name in ("backbone", "method"):
-            control, there = self.controls[name], self._there(name, **fixed)
-            if list(control.options) != there:
-                kept = control.value if control.value in there else there[0]
-                control.options = there
-                control.value = kept
-            fixed[name] = control.value
-
-    def runs(self, dataset: str, backbone: str, method: str) -> dict[str, Run]:
+    def pair(self, chosen: tuple[str, str, str]) -> dict[str, Run]:
         """{"base": run, method: run}, one entry for the base itself."""
-        fixed = {"dataset": dataset, "backbone": backbone}
-        wanted = self.config | fixed | {"method": method}
-        found = most_like(self.configs, wanted, method=method, **fixed)
-        return stored_pair(found, self.dataset(dataset))
-
-    def dataset(self, name: str) -> SequenceDataset:
-        own = self.data is not None and name == self.config["dataset"]
-        return self.data if own else dataset_of(name)
+        config = self.stored[chosen]
+        data = self.data if config.dataset == self.dataset else dataset_of(config.dataset)
+        pair = {"base": Run(config.base, data), config.method: Run(config, data)}
+        for method, made in pair.items():
+            if not made.is_complete:
+                raise ValueError(f"run is {', '.join(chosen)}; its {method} run is not stored for "
+                                 f"{data.name} as it is now, allowed are runs that are")
+        return pair
