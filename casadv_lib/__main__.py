@@ -1,23 +1,24 @@
-"""The command line: python -m casadv_lib {run,attack,repeat,grid,figures,data} ..., with --help."""
+"""The command line: python -m casadv_lib {run,attack,repeat,verify,grid,figures,data} --help."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import warnings
+from pathlib import Path
 
 from .adversarial import METHODS
 from .attacks import EXCLUDES, PICKS, POSITIONS, checked_options
 from .backbones import BACKBONES
 from .datasets import load_dataset
-from .experiments import configuration as profiles
-from .experiments import grid, repeat, runs
-from .experiments.plan import PAPER_STAGES
+from .experiments import configuration, grid, repeat, runs
+from .experiments.illustration import perturbed_history
+from .experiments.plan import PAPER_STAGES, plan, stages_of
 from .experiments.provenance import code_version, provenance
-from .figures import write as figures
-from .results import records as results
-from .settings import AdversarialSettings, TrainingSettings, settings_of
+from .results import collect, frames
+from .settings import settings_table
 from .support.checks import number, one_of
 from .support.devices import choose_device, use_threads
 from .support.files import write_json
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status (2: bad input, 1: the work failed)."""
     options = _parser().parse_args(arguments)
     try:
+        use_threads(number("threads", options.threads, low=1, high=4096, kind=int))
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: print(f"note: {message}", file=sys.stderr)
             options.command(options)
@@ -49,90 +51,88 @@ def _fail(error, status: int) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "python -m casadv_lib", description="Cascade-guided Adversarial Training of recommenders"
-    )
+        "python -m casadv_lib", description="Cascade-guided Adversarial Training of recommenders")
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    def add(name, function, words):
-        command = commands.add_parser(
-            name, help=words, description=words,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        )  # fmt: skip
-        command.set_defaults(command=function)
+    def add(name, function, words, **others):
+        """A command; others: its own options, {name: (default, help) or argparse's words}."""
+        shown = argparse.ArgumentDefaultsHelpFormatter
+        if "set" in others:
+            shown = type("Shown", (shown, argparse.RawDescriptionHelpFormatter), {})
+        command = commands.add_parser(name, help=words, description=words, formatter_class=shown,
+                                      epilog=_settings_help() if "set" in others else None)
+        command.set_defaults(command=function, threads=1)
+        for option, about in others.items():
+            if isinstance(about, tuple):
+                default, about = about[0], dict(help=about[1], default=about[0])
+                about["type"] = type(default) if isinstance(default, (int, float)) else str
+            command.add_argument(f"--{option.replace('_', '-')}", **about)
         return command
 
-    one = add("run", _run, "train a model, or reuse it; ends with a line a split, last epoch")
-    _run_options(one)
-    one = add("attack", _attack, "replace items of every history and rank again")
-    _run_options(one)
-    one.add_argument("--positions", default="last", help=f"one of {', '.join(POSITIONS)}")
-    one.add_argument("--k", type=int, default=1, help="how many items, counted from the end")
-    one.add_argument("--pick", default="gradient", help=f"one of {', '.join(PICKS)}")
-    one.add_argument("--step", type=float, default=0.1, help="in median neighbour distances")
-    one.add_argument("--exclude", default="both", help="what an attacked user is not offered "
-                     f"again: the original history and what was put in, or one: one of "
-                     f"{', '.join(EXCLUDES)}")
-    one.add_argument("--surrogate", default=None, help="base: the run's base picks substitutes")
-    one.add_argument("--split", default="test", help="test or validation")
-    one = add("repeat", _repeat, "make a stored run again from its base, compare to the last digit")
-    _run_options(one)
-    one = add("verify", _verify, "make a run of a profile's results.json (this machine's, else the "
-              "committed one) again from nothing, compare to the last digit")
-    one.add_argument("--profile", default="quick", help="a profile with stored results")
-    one.add_argument("--dataset", default=None, help="a name or a path; by default the profile's")
-    one.add_argument("--backbone", default="sasrec", help=f"one of {', '.join(BACKBONES)}")
-    one.add_argument("--method", default="adv_cas", help=f"base, {', '.join(METHODS)}")
-    one = add("grid", _grid, "make all runs and attacks that a profile's figures need")
-    _grid_options(one)
-    one.add_argument("--stored", action="store_true", help="collect what is stored, run nothing")
-    one.add_argument("--keep", action=argparse.BooleanOptionalAction, default=None,
-                     help="count runs as made whose records results.json has, and leave these in "
-                     f"it (by default for profile {', '.join(profiles.KEEPS_RECORDS)})")
-    one.add_argument("--workers", type=int, default=None, help="processes (one a core or GPU)")
-    one.add_argument("--stages", nargs="+", default=None, metavar="STAGE",
-                     help="parts of the plan, or all; by default the profile's usual ones. Of "
-                     f"profile paper: {', '.join(stage.name for stage in PAPER_STAGES)}")
-    one.add_argument("--dry-run", action="store_true", help="list what is left, and the time")
-    one.add_argument("--status", action="store_true", help="show what is done, running, failed")
-    one = add("figures", _figures, "draw figures and tables beside the results.json that they are "
-              "from")
-    one.add_argument("--profile", default="quick", help="a profile: this machine's results, else "
-                     "the committed ones; or a folder, such as figures/quick")
-    one = add("data", _data, "load data sets (download if needed) and print their statistics")
+    what = {
+        "profile": ("quick", f"one of {', '.join(configuration.PROFILES)}"),
+        "dataset": (None, "a name or a path; by default the profile's"),
+        "backbone": ("sasrec", f"one of {', '.join(BACKBONES)}"),
+        "method": ("base", f"base, {', '.join(METHODS)}"),
+    }
+    settings = {"set": {"action": "append", "default": [], "metavar": "NAME=VALUE",
+                        "help": "any setting below, repeatable"}}
+    own = what | {
+        "seed": (0, "a whole number of at least 0"), **settings,
+        "threads": (1, "CPU threads; another number, other last bits"),
+    }
+    add("run", _run, "train a model, or reuse it; ends with a line a split, last epoch", **own)
+    add("attack", _attack, "replace items of every history and rank again", **own,
+        positions=("last", f"one of {', '.join(POSITIONS)}"),
+        k=(1, "how many items, counted from the end"),
+        pick=("gradient", f"one of {', '.join(PICKS)}"),
+        step=(0.1, "in median neighbour distances"),
+        exclude=("both", "what an attacked user is not offered again: the original history and "
+                 f"what was put in, or one: one of {', '.join(EXCLUDES)}"),
+        surrogate=(None, "base: the run's base picks substitutes"),
+        split=("test", "test or validation"))
+    add("repeat", _repeat, "make a stored run again from its base, compare to the last digit",
+        **own)
+    add("verify", _verify, "make a run of a profile's tables (this machine's, else the committed "
+        "ones) again from nothing, compare to the last digit",
+        **what | {"method": ("adv_cas", what["method"][1])})
+    add("grid", _grid, "make all runs and attacks that a profile's figures need",
+        **what | {"backbone": (None, "one backbone; by default the paper's two"),
+                  "method": {"help": argparse.SUPPRESS}}, **settings,
+        device=("auto", "auto, cpu, cuda, ..."),
+        folder=(None, "where the tables go; by default figures/made/<profile>, for paper "
+                "figures/paper"),
+        stages={"nargs": "+", "metavar": "STAGE", "help": "parts of the plan, or all; by default "
+                "the profile's usual ones. Of profile paper: "
+                + ", ".join(stage.name for stage in PAPER_STAGES)},
+        choose={"action": "store_true", "help": "try on validation also what is chosen already"},
+        keep={"action": argparse.BooleanOptionalAction, "help": "count runs as made that the "
+              "tables hold, and leave these in them (by default for profile paper)"},
+        workers={"type": int, "help": "processes (one a core or GPU)"},
+        scheduler=(os.environ.get("DASK_SCHEDULER_ADDRESS"), "tcp://HOST:PORT of a Dask scheduler "
+                   "whose workers see the same CASADV_RUNS; by default one of this machine"),
+        stored={"action": "store_true", "help": "collect what is stored, run nothing"},
+        dry_run={"action": "store_true", "help": "list what is left, and the time"},
+        status={"action": "store_true", "help": "show what is done, running, left"})
+    add("figures", _figures, "draw figures and tables beside the tables of a profile's results",
+        profile=("quick", "a profile: this machine's results, else the committed ones; or a "
+                 "folder, such as figures/quick"))
+    one = add("data", _data, "load data sets (download if needed) and print their statistics",
+              save={"metavar": "PATH", "help": "also store the counts as JSON"})
     one.add_argument("names", nargs="+", help="names such as beauty, or paths")
-    one.add_argument("--save", default=None, metavar="PATH", help="also store the counts as JSON")
     return parser
 
 
-def _run_options(command) -> None:
-    add = command.add_argument
-    add("--dataset", default=None, help="a name or a path; by default the profile's")
-    add("--backbone", default="sasrec", help=f"one of {', '.join(BACKBONES)}")
-    add("--method", default="base", help=f"base, {', '.join(METHODS)}")
-    add("--profile", default="quick", help=f"one of {', '.join(profiles.PROFILES)}")
-    add("--seed", type=int, default=0, help="a whole number of at least 0")
-    _set_option(command)
-    add("--threads", type=int, default=1, help="CPU threads; another number, other last bits")
-
-
-def _set_option(command) -> None:
-    backbones = sorted({name for known in profiles.MODEL_DEFAULTS.values() for name in known})
-    names = ["adv_epochs", *settings_of(AdversarialSettings, TrainingSettings), *backbones]
-    names.remove("seed")  # has an option of its own
-    words = ("any setting, repeatable; adv_epochs is of phase 2, epochs of phase 1. Allowed: "
-             f"{', '.join(names)}, optimizer_state, preset")
-    command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=words)
-
-
-def _grid_options(command) -> None:
-    add = command.add_argument
-    add("--profile", default="quick", help=f"one of {', '.join(profiles.PROFILES)}")
-    add("--dataset", default=None, help="a name or a path; by default the profile's")
-    add("--backbone", default=None, help="one backbone; by default the paper's two")
-    add("--device", default="auto", help="auto, cpu, cuda, ...")
-    add("--folder", default=None, help="where results.json goes; by default "
-        "figures/made/<profile>, for paper figures/paper")
-    _set_option(command)
+def _settings_help() -> str:
+    """All settings with their defaults and what is allowed."""
+    rows = [f"  {row['name']} ({row['default']}): {row['meaning']}; allowed: {row['allowed']}"
+            for row in settings_table()]
+    rows += [f"  {name} ({default}): of {backbone}" for backbone in BACKBONES
+             for name, default in configuration.model_defaults(backbone).items()]
+    return "\n".join(["settings (a profile sets some, and validation has chosen some):", *rows,
+                      "  adv_epochs (100): epochs of phase 2; epochs are those of phase 1",
+                      "  optimizer_state (fresh): Adam's at the switch of phases, or kept",
+                      "  preset: batch or literal, readings of Eq. 7 and 9"])
 
 
 def _settings(options) -> dict:
@@ -146,21 +146,13 @@ def _settings(options) -> dict:
         try:
             found[name] = json.loads(text)
         except json.JSONDecodeError:
-            words = {"True": True, "False": False, "None": None}
-            found[name] = words.get(text, text)
+            found[name] = {"True": True, "False": False, "None": None}.get(text, text)
     return found
 
 
-def _config(options) -> dict:
-    use_threads(number("threads", options.threads, low=1, high=4096, kind=int))
-    return profiles.configure(
-        options.profile, options.dataset, options.backbone, options.method, options.seed,
-        **_settings(options),
-    )  # fmt: skip
-
-
-def _made(options) -> runs.Run:
-    return runs.run(_config(options))
+def _config(options) -> configuration.Configuration:
+    return configuration.configure(options.profile, options.dataset, options.backbone,
+                                   options.method, options.seed, **_settings(options))
 
 
 def _line(label: str, metrics: dict) -> str:
@@ -168,14 +160,13 @@ def _line(label: str, metrics: dict) -> str:
 
 
 def _run(options) -> None:
-    made = _made(options)
-    metrics = made.metrics
+    made = runs.run(_config(options))
+    metrics, best = made.metrics, made.metrics["best"]
     print(f"stored in {made.folder}")
     print(f"wall time {metrics['provenance']['wall_seconds']:.0f} s, "
-          f"{metrics['seconds']['per_epoch']:.2f} s an epoch")  # fmt: skip
-    best = metrics["best"]
+          f"{metrics['seconds']['per_epoch']:.2f} s an epoch")
     print(f"best validation epoch {best['epoch']} of {metrics['last']['epoch']}: "
-          f"{_line('validation', best['validation'])}, {_line('test', best['test'])}")  # fmt: skip
+          f"{_line('validation', best['validation'])}, {_line('test', best['test'])}")
     for split in runs.SPLITS:
         print(_line(split, metrics["last"][split]))
 
@@ -185,66 +176,81 @@ def _attack(options) -> None:
     # a slip in them must show before a run of minutes, not after it
     asked = checked_options(**{name: getattr(options, name) for name in names})
     surrogate = one_of("surrogate", options.surrogate, runs.SURROGATES)
-    found = runs.run_attack(_made(options), surrogate=surrogate, **asked)
+    found = runs.run_attack(runs.run(_config(options)), surrogate=surrogate, **asked)
     print(f"{found['users']} users; a substitute lies {found['distance'] / found['unit']:.2f} "
-          "median neighbour distances away")  # fmt: skip
-    for metric, drop in found["drop"].items():
-        relative = 100 * drop["difference"] / max(found["clean"][metric], 1e-12)
-        print(f"change of {metric} {drop['difference']:+.4f} "
-              f"[{drop['low']:+.4f}, {drop['high']:+.4f}], {relative:+.1f}%")  # fmt: skip
+          "median neighbour distances away")
+    for metric in ("ndcg@10", "hr@10"):
+        before, after = (found[which][metric] for which in ("clean", "attacked"))
+        print(f"change of {metric} {after - before:+.4f}, "
+              f"{100 * (after - before) / max(before, 1e-12):+.1f}%")
     print(_line(f"{options.split} clean", found["clean"]))
     print(_line(options.split, found["attacked"]))
 
 
 def _repeat(options) -> None:
-    found = repeat.differences(_config(options))
-    if found:
+    if found := repeat.differences(_config(options)):
         raise repeat.Unequal("the numbers differ in: " + "; ".join(found))
     print("the same numbers to the last digit")
 
 
 def _verify(options) -> None:
-    use_threads(1)
-    wanted = {name: getattr(options, name) for name in ("dataset", "backbone", "method")}
-    config = profiles.configure(options.profile, **wanted)
-    records = results.load_results(options.profile)["records"]
-    own = profiles.identity(runs.canonical(config), "")  # on whatever device it was made
-    match = [record for record in records
-             if profiles.identity(runs.canonical(record["config"]), "") == own]
+    results = frames.read_results(options.profile)
+    wanted = configuration.configure(options.profile, options.dataset, options.backbone,
+                                     options.method)
+    match = [run for run, config in results.configs.items()
+             if configuration.Configuration.of(config).identity("") == wanted.identity("")]
     if not match:
-        raise ValueError(f"no record of {options.profile} has {wanted}; allowed is a method that "
-                         "its results.json holds")
-    stored = match[0]["provenance"]
-    here = provenance(stored["data_hash"], choose_device(config["device"]), 0.0)
+        raise ValueError(f"no run in the tables of {options.profile} has method {wanted.method!r}, "
+                         f"backbone {wanted.backbone!r}, dataset {wanted.dataset!r}")
+    stored, data = results.provenance[match[0]], load_dataset(wanted.dataset)
+    if data.fingerprint != stored["data_hash"]:
+        raise ValueError(f"the data set {data.name!r} has the hash {data.fingerprint}; allowed is "
+                         f"{stored['data_hash']}, that of the stored run")
+    here = provenance(stored["data_hash"], choose_device(wanted.training.device), 0.0)
     for name in ("hardware", "packages"):
         print(f"{name}: stored {stored[name]}, here {here[name]}")
-    found = repeat.against_record(match[0])
-    if found:
-        raise repeat.Unequal("the numbers differ in: " + "; ".join(found) + ". Another processor, "
-                             "number of threads or version of a package rounds differently")
-    print(f"{match[0]['run']}: the same numbers to the last digit")
+    with repeat.another_folder():
+        if found := collect.differences(results, runs.run(wanted, data)):
+            raise repeat.Unequal("; ".join(found))
+    print(f"{match[0]}: the same numbers to the last digit")
 
 
 def _grid(options) -> None:
-    use_threads(1)
-    asked = (options.profile, options.dataset, options.backbone, options.device)
-    settings = _settings(options)
+    settings, profile = _settings(options), options.profile
+    stages = stages_of(profile, options.dataset, options.backbone, options.stages)
+    keep = profile == "paper" if options.keep is None else options.keep
+    folder = Path(options.folder or frames.folder_of(profile))
+    if keep and settings and options.folder is None:
+        raise ValueError(f"settings are {settings}, and {folder} keeps the runs of the profile's "
+                         "own; allowed is another folder (--folder), or --no-keep, which writes "
+                         "its tables anew")
+    workers = options.workers or grid.default_workers(options.device)
+    workers = number("workers", workers, low=1, kind=int)
+    jobs = grid.Grid(plan(profile, stages, options.choose, device=options.device, **settings),
+                     collect.known(folder) if keep else None)
     if options.dry_run or options.status:
-        board = grid.board_of(*asked, options.stages, options.folder, options.keep, **settings)
-        workers = options.workers or grid.default_workers(options.device)
-        show = grid.status if options.status else grid.dry_run
-        print(*show(board, workers), sep="\n")
+        *lines, total = jobs.lines(workers)
+        lines = [line for line in lines if options.dry_run or "running: " in line]
+        print(*lines, total, sep="\n")
         return
-    path = grid.run_grid(*asked, options.workers, options.folder, options.stored, options.stages,
-                         options.keep, **settings)
-    print(f"results in {path}")
+
+    def store() -> Path:
+        return collect.store(jobs.made(), folder, profile, keep, jobs.trial_rows(),
+                             lambda run: perturbed_history(run.model(device="cpu"), run.data))
+
+    failed = {} if options.stored else grid.run_grid(jobs, workers, options.device,
+                                                     options.scheduler, store)
+    print(f"results in {store()}")
+    if failed:
+        lines = [f"{name}: {why}" for name, why in failed.items()]
+        raise grid.JobsFailed("\n".join([f"{len(failed)} job(s) failed", *lines]))
 
 
 def _figures(options) -> None:
-    use_threads(1)
-    file = results.results_file(options.profile)
-    stored = results.load_results(file)
-    for path in figures.write_all(stored, file.parent):
+    from .figures.write import write_all  # slow to import; workers of the grid do without
+
+    folder = frames.stored_folder(options.profile)
+    for path in write_all(frames.read_results(folder), folder):
         print(path)
 
 

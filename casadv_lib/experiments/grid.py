@@ -130,6 +130,14 @@ class Grid:
         return self.is_here(job) or (
             stored is not None and {attack_name(**options) for options in job.attacks} <= stored)
 
+    def made(self) -> dict[Run, list[str]]:
+        """All runs that are done but the trials, with what they are for."""
+        found: dict[Run, list[str]] = {}
+        for job in self.jobs.values():
+            if job.role != "trial" and not job.attacks and self.is_done(job):
+                found.setdefault(self.run(job), []).append(job.role)
+        return found
+
     def missing(self, job: Job) -> list[Job]:
         """What the job needs first: trials not made, runs whose checkpoints are not here."""
         needs = [self.jobs[name] for name in job.needs]

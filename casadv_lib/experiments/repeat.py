@@ -1,8 +1,4 @@
-"""Making a run once more, to see whether its numbers come again to the last digit.
-
-`differences` compares with a run in the runs folder and starts from its stored base;
-`against_record` compares with a record of a results.json and needs no stored run.
-"""
+"""Making a run once more, to see whether its numbers come again to the last digit."""
 
 from __future__ import annotations
 
@@ -12,74 +8,47 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
 from ..data import SequenceDataset
 from ..datasets import load_dataset
 from ..support.files import read_json
-from . import kept
-from .configuration import base_of
-from .runs import SPLITS, canonical, folder_of, record_of, run
+from .configuration import Configuration
+from .runs import SPLITS, Run, run
 
-NUMBERS = ("last", "best", "curve", "losses", "versus_base")  # all of metrics.json but the times
+NUMBERS = ("last", "best", "curve", "losses")  # all of metrics.json but the times
 
 
 class Unequal(RuntimeError):
     """A run made again gave other numbers; the message names the parts."""
 
 
-def differences(config: dict, data: SequenceDataset | None = None) -> list[str]:
-    """Make the run of a configuration again in a folder of its own; [] where all is equal.
+@contextlib.contextmanager
+def another_folder() -> Iterator[Path]:
+    """An empty folder of runs for a while."""
+    with (tempfile.TemporaryDirectory() as folder,
+          patch.dict(os.environ, {"CASADV_RUNS": folder})):
+        yield Path(folder)
+
+
+def differences(config: Configuration, data: SequenceDataset | None = None) -> list[str]:
+    """Make a stored run again, from its stored base; [] where all is equal.
 
     Compared to the last digit: the metrics, the curve, the losses and every user's rank, on both
     splits. Raises FileNotFoundError where the run is not stored.
     """
-    config = canonical(config)
-    data = data or load_dataset(config["dataset"])
-    stored, base = folder_of(config, data), folder_of(base_of(config), data)
-    if not (stored / "metrics.json").exists():
+    made = Run(config, data or load_dataset(config.dataset))
+    stored, base = made.folder, made.base.folder
+    if not made.is_complete:
         raise FileNotFoundError(f"no run is stored in {stored}; `run` with the same words makes it")
-    with _another_folder() as folder:
+    with another_folder() as folder:
         if base != stored:
             shutil.copytree(base, folder / base.name)
-        return compared(stored, run(config, data, progress=False).folder)
-
-
-def against_record(record: dict, data: SequenceDataset | None = None,
-                   progress: bool = True) -> list[str]:
-    """Make the run of a stored record, and its base, from nothing; [] where all is equal.
-
-    Compared as in `kept.differences`. Raises ValueError where the data are not those of the record.
-    """
-    data = data or load_dataset(record["config"]["dataset"])
-    if data.fingerprint != record["provenance"]["data_hash"]:
-        raise ValueError(f"the data set {data.name!r} has the hash {data.fingerprint}; allowed is "
-                         f"{record['provenance']['data_hash']}, that of the record")
-    with _another_folder():
-        again = record_of(run(record["config"], data, progress))
-    return kept.differences(record, again)
-
-
-@contextlib.contextmanager
-def _another_folder() -> Iterator[Path]:
-    """An empty folder of runs for a while."""
-    before = os.environ.get("CASADV_RUNS")
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["CASADV_RUNS"] = folder
-        try:
-            yield Path(folder)
-        finally:
-            os.environ.pop("CASADV_RUNS")
-            if before is not None:
-                os.environ["CASADV_RUNS"] = before
-
-
-def compared(first: Path, second: Path) -> list[str]:
-    """The parts in which two folders of one run differ."""
-    old, new = (read_json(folder / "metrics.json") for folder in (first, second))
-    found = [name for name in NUMBERS if old.get(name) != new.get(name)]
-    with np.load(first / "ranks.npz") as old, np.load(second / "ranks.npz") as new:
-        names = [f"{split} {which}" for split in SPLITS for which in ("last", "best")]
-        found += [f"ranks, {name}" for name in names if not np.array_equal(old[name], new[name])]
-    return found
+        again = run(config, made.data, progress=False).folder
+        old, new = (read_json(one / "metrics.json") for one in (stored, again))
+        found = [name for name in NUMBERS if old.get(name) != new.get(name)]
+        with np.load(stored / "ranks.npz") as old, np.load(again / "ranks.npz") as new:
+            names = [f"{split} {which}" for split in SPLITS for which in ("last", "best")]
+            return found + [f"ranks, {n}" for n in names if not np.array_equal(old[n], new[n])]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..adversarial import METHODS
 from ..attacks import EXCLUDES
 from ..data import SequenceDataset
-from ..experiments.configuration import NOT_IDENTITY, Configuration
+from ..datasets.downloads import SOURCES
+from ..experiments.configuration import NOT_IDENTITY, PROFILES, Configuration
+from ..experiments.grid import Known
 from ..experiments.plan import SWITCHES
 from ..experiments.runs import Run, attack_name, one_at_a_time, run_attack, stored_attacks
 from ..experiments.runs import run as make
@@ -72,22 +76,84 @@ def collect(made: Mapping[Run, Iterable[str]], profile: str = "quick",
     return results, ranks
 
 
-def store(made: Mapping[Run, Iterable[str]], folder: Path, profile: str,
-          stored: Results | None = None, **parts) -> Path:
-    """Join runs to the tables in a folder and write both there; returns the path of runs.json.
+def store(made: Mapping[Run, Iterable[str]], folder: Path, profile: str, keep: bool = False,
+          trials: Iterable[dict] = (), figure1: Callable[[Run], dict] | None = None) -> Path:
+    """Write the tables of runs and the ranks behind them into a folder; the path of runs.json.
 
-    stored: the tables to go on from; None starts anew. parts: other tables and fields of `Results`.
+    keep: what the folder holds stays, unless it is made anew. trials: rows of that table. figure1:
+    gives Figure 1's arrays from a run. What was tried before, and Table 2's rows of the published
+    data sets, are those that the profile had.
     """
-    with one_at_a_time(folder):
+    with one_at_a_time(folder):  # what another grid has added since stays
+        stored = Results(profile)
+        if keep and (folder / "runs.json").exists():
+            stored = read_results(folder)
         results, ranks = collect(made, profile, stored, folder)
+        if results.runs.empty:
+            raise ValueError(f"no run of profile {profile!r} is stored yet")
         for name, one in ranks.items():
             write_ranks(folder, name, one)
-        return write_results(results.but(**parts), folder)
+        before = stored
+        if profile in PROFILES and stored.trials.empty:
+            with suppress(MissingRecords):
+                before = read_results(profile)
+        here = next((run for run in made if run.is_complete), None)
+        if results.figure1 is None and figure1 and here:
+            results = results.but(figure1=figure1(here))
+        data = {run.config.dataset: run.data for run in made}
+        return write_results(results.but(
+            trials=_newer(before.trials, trials, "trials", results.runs["data_hash"],
+                          ["data_hash", "backbone", "family", "base_epochs", "dim"]),
+            datasets=_newer(before.datasets, [dataset_row(d, n) for n, d in data.items()],
+                            "datasets", {*results.runs["data_hash"], *before.datasets[
+                                before.datasets["dataset"].isin(SOURCES)]["data_hash"]},
+                            ["dataset"])), folder)
 
 
-def has_ranks(folder: Path, run: str) -> bool:
-    """Whether the ranks of a run lie beside the tables in a folder."""
-    return ranks_file(folder, run).exists()
+def _newer(before: pd.DataFrame, rows: Iterable[dict], name: str, data_hashes: Iterable[str],
+           key: list[str]) -> pd.DataFrame:
+    """New rows of a table, and below them the old ones of these data that have another key."""
+    new = pd.DataFrame(list(rows), columns=COLUMNS[name])
+    known = set(new[key].itertuples(index=False, name=None))
+    old = before[before["data_hash"].isin(set(data_hashes))]
+    old = old[[row not in known for row in old[key].itertuples(index=False, name=None)]]
+    return pd.concat([part for part in (new, old) if len(part)] or [new], ignore_index=True)
+
+
+def known(folder: Path) -> Known:
+    """What the tables in a folder hold, for a grid that goes on from them: the runs whose ranks
+    are there, with the attacks by all rules, and what was tried."""
+    if not (folder / "runs.json").exists():
+        return Known()
+    results, found = read_results(folder), Known()
+    for run, rows in results.runs.groupby("run"):
+        if ranks_file(folder, run).exists():
+            ranks = read_ranks(folder, run)
+            attacks = select(results.attacks, run=run)["attack"].unique()
+            found.attacks[run] = {attack for attack in attacks if ranks.has_attack(attack)}
+            kind = tuple(rows.iloc[0][["dataset", "backbone", "method"]])
+            found.seconds.setdefault(kind, []).append(float(rows.iloc[0]["seconds_per_epoch"]))
+    found.trials, found.differs = results.trials.to_dict("records"), partial(differences, results)
+    return found
+
+
+def differences(results: Results, run: Run) -> list[str]:
+    """The tables in which a stored run is other than its rows, to the last digit; none if new."""
+    if run.name not in results.configs or not run.is_complete:
+        return []
+    again, found = _tables_of(run), []
+    for name, columns in (("runs", ["ndcg@10", "hr@10", "tie_rate", "epoch"]),
+                          ("curves", ["ndcg@10", "hr@10", "loss", "epoch"])):
+        old = select(getattr(results, name), run=run.name)[columns].to_numpy(float)
+        if not np.array_equal(old, again[name][columns].to_numpy(float), equal_nan=True):
+            found.append(name)
+    if not found:
+        return []
+    first, second = (select(table, run=run.name, which="last", split="test")["ndcg@10"].item()
+                     for table in (results.runs, again["runs"]))
+    return [f"other numbers than its record, in {' and '.join(found)} (test NDCG@10 of the last "
+            f"epoch: stored {first!r}, now {second!r}). Another kind of processor, number of "
+            "threads or version of a package rounds differently"]
 
 
 def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Iterable[dict] = (),
