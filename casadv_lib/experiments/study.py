@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from ..backbones import Backbone
+from ..backbones import BACKBONES, Backbone
 from ..data import SequenceDataset
 from ..datasets import load_dataset
 from ..support.checks import shown
-from .configuration import Configuration, configure
+from .configuration import Configuration, configure, model_defaults
 from .runs import Run, run
 
 
@@ -31,8 +31,15 @@ class Study:
         self.dataset = self.config().dataset
 
     def config(self, method: str = "base", **more) -> Configuration:
-        """The configuration of a method; more: settings that stand above the overrides."""
-        return configure(**{**self.asked, "method": method, **more})
+        """The configuration of a method; more: settings that stand above the overrides.
+
+        Of another backbone's configuration, what this study's own backbone alone reads is left out.
+        """
+        asked = {**self.asked, "method": method, **more}
+        if (other := asked["backbone"]) != self.backbone and other in BACKBONES:
+            own = model_defaults(self.backbone).keys() - model_defaults(other).keys()
+            asked = {name: value for name, value in asked.items() if name not in own - more.keys()}
+        return configure(**asked)
 
     @cached_property
     def data(self) -> SequenceDataset:
