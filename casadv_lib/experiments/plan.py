@@ -202,11 +202,11 @@ def _add_stage(jobs: dict[str, Job], profile: str, stage: Stage, choose: bool, o
                ) -> None:
     place = f"{Path(stage.dataset or PROFILES[profile]['dataset']).stem} {stage.backbone}"
 
-    def add(words, role, method, needs=(), family=None, **more):
+    def add(words, role, method, needs=(), family=None, seed=0, **more):
         """Put a job at the end, unless one of that name is there; returns the name."""
         health = AN_ANSWER if role in ASKING else {}
         asked = {"profile": profile, "dataset": stage.dataset, "backbone": stage.backbone,
-                 "method": method} | health | overrides | more
+                 "method": method, "seed": seed} | health | overrides | more
         job = Job(f"{place} {words}", stage.name, role, asked, family, needs=tuple(needs))
         return jobs.setdefault(job.name, job).name
 
