@@ -1,6 +1,5 @@
 """The cascade effect of one interaction taken apart, and the sliders of notebook 03 (Eq. 11)."""
 
-import contextlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -130,10 +129,7 @@ def cascade_panel(config: Configuration, data: SequenceDataset, user: int,
     def show(dataset, user, back, batch_size):
         reach = reach_of(dataset)
         index = find_user(user, reach.data)
-        mark = len(reach.items_of(index)) - 1 - back
-        if mark < 0:
-            raise ValueError(f"interaction is {back} steps from the end; user {user} has "
-                             f"{mark + back + 1} training inputs, allowed are 0 to {mark + back}")
+        mark = max(0, len(reach.items_of(index)) - 1 - back)  # the oldest of a short history
         words, cross = reach.words(index, mark, batch_size), reach.terms(index, batch_size)[1]
         yield "user", picture(terms_figure(dataset, index), words, cross, mark)
         yield "listed", table(reach.listed(index, mark),
@@ -144,18 +140,8 @@ def cascade_panel(config: Configuration, data: SequenceDataset, user: int,
 
     names = dict.fromkeys([own, *((name,) for name, *_ in stored_like(config))])
     datasets = choice("data set", [(Path(*name).stem, name) for name in names], value=own)
-    batch = Slider("batch size b", batch_sizes, min(config.training.batch_size, most))
-    back, person = Slider("interaction (steps from the end)", range(STEPS)), user_entry(
-        data, user, datasets)
-
-    def fit(_change=None):
-        """Offer the interactions that the user has."""
-        reach = reach_of(datasets.value)
-        with contextlib.suppress(ValueError):  # the panel says what is wrong with the entry
-            length = len(reach.items_of(find_user(person.value, reach.data)))
-            back.offer(range(length), min(back.value, length - 1))
-
-    fit()
-    for control in (datasets, person):
-        control.observe(fit, "value")
-    return Panel({"batch_size": batch, "back": back, "user": person, "dataset": datasets}, show)
+    controls = {
+        "batch_size": Slider("batch size b", batch_sizes, min(config.training.batch_size, most)),
+        "back": Slider("interaction (steps from the end)", range(STEPS)),
+        "user": user_entry(data, user, datasets), "dataset": datasets}
+    return Panel(controls, show)

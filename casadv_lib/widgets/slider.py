@@ -30,7 +30,7 @@ function render({ model, el }) {
     show();
     model.save_changes();
   });
-  for (const changed of ["position", "texts"]) model.on(`change:${changed}`, show);
+  model.on("change:position", show);
   show();
 }
 export default { render };
@@ -47,16 +47,10 @@ class Slider(anywidget.AnyWidget):
     value = traitlets.Any()
 
     def __init__(self, description: str, options: Sequence, value=None):
-        super().__init__(description=description)
-        self.offer(options, options[0] if value is None else value)
-
-    def offer(self, options: Sequence, value) -> None:
-        """Other options, and which of them is chosen."""
-        with self.hold_trait_notifications():
-            self.options = list(options)
-            self.texts = [f"{o:g}" if isinstance(o, float) else str(o) for o in options]
-            self.value = value
-            self.position = self.options.index(value)
+        self.options = list(options)
+        texts = [f"{o:g}" if isinstance(o, float) else str(o) for o in options]
+        super().__init__(description=description, texts=texts)
+        self.value = self.options[0] if value is None else value
 
     @traitlets.validate("value")
     def _allowed(self, proposal):
