@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from benchmarks.curves import exponent
-from benchmarks.own_process import call
-from benchmarks.rows import dearer, faster, measured
-from benchmarks.timing import peak_bytes, take_turns, timed
+from benchmarks.measuring import call, dearer, faster, measured, peak_bytes, take_turns, timed
 from benchmarks.worlds import interactions_of
 
 from casadv_lib import cascade_effects_flat

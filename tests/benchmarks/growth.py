@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from benchmarks.curves import exponent
-from benchmarks.rows import measured
-from benchmarks.timing import take_turns, timed
+from benchmarks.measuring import measured, take_turns, timed
 from benchmarks.worlds import dataset_of
 
 import casadv_lib as cas
