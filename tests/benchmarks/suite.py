@@ -1,6 +1,6 @@
 """The benchmarks behind `make bench`: what the library costs, beside what people use today.
 
-    python -m benchmarks [--only NAME] [--device cuda] [--list] [--table]
+    python -m benchmarks [--only NAME] [--device cuda] [--table]
 
 Each benchmark runs in a process of its own, on one thread, and its numbers are stored in one JSON
 file with their provenance. NAME is a name of the list or the beginning of some ("padded" runs all
@@ -87,17 +87,13 @@ def run_one(name: str, device: str, folder: Path) -> dict:
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__.splitlines()[0])
     add = parser.add_argument
-    add("--only", help="a benchmark, or the beginning of some names")
+    add("--only", help=f"the beginning of: {', '.join(BENCHMARKS)}")
     add("--device", default="cpu", help="where PyTorch computes")
     add("--folder", help="where the results go; default: figures/bench")
-    add("--list", action="store_true", help="print the names and stop")
     add("--table", action="store_true", help="measure nothing, write tables and figure anew")
     add("--here", action="store_true", help="run the first of the names in this process")
     options = parser.parse_args(arguments)
     names = chosen(options.only)
-    if options.list:
-        print("\n".join(names))
-        return 0
     folder = Path(options.folder or tables.folder_of(options.device))
     if options.table:
         write_summary(folder)

@@ -30,14 +30,16 @@ from casadv_lib.support.files import read_json, write_json
 from casadv_lib.training import Trainer
 
 TINY = {"repeats": 2, "dim": 8}
-FAKE = '''
-import json, sys
-request = json.loads(sys.stdin.readline())
-users = len(open(request["data"]).read().splitlines())
-print(json.dumps({"versions": {"fake": "1.0"}, "steps": dict.fromkeys(request["variants"], users)}))
-sys.stdout.flush()
-for line in sys.stdin:
-    print(0.5 if line.strip() in request["variants"] else "unknown", flush=True)
+FAKE = f'''
+import sys
+sys.path.insert(0, {str(public.WORKERS)!r})
+from serve import serve
+
+def prepare(request, folder):
+    users = len(open(request["data"]).read().splitlines())
+    return {{"fake": "1.0"}}, {{key: (lambda: 0.5, users) for key in request["variants"]}}
+
+serve(prepare)
 '''
 SMALL = {"users_of_length": 4, "users": 20, "items": 30}
 # name: (how many rows, what runs it, given a data set and a worker's script)
