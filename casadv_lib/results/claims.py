@@ -129,12 +129,9 @@ class At:
             raise MissingRecords(f"no run of {method} for {role!r} on {' and '.join(self.setting)}")
         return dict(zip(rows["seed"], rows["run"], strict=True))
 
-    def average(self, quantity: str, **where) -> dict:
+    def average(self, quantity: str, metric: str = "", **where) -> dict:
         """A number over several data sets or backbones."""
-        rows = frames.select(self.results.intervals, kind="average", quantity=quantity, **where)
-        if len(rows) != 1:
-            raise MissingRecords(f"no average {quantity!r} of {where}")
-        return dict(rows.iloc[0])
+        return interval(self.results, "average", quantity, metric, **where)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -95,6 +96,24 @@ class Results:
         """The same with other tables."""
         return dataclasses.replace(self, **frames)
 
+    @cached_property
+    def interval_rows(self) -> dict[tuple, list[dict]]:
+        """{(kind, quantity, metric, run): rows of `intervals`}: it has thousands of them."""
+        found: dict[tuple, list[dict]] = {}
+        for row in self.intervals.to_dict("records"):
+            found.setdefault(tuple(row[c] for c in ("kind", "quantity", "metric", "run")), []
+                             ).append(row)
+        return found
+
+    @cached_property
+    def main(self) -> dict[tuple[str, str], dict[str, str]]:
+        """{(data set, backbone): {method: its run}} of the comparison that the tables show."""
+        rows = with_role(self, "main").groupby(["dataset", "backbone"], sort=False)
+        named = {setting: dict(zip(own["method"], own["run"], strict=True))
+                 for setting, own in rows}
+        return {setting: {method: runs[method] for method in known_first(runs, METHOD_ORDER)}
+                for setting, runs in named.items()}
+
 
 def folder_of(profile: str, made: bool = True) -> Path:
     """Where a profile's results lie: figures/made/<profile>/, which git ignores, or (made=False)
@@ -138,8 +157,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
     columns = COLUMNS[path.stem]
     text = {column for column in columns if _is_text(path.stem, column)}
     table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False,
-                        na_values={column: [""] for column in columns if column not in text},
-                        float_precision="round_trip")
+                        na_values={column: [""] for column in columns if column not in text})
     if list(table) != columns:
         raise ValueError(f"{path.name} has the columns {list(table)}; wanted {columns}")
     return table
@@ -198,9 +216,7 @@ def with_role(results: Results, role: str, **values) -> pd.DataFrame:
 
 def main_runs(results: Results, dataset: str, backbone: str) -> dict[str, str]:
     """{method: its run} of the comparison that the tables show, in the order of METHOD_ORDER."""
-    rows = with_role(results, "main", dataset=dataset, backbone=backbone)
-    named = dict(zip(rows["method"], rows["run"], strict=True))
-    return {method: named[method] for method in known_first(named, METHOD_ORDER)}
+    return results.main.get((dataset, backbone), {})
 
 
 def main_run(results: Results, dataset: str, backbone: str, method: str) -> str:
@@ -256,9 +272,11 @@ def rule_of(results: Results, run: str) -> str:
 
 
 def interval(results: Results, kind: str, quantity: str, metric: str = "ndcg@10", **values
-             ) -> dict[str, float]:
-    """{"value", "low", "high"} of one row of `intervals`; MissingRecords where it is not stored."""
-    rows = select(results.intervals, kind=kind, quantity=quantity, metric=metric, **values)
+             ) -> dict:
+    """The row of `intervals` with these values, as a dict with "value", "low" and "high";
+    MissingRecords where it is not stored."""
+    found = results.interval_rows.get((kind, quantity, metric, values.get("run", "")), [])
+    rows = [row for row in found if values.items() <= row.items()]
     if len(rows) != 1:
         raise MissingRecords(f"no {quantity} ({kind}, {metric}) of {values}")
-    return {name: float(rows.iloc[0][name]) for name in ("value", "low", "high")}
+    return rows[0]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import tempfile
 
-from benchmarks.measuring import call, measured, peak_bytes
+from benchmarks.own_process import call
+from benchmarks.rows import measured
+from benchmarks.timing import peak_bytes
 
 import casadv_lib as cas
 from casadv_lib.experiments.configuration import configure
