@@ -5,14 +5,14 @@
 #                notebooks, their run times in the README; the README's words are changed by hand,
 #                where its tests say so
 # make paper     the same at the paper's scale on real data: a queue of many hours that can be stopped
-#                and started again, and goes on from the records in figures/paper/ on any machine
+#                and started again, and goes on from the tables in figures/paper/ on any machine
 #                of the same kind (`python -m casadv_lib grid --help`), then tables and figures
 # make test      everything that CI checks
 # make soak      the long checks, for once before a release: kills, fuzzing, a million users, all
 #                notebooks in every way (about an hour)
 # make verify    one stored run made again from nothing, compared to the last digit (a minute)
 # make bench     all benchmarks, or those whose name begins with ONLY=...; nothing else should run
-# make bench-table  the README's block, the table and the figure once more, from what is stored
+# make bench-table  their table and figure once more, from what is stored
 # make bench-env the environments of the public implementations that `make bench` compares with
 # make lab       JupyterLab at the first notebook
 # make notebooks run the committed notebooks again and store their outputs, after a change of code
@@ -60,7 +60,8 @@ figures: $(VENV)/installed
 	$(BIN)/python -m casadv_lib.experiments.notebooks $(WHAT)
 
 refresh: figures
-	mv figures/made/quick/*.* figures/quick/
+	rm -rf figures/quick/ranks
+	mv figures/made/quick/*.* figures/made/quick/ranks figures/quick/
 	$(BIN)/python -m casadv_lib.results.readme
 	$(BIN)/python -m casadv_lib.experiments.notebooks --refresh
 

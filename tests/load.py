@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from benchmarks.timing import peak_bytes
+from benchmarks.measuring import peak_bytes
 from scaled_world import make_scaled
 
 import casadv_lib as cas

@@ -8,33 +8,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..results.frames import (
-    METRICS,
-    MissingRecords,
-    Results,
-    choose_dataset,
-    main_run,
-    main_runs,
-    select,
-    sweep,
-)
+from ..results import frames
+from ..results.frames import METRICS, MissingRecords, Results, main_run, select
 from ..results.paper import PAPER_BEST_EPSILON
+from . import style
 from .animated import with_changing_part
-from .style import (
-    COLORS,
-    PAPER_GREY,
-    by_backbone,
-    key_below,
-    level_label,
-    method_key,
-    method_line,
-    method_lines,
-    panel_title,
-    panels,
-    styled,
-)
+from .style import COLORS, level_label, method_key, method_line, panel_title, styled
 
-OPTIMUM = {"color": "#0072B2", "linewidth": 1.2, "linestyle": (0, (2, 2))}
+FIGURE3_METHODS = ("base", "base+100", "adv_cas")
+SWITCH = {"color": style.PAPER_GREY, "linewidth": 1, "label": "end of phase 1"}
+OPTIMUM = {"color": "#0072B2", "linewidth": 1.2, "linestyle": (0, (2, 2)),
+           "label": "optimum of the world"}
 SPLIT_LOOK = {"test": {"linewidth": 1.6, "markersize": 5},
               "validation": {"linewidth": 0.8, "markersize": 4, "markerfacecolor": "white"}}
 
@@ -48,45 +32,43 @@ def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10
     has an optimum, drawn as a line: no model can do better on average.
     Needs the curves of "base" and "adv_cas"; "base+100" is drawn where it is there.
     """
-    dataset = choose_dataset(results, dataset)
-    curves, missing = by_backbone(results, dataset, lambda one: _curves(results, dataset, one))
+    dataset = frames.choose_dataset(results, dataset)
+    curves, missing = style.by_backbone(results, dataset,
+                                        lambda backbone: _curves(results, dataset, backbone))
     optimum = select(results.datasets, dataset=dataset)[f"optimum_{metric}"].dropna()
-    figure, axes = panels(1, len(curves), sharey=True)
+    figure, axes = style.panels(1, len(curves), sharey=True)
     for axis, (backbone, rows) in zip(axes[0], curves.items(), strict=True):
         for split, look in SPLIT_LOOK.items():
-            method_lines(axis, select(rows, split=split), "epoch", metric, **look)
-        axis.axvline(rows["end of phase 1"].iloc[0], color=PAPER_GREY, linewidth=1)
+            style.method_lines(axis, select(rows, split=split), "epoch", metric, **look)
+        axis.axvline(select(rows, method="base")["epoch"].max(), **SWITCH)
         for level in optimum:
             axis.axhline(level, **OPTIMUM)
         axis.set(title=panel_title(backbone, dataset),
                  xlabel="epoch (passes over the training data)", ylabel=level_label(metric))
         axis.label_outer()
-    methods = dict.fromkeys(pd.concat(curves.values())["method"])
-    key_below(figure, [
-        *(method_key(method) for method in methods),
+    methods = pd.concat(curves.values())["method"].unique()
+    style.key_below(figure, [
+        *(method_key(method) for method in FIGURE3_METHODS if method in methods),
         *(Line2D([], [], color="0.3", marker="o", label=split, **look)
-          for split, look in SPLIT_LOOK.items()),
-        Line2D([], [], color=PAPER_GREY, linewidth=1, label="end of phase 1"),
-        *(Line2D([], [], label="optimum of the world", **OPTIMUM) for _ in optimum)], missing)
+          for split, look in SPLIT_LOOK.items()), Line2D([], [], **SWITCH),
+        *(Line2D([], [], **OPTIMUM) for _ in optimum)], missing)
     return figure
 
 
 def _curves(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
-    """The curves of a backbone, with columns "method" and "end of phase 1"."""
-    runs = {method: main_run(results, dataset, backbone, method) for method in ("base", "adv_cas")}
-    control = main_runs(results, dataset, backbone).get("base+100")
-    runs = {"base": runs["base"], **({"base+100": control} if control else {}),
-            "adv_cas": runs["adv_cas"]}
-    end = select(results.runs, run=runs["base"])["epochs"].iloc[0]
-    curves = {method: select(results.curves, run=run) for method, run in runs.items()}
-    for method, curve in curves.items():
-        if curve.empty:
+    """The rows of `curves`, with a column "method"; phase 2 begins with the base's last point."""
+    runs = {run: method for method, run in frames.main_runs(results, dataset, backbone).items()
+            if method in FIGURE3_METHODS}
+    curves = results.curves.assign(method=results.curves["run"].map(runs)).dropna(subset="method")
+    for method in ("base", "adv_cas"):
+        if select(curves, run=main_run(results, dataset, backbone, method)).empty:
             raise MissingRecords(f"no curve of method {method!r}, backbone {backbone!r}, dataset "
                                  f"{dataset!r}")
-    start = select(curves["base"], epoch=end)
-    parts = [(curve if method == "base" else pd.concat([start, curve])).assign(method=method)
-             for method, curve in curves.items()]
-    return pd.concat(parts, ignore_index=True).assign(**{"end of phase 1": end})
+    base = select(curves, method="base")
+    end = select(base, epoch=base["epoch"].max())
+    starts = [end.assign(method=method) for method in curves["method"].unique()
+              if method != "base"]
+    return pd.concat([*starts, curves])
 
 
 @styled
@@ -100,30 +82,30 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
     the part that changes (see `animated`).
     Needs "base" and at least two values of epsilon for "adv_cas".
     """
-    dataset = choose_dataset(results, dataset)
-    swept, missing = by_backbone(results, dataset, lambda one: _swept(results, dataset, one))
+    dataset = frames.choose_dataset(results, dataset)
+    swept, missing = style.by_backbone(results, dataset,
+                                       lambda backbone: _swept(results, dataset, backbone))
     epsilons = sorted(set(pd.concat(swept.values())["epsilon"]))
-    figure, axes = panels(len(METRICS), len(swept), height=2.5, sharex=True)
-    places = [(axes[row, column], metric, select(rows, metric=metric),
-               panel_title(backbone, dataset) if row == 0 else "")
-              for column, (backbone, rows) in enumerate(swept.items())
-              for row, metric in enumerate(METRICS)]
-    for axis, metric, rows, title in places:
+    figure, axes = style.panels(len(METRICS), len(swept), height=2.5, sharex=True)
+    parts = [(axes[row, column], select(rows, metric=metric),
+              "" if row else panel_title(backbone, dataset))
+             for column, (backbone, rows) in enumerate(swept.items())
+             for row, metric in enumerate(METRICS)]
+    for axis, rows, title in parts:
         axis.axvspan(*PAPER_BEST_EPSILON, facecolor="0.85", zorder=0)
         axis.axhline(rows["base"].iloc[0], **method_line("base", marker=""))
         axis.fill_between(rows["epsilon"], rows["low"], rows["high"], alpha=0.15, linewidth=0,
                           color=COLORS["adv_cas"])
-        method_lines(axis, rows, "epsilon", "score")
-        axis.set(xscale="log", title=title, ylabel=level_label(metric),
-                 xlabel="epsilon (length in embedding units, log scale)")
+        style.method_lines(axis, rows, "epsilon", "score")
+        axis.set(xscale="log", title=title, ylabel=level_label(rows["metric"].iloc[0]),
+                 xlabel="" if title else "epsilon (length in embedding units, log scale)")
         axis.set_xticks(epsilons, [f"{epsilon:g}" for epsilon in epsilons])
         axis.minorticks_off()
-    for axis in axes[0]:
-        axis.set_xlabel("")
-    key_below(figure, [method_key("adv_cas"), method_key("base", marker=""),
-                       Patch(facecolor=COLORS["adv_cas"], alpha=0.15,
-                             label="95% interval of the difference to base"),
-                       Patch(facecolor="0.85", label="paper: best from 10 to 20")], missing)
+    style.key_below(figure, [
+        method_key("adv_cas"), method_key("base", marker=""),
+        Patch(facecolor=COLORS["adv_cas"], alpha=0.15,
+              label="95% interval of the difference to base"),
+        Patch(facecolor="0.85", label="paper: best from 10 to 20")], missing)
     if highlight is None:
         return figure
 
@@ -131,7 +113,7 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
         if not any(np.isclose(epsilon, one) for one in epsilons):
             raise ValueError(f"highlight is {epsilon!r}; allowed are the values of epsilon that "
                              f"were run, {', '.join(f'{e:g}' for e in epsilons)}, and None")
-        return [artist for axis, _, rows, title in places
+        return [artist for axis, rows, title in parts
                 for artist in _marked(axis, rows, epsilon, title)]
 
     return with_changing_part(figure, mark, highlight)
@@ -140,7 +122,7 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
 def _swept(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
     """Columns: method, epsilon, metric, score, low, high (NaN where not stored), base."""
     base = main_run(results, dataset, backbone, "base")
-    runs = sweep(results, dataset, backbone)
+    runs = frames.sweep(results, dataset, backbone)
     levels = select(results.runs, run=base, which="last", split="test").iloc[0]
     pairs = select(results.intervals, kind="pair", quantity="difference", which="last",
                    versus=base, versus_which="last")[["run", "metric", "low", "high"]]

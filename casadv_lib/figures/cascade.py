@@ -51,6 +51,7 @@ def effect_map(effects: Sequence[np.ndarray], items: Sequence[np.ndarray],
                     yticklabels=labels or list(range(1, len(effects) + 1)),
                     cbar_kws={"label": "cascade effect C (log scale)", "pad": 0.02,
                               "ticks": LogLocator(subs=(1, 2, 5))})
+    axis.grid(False)
     bar = axis.collections[0].colorbar.ax.yaxis
     bar.set_major_formatter(StrMethodFormatter("{x:g}"))
     bar.set_minor_locator(NullLocator())
@@ -70,9 +71,8 @@ def stacked_terms(own: Sequence[np.ndarray], cross: Sequence[np.ndarray],
     """
     _checked(own, cross)
     figure, axes = panels(1, len(own), width=3.2, height=2.4, sharey=True)
-    for axis, *terms, label in zip(axes[0], own, cross, items, labels):
-        _own_bars(axis, terms[0], terms[2])
-        _cross_bars(axis, *terms[:2])
+    for axis, label, *terms in zip(axes[0], labels, own, cross, items):
+        _bars(axis, *terms)
         axis.set_title(label)
     axes[0, 0].set_ylabel("cascade effect C")
     key_below(figure, axes[0, 0].get_legend_handles_labels()[0])
@@ -89,17 +89,15 @@ def user_terms(own: np.ndarray, cross: np.ndarray, items: np.ndarray, mark: int,
     """
     _checked([own], [cross])
     figure, ((axis,),) = panels(1, 1, width=7.2, height=2.2)
-    _own_bars(axis, own, items)
-    axis.set(ylabel="cascade effect C", ylim=(0, 1.15 * most))
+    axis.set(ylabel="cascade effect C", xlim=(-0.6, len(own) - 0.4), ylim=(0, 1.15 * most))
 
     def draw(cross, mark):
         number("mark", mark, 0, len(own) - 1, kind=int)
-        bars = _cross_bars(axis, own, cross)
         C = own[mark] + cross[mark]
         frame = axis.bar([mark], [C], width=0.95, fill=False, edgecolor="0.1", linewidth=1.8)
         title = axis.set_title(f"marked: item {items[mark]}, C = {own[mark]:g} + {cross[mark]:.4g} "
                                f"= {C:.4g}")
-        return [*bars, *frame, title]
+        return [*_bars(axis, own, cross, items), *frame, title]
 
     with_changing_part(figure, draw, cross, mark)
     key_below(figure, axis.get_legend_handles_labels()[0])
@@ -113,13 +111,10 @@ def _checked(own: Sequence[np.ndarray], cross: Sequence[np.ndarray]) -> None:
                          "equal lengths of at least 1, of at least one user")
 
 
-def _own_bars(axis, own: np.ndarray, items: np.ndarray) -> None:
+def _bars(axis, own: np.ndarray, cross: np.ndarray, items: np.ndarray) -> list:
     steps = np.arange(len(own))
-    axis.bar(steps, own, color=OWN, label="own history, 1 + T - t")
-    axis.set(xlabel="item at each step, oldest first", xticks=steps)
-    axis.set_xticklabels([str(item) for item in items], rotation=60, fontsize=7)
-
-
-def _cross_bars(axis, own: np.ndarray, cross: np.ndarray):
-    return axis.bar(np.arange(len(own)), cross, bottom=own, color=OTHERS, hatch="//",
-                    edgecolor="white", linewidth=0.5, label="other histories, with b/m")
+    axis.set_xlabel("item at each step, oldest first")
+    axis.set_xticks(steps, [str(item) for item in items], rotation=60, fontsize=7)
+    return [*axis.bar(steps, own, color=OWN, label="own history, 1 + T - t"),
+            *axis.bar(steps, cross, bottom=own, color=OTHERS, hatch="//", edgecolor="white",
+                      linewidth=0.5, label="other histories, with b/m")]

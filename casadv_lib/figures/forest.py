@@ -9,28 +9,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..results.frames import (
-    METHOD_ORDER,
-    METRICS,
-    MissingRecords,
-    Results,
-    choose_dataset,
-    datasets,
-    main_run,
-    main_runs,
-    select,
-)
+from ..results import frames
+from ..results.frames import METHOD_ORDER, METRICS, MissingRecords, Results, select
 from ..results.paper import paper_change
-from .style import (
-    PAPER_LOOK,
-    STYLES,
-    by_backbone,
-    key_below,
-    method_line,
-    panel_title,
-    panels,
-    styled,
-)
+from . import style
+from .style import PAPER_LOOK, STYLES, styled
 
 OURS = {"color": "0.3", "marker": "o", "markersize": 5.5, "linewidth": 1.4}
 PLAIN = {"color": "#0072B2", "marker": "o", "markersize": 5.5, "linestyle": ""}
@@ -38,22 +21,24 @@ PLAIN = {"color": "#0072B2", "marker": "o", "markersize": 5.5, "linestyle": ""}
 
 @styled
 def forest(frame: pd.DataFrame, xlabel: str = "", row: str = "row", panel: str | None = None,
-           columns: int = 2, zero: str = "no difference", ours: str = "ours, 95% interval",
-           reference: str = "paper", missing: Sequence[str] = ()) -> Figure:
+           labels: Sequence[str] | None = None, zero: str = "no difference",
+           ours: str = "ours, 95% interval", reference: str = "paper",
+           missing: Sequence[str] = (), columns: int = 2) -> Figure:
     """A mark at "value" and a line from "low" to "high" for each row; 0 as a broken line.
 
-    frame: one row a mark, in the order of drawing; NaN is not drawn. Columns: `row` (its label),
+    frame: one row a mark; NaN is not drawn. Columns: `row` (its label),
         "value", "low", "high"; `panel`, the title of the panel it is in; "method", whose colour
         and mark it takes; "reference", a hollow diamond; "low_all" and "high_all", a thin line.
+    labels: the order of the rows, by default that of the frame.
     zero, ours, reference: what the legend calls the broken line, the marks and the diamonds.
     """
     frame = frame.reindex(columns=list(dict.fromkeys(
         [*frame, "method", "reference", "low_all", "high_all"])))
     titles = [""] if panel is None else list(frame[panel].unique())
-    labels = list(frame[row].unique())
+    labels = list(frame[row].unique()) if labels is None else list(labels)
     columns = min(columns, len(titles))
     lines = -(-len(titles) // columns)
-    figure, axes = panels(lines, columns, height=0.62 + 0.22 * len(labels), sharex=True,
+    figure, axes = style.panels(lines, columns, height=0.62 + 0.22 * len(labels), sharex=True,
                           sharey=True)
     for axis, title in zip(axes.flat, titles, strict=False):
         for one in (frame if panel is None else select(frame, **{panel: title})).to_dict("records"):
@@ -61,7 +46,7 @@ def forest(frame: pd.DataFrame, xlabel: str = "", row: str = "row", panel: str |
             axis.plot([one["low_all"], one["high_all"]], [at, at], color="0.5", linewidth=0.7)
             axis.plot([one["low"], one["high"]], [at, at], color="0.3", linewidth=1.4, marker="|",
                       markersize=7)
-            axis.plot([one["value"]], [at], **(method_line(method, markeredgecolor="0.2")
+            axis.plot([one["value"]], [at], **(style.method_line(method, markeredgecolor="0.2")
                                                if method in STYLES else PLAIN))
             axis.plot([one["reference"]], [at + 0.3], **PAPER_LOOK)
         axis.axvline(0, color="0.2", linestyle="--", linewidth=1)
@@ -76,7 +61,7 @@ def forest(frame: pd.DataFrame, xlabel: str = "", row: str = "row", panel: str |
             Line2D([], [], color="0.2", linestyle="--", linewidth=1, label=zero)]
     if np.isfinite(frame["reference"].astype(float)).any():
         keys.append(Line2D([], [], label=reference, **PAPER_LOOK))
-    key_below(figure, keys, list(missing))
+    style.key_below(figure, keys, list(missing))
     return figure
 
 
@@ -88,38 +73,37 @@ def gains(results: Results, dataset: str | None = None, metric: str = "ndcg@10")
     Table 4 for the parts of the cascade.
     Needs the run of "base" and of at least one other method.
     """
-    names = datasets(results) if dataset is None else [choose_dataset(results, dataset)]
+    names = frames.datasets(results)
+    names = names if dataset is None else [frames.choose_dataset(results, dataset)]
     parts, missing = [], []
     for name in names:
         try:
-            own, lacking = by_backbone(
-                results, name, lambda one, name=name: _gains(results, name, one, metric))
+            own, lacking = style.by_backbone(
+                results, name, lambda backbone, name=name: _gains(results, name, backbone, metric))
         except MissingRecords as error:
-            missing.append(str(error))
-            continue
-        missing += lacking
+            own, lacking = {}, [str(error)]
         parts += own.values()
+        missing += lacking
     if not parts:
         raise MissingRecords("; ".join(missing) or "results hold no runs at all")
-    rows = pd.concat(parts, ignore_index=True)
-    rows = rows.iloc[np.argsort(rows["method"].map(METHOD_ORDER.index), kind="stable")]
-    order = dict.fromkeys(title for part in parts for title in part["panel"])
-    rows = pd.concat([select(rows, panel=title) for title in order])
-    return forest(rows, f"change of {METRICS[metric]} (% of the base)", panel="panel", zero="base",
+    rows = pd.concat(parts)
+    methods = [method for method in METHOD_ORDER if method in set(rows["method"])]
+    return forest(rows, f"change of {METRICS[metric]} (% of the base)", panel="panel",
+                  labels=[STYLES[method].label for method in methods], zero="base",
                   missing=missing)
 
 
 def _gains(results: Results, dataset: str, backbone: str, metric: str) -> pd.DataFrame:
-    base = main_run(results, dataset, backbone, "base")
-    methods = {run: method for method, run in main_runs(results, dataset, backbone).items()}
+    """A frame for `forest`, of one data set and backbone."""
+    methods = {run: m for m, run in frames.main_runs(results, dataset, backbone).items()}
+    base = frames.main_run(results, dataset, backbone, "base")
     rows = select(results.intervals, kind="pair", quantity="percent", metric=metric, which="last",
                   versus=base, versus_which="last")
-    rows = rows[rows["run"].isin(methods)]
+    rows = rows.assign(method=rows["run"].map(methods)).dropna(subset="method")
     if rows.empty:
         raise MissingRecords(f"no method besides 'base' with an interval, backbone {backbone!r}, "
                              f"dataset {dataset!r}")
-    named = rows["run"].map(methods)
-    return rows.assign(method=named, row=[STYLES[method].label for method in named],
-                       panel=panel_title(backbone, dataset),
+    return rows.assign(row=[STYLES[method].label for method in rows["method"]],
+                       panel=style.panel_title(backbone, dataset),
                        reference=[paper_change(dataset, backbone, method, metric)
-                                  for method in named])
+                                  for method in rows["method"]])

@@ -81,20 +81,25 @@ def figure5(results: Results, dataset: str | None = None, pick: str = "gradient"
 def _attacked(results: Results, dataset: str, backbone: str, methods: tuple,
               exclude: str | None, **options) -> pd.DataFrame:
     """Rows of `attacks` on main runs, one for each stored interval of each, "base" first."""
-    runs = [frames.main_run(results, dataset, backbone, method) for method in NEEDED]
-    rule = exclude or frames.rule_of(results, runs[0])
-    named = frames.main_runs(results, dataset, backbone)
-    runs = [named[method] for method in methods if method in named]
-    attacks = select(results.attacks, exclude=rule, surrogate="", **options)
-    attacks = attacks[attacks["run"].isin(runs)].sort_values(
-        "run", key=lambda names: names.map(runs.index), kind="stable")
+    runs = frames.main_runs(results, dataset, backbone)
+    runs |= {method: frames.main_run(results, dataset, backbone, method) for method in NEEDED}
+    order = [runs[method] for method in methods if method in runs]
+    attacks = select(results.attacks, exclude=exclude or frames.rule_of(results, runs["base"]),
+                     surrogate="", **options)
+    attacks = attacks[attacks["run"].isin(order)].sort_values(
+        "run", key=lambda names: names.map(order.index), kind="stable")
     stored = select(results.intervals, kind="attack").drop(columns=["dataset", "backbone"])
     return attacks.merge(stored, on=["run", "attack", "exclude"])
 
 
-def _complain(method: str, backbone: str, dataset: str, words: str) -> None:
-    raise MissingRecords(f"no attacks with {words} on the run of method {method!r}, backbone "
-                         f"{backbone!r}, dataset {dataset!r}")
+def _checked(rows: pd.DataFrame, dataset: str, backbone: str, **options) -> pd.DataFrame:
+    """The rows, where "base" and "adv_cas" are among them."""
+    for method in NEEDED:
+        if method not in set(rows["method"]):
+            words = ", ".join(f"{name} {value!r}" for name, value in options.items())
+            raise MissingRecords(f"no attacks with {words} on the run of method {method!r}, "
+                                 f"backbone {backbone!r}, dataset {dataset!r}")
+    return rows
 
 
 def _drops(results: Results, dataset: str, backbone: str, exclude: str | None, pick: str,
@@ -103,14 +108,10 @@ def _drops(results: Results, dataset: str, backbone: str, exclude: str | None, p
     rows = _attacked(results, dataset, backbone, FIGURE5_METHODS, exclude, k=1, pick=pick,
                      step=step if pick not in CONTROLS else 0.0)
     rows = select(rows, quantity="change")
-    for method in NEEDED:
-        for position in POSITIONS:
-            if select(rows, method=method, positions=position).empty:
-                _complain(method, backbone, dataset, f"positions {position!r}, k 1, pick {pick!r}, "
-                                                     f"step {step:g}, exclude {exclude or 'any'!r}")
-    whole = rows.groupby("method")["positions"].transform("nunique") == len(POSITIONS)
-    order = rows["positions"].map(POSITIONS.index)
-    return rows[whole].iloc[order[whole].argsort(kind="stable")]
+    rows = rows.assign(positions=pd.Categorical(rows["positions"], POSITIONS))
+    rows = rows.groupby("method", sort=False).filter(lambda own: own["positions"].nunique() == 3)
+    return _checked(rows.sort_values("positions", kind="stable"), dataset, backbone,
+                    positions=POSITIONS, pick=pick, step=step, exclude=exclude)
 
 
 def _drop_panel(axis, rows: pd.DataFrame) -> None:
@@ -198,13 +199,12 @@ def _replaced(results: Results, dataset: str, backbone: str, step: float, exclud
     rows = rows[rows["k"].le(MOST_REPLACED) & (
         rows["pick"].eq("gradient") & rows["step"].eq(step)
         | rows["pick"].isin(CONTROLS) & rows["method"].isin(NEEDED))].sort_values("k")
-    for method in NEEDED:
-        if select(rows, method=method, pick="gradient", quantity="able").empty:
-            _complain(method, backbone, dataset, f"positions 'last', step {step:g}, exclude "
-                                                 f"{exclude or 'any'!r}")
+    _checked(select(rows, pick="gradient"), dataset, backbone, positions="last", step=step,
+             exclude=exclude)
     clean = select(rows, quantity="able_clean").drop_duplicates(["method", "pick"]).assign(k=0)
     rows = pd.concat([clean, select(rows, quantity="able")])
-    return rows.iloc[rows["method"].map(FIGURE6_METHODS.index).argsort(kind="stable")]
+    return rows.sort_values("method", key=lambda names: names.map(FIGURE6_METHODS.index),
+                            kind="stable")
 
 
 def _values_at(rows: pd.DataFrame, k: int) -> str:

@@ -6,11 +6,10 @@ Figure 1 shows what cascade-guided perturbations look like, Figure 2 what a casc
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.collections import PatchCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, Patch, Rectangle
+from matplotlib.patches import Circle, Patch
 
 from ..cascade import cascade_effects
 from ..support.checks import number
@@ -114,24 +113,19 @@ def perturbations(axis, points, move, radius, method, effects) -> list:
 
 
 def _free_spots(points, tips, radius, corners) -> np.ndarray:
-    """A spot for each label: of 24 around its circle, inside the panel, the one with most space,
-    and of several with enough of it the one that points away from the middle of the picture."""
+    """A spot for each label: of 24 around its circle, inside the panel, the one with most space."""
     distance = 0.055 * np.ptp(corners, axis=0).max()
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     around = np.column_stack([np.cos(angles), np.sin(angles)])
-    taken, spots = [*points, *tips], []
+    spots = np.empty((0, 2))
     for point, size in zip(points, radius, strict=True):
-        candidates = point + around * (size + distance)
-        inside = ((candidates > corners[0] + distance) & (candidates < corners[1] - distance))
-        gaps = np.linalg.norm(candidates[:, None] - np.array(taken)[None], axis=2).min(axis=1)
-        rims = np.linalg.norm(candidates[:, None] - points[None], axis=2) - radius[None]
-        free = np.minimum(gaps, rims.min(axis=1)).clip(max=1.5 * distance)
-        outward = around @ (point - points.mean(axis=0))
-        outward /= max(np.abs(outward).max(), 1e-9)
-        spots.append(candidates[np.argmax(free + 0.3 * distance * outward
-                                          - 10 * distance * ~inside.all(axis=1))])
-        taken.append(spots[-1])
-    return np.array(spots)
+        spot = point + around * (size + distance)
+        gaps = np.linalg.norm(spot[:, None] - np.concatenate([tips, spots]), axis=2).min(axis=1)
+        rims = (np.linalg.norm(spot[:, None] - points, axis=2) - radius).min(axis=1)
+        inside = ((spot > corners[0] + distance) & (spot < corners[1] - distance)).all(axis=1)
+        best = np.argmax(np.minimum(gaps, rims) - 10 * distance * ~inside)
+        spots = np.concatenate([spots, spot[[best]]])
+    return spots
 
 
 @styled
@@ -176,21 +170,18 @@ def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, names=Non
             C = float(cascade_effects(histories, max_len, batch_size)[user][column])
             others = len(histories), (C - 1 - later) * len(histories) / batch_size
         m, across = others
-        drawn, boxes = [], {look: [] for look in _LOOKS}
+        drawn = []
         for row, history in enumerate(recent):
             first = column if row == user else next(
                 (step for step, other in enumerate(history) if other == item), len(history))
             for step, other in list(enumerate(history))[-steps:]:
-                label = "own" if row == user else "other"
-                label = label if step >= first else "plain"
-                label = "mark" if (row, step) == (user, column) else label
-                x = steps - len(history) + step
-                boxes[label].append(Rectangle((x - 0.4, row - 0.33), 0.8, 0.66))
-                drawn.append(axis.text(x, row, str((names or {}).get(int(other), int(other))),
-                                       ha="center", va="center"))
-        # first, as the numbers stand on them; the gid is for whoever reads the figure back
-        drawn[:0] = [axis.add_collection(PatchCollection(some, gid=label, **_LOOKS[label]),
-                                         autolim=False) for label, some in boxes.items() if some]
+                look = "own" if row == user else "other"
+                look = look if step >= first else "plain"
+                look = "mark" if (row, step) == (user, column) else look
+                name = (names or {}).get(int(other), int(other))
+                drawn.append(axis.text(steps - len(history) + step, row, f"{name!s:^5}", gid=look,
+                                       family="monospace", ha="center", va="center",
+                                       bbox={"boxstyle": "square,pad=0.9"} | _LOOKS[look]))
         for row, name in enumerate(users or ()):
             drawn.append(axis.text(-0.7, row, name, ha="right", va="center"))
         drawn.append(axis.set_title(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from benchmarks.curves import exponent
-from benchmarks.own_process import call
-from benchmarks.rows import dearer, faster, measured
-from benchmarks.timing import peak_bytes, take_turns, timed
+from benchmarks.measuring import call, dearer, faster, measured, peak_bytes, take_turns, timed
 from benchmarks.worlds import interactions_of
 
 from casadv_lib import cascade_effects_flat
@@ -60,65 +58,55 @@ def measure(size: int, repeats: int, with_repeats: bool = False, loops: bool = F
 
 def main(sizes=SIZES, repeats: int = 3, loops_up_to: int = LOOPS_UP_TO) -> dict:
     rows, lines = [], {}
-    for with_repeats in (False, True):
-        words = "items repeat" if with_repeats else "no item twice"
-        found = {size: call("cascade", "measure", size=size, repeats=repeats,
+    for with_repeats, words in ((False, "no item twice"), (True, "items repeat")):
+        sized = {size: call("cascade", "measure", size=size, repeats=repeats,
                             with_repeats=with_repeats,
                             loops=size <= loops_up_to and not with_repeats) for size in sizes}
-        times = {size: found[size]["seconds"] for size in sizes}
-        rows += _rows(found, times, sizes, words)
-        lines[f"cascade effects, {words}"] = _line([times[s]["here"] for s in sizes])
-        if not with_repeats:
-            lines["numpy.bincount"] = _line([times[s]["bincount"] for s in sizes])
-            looped = [times[s].get("loops") for s in sizes]
-            if any(looped):
-                lines["Algorithm 1 in plain Python"] = _line(looped)
+        times = {size: sized[size]["seconds"] for size in sizes}
+        rows += _rows(sized, times, words)
+        named = {f"cascade effects, {words}": "here"} | ({} if with_repeats else {
+            "numpy.bincount": "bincount", "Algorithm 1 in plain Python": "loops"})
+        lines |= {line: _line([times[size].get(clock) for size in sizes])
+                  for line, clock in named.items()}
     return {
         "title": "Cascade effects of many interactions",
         "rows": rows,
-        "curves": {"interactions": {"x": list(sizes), "lines": lines,
-                                    "label": "interactions", "fixed": "16 interactions an item"}},
+        "curves": {"interactions": {"x": list(sizes), "lines": lines, "label": "interactions",
+                                    "fixed": "16 interactions an item"}},
         "notes": [
             "Made-up histories of 5 to 50 items, about 9 on average; popularity by Zipf's law, 16 "
             "interactions an item. `numpy.bincount` sums the same weights over the same items, "
             "the first of Algorithm 1's two passes.",
             "Memory holds the interactions themselves (8 bytes each) and Python with PyTorch, "
-            "about 0.3 GB.",
-        ],
+            "about 0.3 GB."],
     }
 
 
-def _rows(found: dict, times: dict, sizes, words: str) -> list[dict]:
-    rows = []
-    for size in sizes:
+def _rows(sized: dict, times: dict, words: str) -> list[dict]:
+    rows, largest = [], max(times)
+    for size, seconds in times.items():
         what = f"{size:.0e} interactions, {words}: cascade effects".replace("e+0", "e")
-        here, last = times[size]["here"], size == sizes[-1]
-        rows.append(dearer(what, here, "`numpy.bincount` with weights", times[size]["bincount"],
-                           TIMES_BINCOUNT if last else None, headline=last))
-        rows.append(dearer(what, here, "`numpy.bincount` without weights", times[size]["counts"]))
-        if "loops" in times[size]:
-            rows.append(faster(what, here, "Algorithm 1 in plain Python", times[size]["loops"],
+        here, last = seconds["here"], size == largest
+        rows += [dearer(what, here, "`numpy.bincount` with weights", seconds["bincount"],
+                        TIMES_BINCOUNT if last else None, headline=last),
+                 dearer(what, here, "`numpy.bincount` without weights", seconds["counts"])]
+        if "loops" in seconds:
+            rows.append(faster(what, here, "Algorithm 1 in plain Python", seconds["loops"],
                                headline=size == LOOPS_UP_TO))
-        rows.append(measured(f"{what}, memory", [found[size]["peak_bytes"] / 1e9], "GB"))
-        if last:
-            rows.append(measured(f"{what}, time", here, "s", SECONDS, headline=True))
-    exponents = {name: [exponent(sizes, turn) for turn in
-                        zip(*(times[size][name] for size in sizes), strict=True)]
-                 for name in ("here", "bincount")}
-    above = [a - b for a, b in zip(exponents["here"], exponents["bincount"], strict=True)]
-    rows += [
-        measured(f"cascade effects, {words}: exponent of the time", exponents["here"], "",
-                 headline=True),
-        measured(f"`numpy.bincount`, {words}: exponent of the time", exponents["bincount"], ""),
+        rows.append(measured(f"{what}, memory", [sized[size]["peak_bytes"] / 1e9], "GB"))
+    rows.append(measured(f"{what}, time", here, "s", SECONDS, headline=True))
+    ours, bare = ([exponent(list(times), turn) for turn in
+                   zip(*(seconds[clock] for seconds in times.values()), strict=True)]
+                  for clock in ("here", "bincount"))
+    above = [a - b for a, b in zip(ours, bare, strict=True)]
+    return rows + [
+        measured(f"cascade effects, {words}: exponent of the time", ours, "", headline=True),
+        measured(f"`numpy.bincount`, {words}: exponent of the time", bare, ""),
         measured(f"cascade effects, {words}: exponent above `numpy.bincount`'s", above, "",
-                 ABOVE_BINCOUNT, headline=True),
-    ]
-    return rows
+                 ABOVE_BINCOUNT, headline=True)]
 
 
 def _line(turns: list[list[float] | None]) -> dict:
     """Median, least and most at each size; None where nothing was measured."""
-    def of(f):
-        return [None if turn is None else float(f(turn)) for turn in turns]
-
-    return {"median": of(np.median), "low": of(min), "high": of(max)}
+    return {name: [None if turn is None else float(of(turn)) for turn in turns]
+            for name, of in (("median", np.median), ("low", min), ("high", max))}

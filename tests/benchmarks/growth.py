@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from benchmarks.curves import exponent
-from benchmarks.rows import measured
-from benchmarks.timing import take_turns, timed
+from benchmarks.measuring import measured, take_turns, timed
 from benchmarks.worlds import dataset_of
 
 import casadv_lib as cas
@@ -54,24 +53,19 @@ def main(users=USERS, items=ITEMS, lengths=LENGTHS, fixed=None, repeats: int = 3
          device: str = "cpu") -> dict:
     fixed = FIXED | (fixed or {})
     many = fixed["users_of_length"]
-    worlds = {
-        "users": {n: (dataset_of(n, fixed["items"]), 50) for n in users},
-        "items": {n: (dataset_of(fixed["users"], n), 50) for n in items},
+    curves = {  # name: ({size: (data, T)}, the axis, what stays as it is)
+        "users": ({n: (dataset_of(n, fixed["items"]), 50) for n in users},
+                  "users", f"{fixed['items']:,} items, about 9 a history"),
+        "items": ({n: (dataset_of(fixed["users"], n), 50) for n in items},
+                  "items in the catalogue", f"{fixed['users']:,} users, about 9 items a history"),
         # three items more: one target to learn from, two held out
-        "length": {n: (dataset_of(many, fixed["items"], n + 3), n) for n in lengths},
+        "length": ({n: (dataset_of(many, fixed["items"], n + 3), n) for n in lengths},
+                   "items a history = T", f"{many} users, {fixed['items']:,} items"),
     }
-    words = {
-        "users": ("users", f"{fixed['items']:,} items, about 9 a history"),
-        "items": ("items in the catalogue", f"{fixed['users']:,} users, about 9 items a history"),
-        "length": ("items a history = T", f"{many} users, {fixed['items']:,} items"),
-    }
-    curves = {name: curve(sizes, repeats, dim, device) |
-              {"label": words[name][0], "fixed": words[name][1]}
-              for name, sizes in worlds.items()}
-    rows = [
-        measured(f"{line}: exponent in the number of {words[name][0]}", found["exponents"], "")
-        for name, drawn in curves.items() for line, found in drawn["lines"].items()
-    ]
-    return {"title": "How the cost grows", "rows": rows, "curves": curves,
+    drawn = {name: curve(worlds, repeats, dim, device) | {"label": label, "fixed": words}
+             for name, (worlds, label, words) in curves.items()}
+    rows = [measured(f"{name}: exponent in the number of {one['label']}", line["exponents"], "")
+            for one in drawn.values() for name, line in one["lines"].items()]
+    return {"title": "How the cost grows", "rows": rows, "curves": drawn,
             "notes": ["Seconds grow like size ** exponent, fitted over the sizes of a curve: 1 is "
                       "linear. Made-up data; the other sizes stand above each panel."]}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 
-from benchmarks.own_process import call
-from benchmarks.rows import measured
-from benchmarks.timing import peak_bytes
+from benchmarks.measuring import call, measured, peak_bytes
 
 import casadv_lib as cas
 from casadv_lib.experiments.configuration import configure

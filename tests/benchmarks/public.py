@@ -12,9 +12,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from benchmarks.own_process import environment
-from benchmarks.rows import faster
-from benchmarks.timing import take_turns, timed
+from benchmarks.measuring import environment, faster, take_turns, timed
 from benchmarks.worlds import model_of, sample
 
 import casadv_lib as cas

@@ -1,12 +1,11 @@
-"""Ranking every user's held-out item against the bare matrix product of that shape."""
+"""Ranking all users against the bare matrix product; attacking them against ranking them."""
 
 from __future__ import annotations
 
 from unittest import mock
 
 import torch
-from benchmarks.rows import dearer, measured
-from benchmarks.timing import take_turns, timed
+from benchmarks.measuring import dearer, measured, take_turns, timed
 from benchmarks.worlds import model_of
 
 import casadv_lib as cas
@@ -17,7 +16,7 @@ AT_MOST = 2.0
 CHUNK = 128  # users a product, as the library's ranking has it
 
 
-def main(dataset: str = "beauty", repeats: int = 5, dim: int = 100, device: str = "cpu") -> dict:
+def ranking(dataset: str = "beauty", repeats: int = 5, dim: int = 100, device: str = "cpu") -> dict:
     """Encoding the users is measured apart and not part of the ratio."""
     data = cas.load_dataset(dataset)
     model = model_of("sasrec", dataset, data.n_items, dim).to(device)
@@ -52,12 +51,27 @@ def main(dataset: str = "beauty", repeats: int = 5, dim: int = 100, device: str 
             dearer(f"{data.name}: ranking {data.n_users:,} users", seconds["rank"],
                    "the bare matrix product", seconds["product"], AT_MOST, headline=True),
             measured(f"{data.name}, SASRec: encoding all users", seconds["encode"], "s"),
-            measured(f"{data.name}, SASRec: `evaluate`, all in all", seconds["evaluate"], "s"),
-        ],
+            measured(f"{data.name}, SASRec: `evaluate`, all in all", seconds["evaluate"], "s")],
         "data": data.fingerprint,
         "notes": [
             f"The bare product: ({data.n_users:,} x {dim}) by ({dim} x {data.n_items:,}), "
             f"{CHUNK} users at a time, into one buffer that is used again. Ranking adds the "
-            "comparison with the target, leaving out what the user has met, and counting ties."
-        ],
+            "comparison with the target, leaving out what the user has met, and counting ties."],
+    }
+
+
+def attack(dataset: str = "beauty", ks=(1, 2, 3, 5), repeats: int = 2, dim: int = 100,
+           device: str = "cpu") -> dict:
+    """The last K items, by gradient; the attack ranks clean and attacked users itself."""
+    data = cas.load_dataset(dataset)
+    model = model_of("sasrec", dataset, data.n_items, dim).to(device)
+    clocks = {k: timed(lambda k=k: cas.attack(model, data, "last", k)) for k in ks}
+    seconds = take_turns(clocks | {"evaluate": timed(lambda: cas.evaluate(model, data))}, repeats)
+    return {
+        "title": f"Replacing the last K items of every user of {data.name}",
+        "rows": [dearer(f"{data.name}, SASRec: attack on the last {k}", seconds[k],
+                        "one `evaluate`", seconds["evaluate"], headline=k == 1) for k in ks],
+        "data": data.fingerprint,
+        "notes": ["An attack ranks its users twice, before and after, and searches substitutes "
+                  "among all items; with a larger K fewer users are long enough."],
     }

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import lab
-from benchmarks.rows import measured
+from benchmarks.measuring import measured
 from playwright.sync_api import sync_playwright
 
 from casadv_lib.experiments.runs import runs_folder

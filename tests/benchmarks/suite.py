@@ -1,15 +1,15 @@
 """The benchmarks behind `make bench`: what the library costs, beside what people use today.
 
-    python -m benchmarks [--only NAME] [--device cuda] [--list] [--table]
+    python -m benchmarks [--only NAME] [--device cuda] [--table]
 
 Each benchmark runs in a process of its own, on one thread, and its numbers are stored in one JSON
 file with their provenance. NAME is a name of the list or the beginning of some ("padded" runs all
 three data sets of it).
 
-A benchmark is a module here with a function `main(**sizes)` that returns a dict:
+A benchmark is a function of sizes that returns a dict:
 
     title   what is measured, one line
-    rows    made by `rows.faster`, `rows.dearer` and `rows.measured`
+    rows    made by `faster`, `dearer` and `measured` of measuring.py
     notes   sentences on what is compared, and how
     data    optional: the fingerprint of the data set
     others  optional: versions of other implementations
@@ -30,7 +30,7 @@ from pathlib import Path
 import psutil
 import torch
 from benchmarks import curves, tables
-from benchmarks.own_process import environment
+from benchmarks.measuring import environment
 from benchmarks.public import MissingEnvironment
 
 from casadv_lib.experiments.provenance import provenance
@@ -39,58 +39,61 @@ from casadv_lib.support.files import write_bytes, write_json
 # fewer users where histories are long, so that no benchmark takes more than some minutes
 BATCHES = {"beauty": 24, "video": 24, "ml-1m": 8}
 
-# name: (module, arguments of its main)
+# name: (module, function, its arguments)
 BENCHMARKS = {
-    **{f"padded-{name}": ("padded", {"dataset": name, "batches": batches})
+    **{f"padded-{name}": ("epochs", "padded", {"dataset": name, "batches": batches})
        for name, batches in BATCHES.items()},
-    **{f"{other}-{name}": ("public", {"name": other, "dataset": name, "batches": batches})
+    **{f"{other}-{name}": ("public", "main", {"name": other, "dataset": name, "batches": batches})
        for other in ("recbole", "rectools") for name, batches in BATCHES.items()},
-    "adversarial": ("adversarial", {"dataset": "beauty"}),
-    "ranking": ("ranking", {"dataset": "beauty"}),
-    "attack": ("attack", {"dataset": "beauty"}),
-    "shares": ("shares", {"dataset": "beauty"}),
-    "cascade": ("cascade", {}),
-    "growth": ("growth", {}),
-    "memory": ("memory", {"dataset": "beauty"}),
-    "slider": ("slider_latency", {}),
+    "adversarial": ("epochs", "adversarial", {}),
+    "ranking": ("ranking", "ranking", {}),
+    "attack": ("ranking", "attack", {}),
+    "shares": ("epochs", "shares", {}),
+    "cascade": ("cascade", "main", {}),
+    "growth": ("growth", "main", {}),
+    "memory": ("memory", "main", {}),
+    "slider": ("slider_latency", "main", {}),
 }
 NEEDS_NO_DEVICE = ("cascade", "slider_latency")
 
 
 def chosen(only: str | None) -> list[str]:
     """The names that are `only` or begin with it; all of them for None."""
-    found = [name for name in BENCHMARKS if only is None or name == only]
-    found = found or [name for name in BENCHMARKS if name.startswith(only)]
-    if not found:
+    names = [name for name in BENCHMARKS if only is None or name == only]
+    names = names or [name for name in BENCHMARKS if name.startswith(only)]
+    if not names:
         raise ValueError(f"only is {only!r}; allowed are {', '.join(BENCHMARKS)}")
-    return found
+    return names
 
 
 def run_one(name: str, device: str, folder: Path) -> dict:
     """Run a benchmark in this process and store what it found."""
-    module, arguments = BENCHMARKS[name]
+    module, function, arguments = BENCHMARKS[name]
     if module not in NEEDS_NO_DEVICE:
         arguments = arguments | {"device": device}
     torch.set_num_threads(1)
     # how busy the machine is before anything of ours starts
     busy = psutil.cpu_percent(interval=1.0)
     started = time.perf_counter()
-    found = importlib.import_module(f"benchmarks.{module}").main(**arguments)
+    record = getattr(importlib.import_module(f"benchmarks.{module}"), function)(**arguments)
     seconds = time.perf_counter() - started
-    fingerprint = found.pop("data", "none: made up by the benchmark")
-    found["name"] = name
-    found["provenance"] = provenance(fingerprint, torch.device(device), seconds)
-    found["provenance"]["processor_use_before_percent"] = busy
-    write_json(folder / f"{name}.json", found)
-    return found
+    fingerprint = record.pop("data", "none: made up by the benchmark")
+    origin = provenance(fingerprint, torch.device(device), seconds)
+    record |= {"name": name, "provenance": origin | {"processor_use_before_percent": busy}}
+    write_json(folder / f"{name}.json", record)
+    return record
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--only", help=f"the beginning of: {', '.join(BENCHMARKS)}")
+    add("--device", default="cpu", help="where PyTorch computes")
+    add("--folder", help="where the results go; default: figures/bench")
+    add("--table", action="store_true", help="measure nothing, write tables and figure anew")
+    add("--here", action="store_true", help="run the first of the names in this process")
+    options = parser.parse_args(arguments)
     names = chosen(options.only)
-    if options.list:
-        print("\n".join(names))
-        return 0
     folder = Path(options.folder or tables.folder_of(options.device))
     if options.table:
         write_summary(folder)
@@ -121,16 +124,3 @@ def write_summary(folder: Path) -> None:
     write_bytes(folder / "table.md", tables.markdown(stored).encode())
     if any("curves" in record for record in stored):
         curves.write(stored, folder)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("--only", help="a benchmark, or the beginning of some names")
-    parser.add_argument("--device", default="cpu", help="where PyTorch computes")
-    parser.add_argument("--folder", help="where the results go; default: figures/bench")
-    parser.add_argument("--list", action="store_true", help="print the names and stop")
-    parser.add_argument("--table", action="store_true",
-                        help="measure nothing, write tables and figure from what is stored")
-    parser.add_argument("--here", action="store_true",
-                        help="run the first of the names in this process")
-    return parser

@@ -1,16 +1,10 @@
-"""RecBole's own trainer, a few steps at a time. Runs in RecBole's environment, without the library.
+"""RecBole's own trainer; a variant has "model", "loss", "batch_size", "steps".
 
-Line 1 of the input is a request: {"data", "max_len", "dim", "dropout", "device", "variants": {key:
-{"model", "loss", "batch_size", "steps"}}}. The answer names the versions and the steps of a whole
-epoch. Each further line is a key; the answer is the seconds of a step, over `steps` steps.
+Runs in RecBole's environment; see serve.py.
 """
 
-import json
 import os
-import sys
-import tempfile
 import time
-import warnings
 from pathlib import Path
 
 import recbole
@@ -18,6 +12,7 @@ import torch
 from recbole.config import Config
 from recbole.data import create_dataset, data_preparation
 from recbole.utils import get_model, get_trainer, init_seed
+from serve import serve
 
 NAME = "sequences"
 
@@ -39,7 +34,7 @@ class NextBatches:
 
 
 def write_interactions(source, folder):
-    """'user item item ...' lines as RecBole's file of interactions; the time is the place."""
+    """'user item item ...' lines as RecBole's file of interactions; the time is the position."""
     (folder / NAME).mkdir()
     with open(folder / NAME / f"{NAME}.inter", "w") as out:
         out.write("user_id:token\titem_id:token\ttimestamp:float\n")
@@ -67,35 +62,29 @@ def settings(request, variant, folder):
     }
 
 
-def main():
-    # what RecBole prints must not meet the answers
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    warnings.filterwarnings("ignore")
-    request = json.loads(sys.stdin.readline())
-    turns, epochs = {}, {}
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        write_interactions(request["data"], folder)
-        os.chdir(folder)  # RecBole writes logs where it stands
-        for key, variant in request["variants"].items():
-            config = Config(model=variant["model"], dataset=NAME,
-                            config_dict=settings(request, variant, folder))
-            init_seed(0, True)
-            train, _, _ = data_preparation(config, create_dataset(config))
-            model = get_model(config["model"])(config, train.dataset).to(config["device"])
-            trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
-            turns[key] = (trainer, NextBatches(train, variant["steps"]))
-            epochs[key] = len(train)
-        print(json.dumps({"versions": {"RecBole": recbole.__version__, "torch": torch.__version__},
-                          "steps": epochs}), file=answers)
-        for line in sys.stdin:
-            trainer, batches = turns[line.strip()]
-            started = time.perf_counter()
-            trainer._train_epoch(batches, 0)
-            seconds = time.perf_counter() - started
-            print(json.dumps(seconds / batches.steps), file=answers)
+def clock_of(trainer, batches):
+    def clock():
+        started = time.perf_counter()
+        trainer._train_epoch(batches, 0)
+        return (time.perf_counter() - started) / batches.steps
+
+    return clock
+
+
+def prepare(request, folder):
+    write_interactions(request["data"], folder)
+    os.chdir(folder)  # RecBole writes logs where it stands
+    clocks = {}
+    for key, variant in request["variants"].items():
+        config = Config(model=variant["model"], dataset=NAME,
+                        config_dict=settings(request, variant, folder))
+        init_seed(0, True)
+        train, _, _ = data_preparation(config, create_dataset(config))
+        model = get_model(config["model"])(config, train.dataset).to(config["device"])
+        trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
+        clocks[key] = (clock_of(trainer, NextBatches(train, variant["steps"])), len(train))
+    return {"RecBole": recbole.__version__, "torch": torch.__version__}, clocks
 
 
 if __name__ == "__main__":
-    main()
+    serve(prepare)

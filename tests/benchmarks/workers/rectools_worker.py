@@ -1,15 +1,11 @@
-"""RecTools' SASRec under Lightning, a few steps at a time. Runs in RecTools' own environment.
+"""RecTools' SASRec under Lightning; a variant has "loss", "negatives", "batch_size", "steps".
 
-Input and answers as in recbole_worker.py; a variant has {"loss", "negatives", "batch_size",
-"steps"}. Timed is from the start of the first batch to the end of the last.
+Timed is from the start of the first batch to the end of the last. Runs in RecTools' environment;
+see serve.py.
 """
 
-import json
 import logging
-import os
-import sys
 import time
-import warnings
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +15,7 @@ from pytorch_lightning import Callback, Trainer
 from rectools import Columns
 from rectools.dataset import Dataset
 from rectools.models import SASRecModel
+from serve import serve
 
 
 class Clock(Callback):
@@ -39,55 +36,45 @@ def interactions(source):
     rows = []
     for line in Path(source).read_text().splitlines():
         user, *items = line.split()
-        rows += [(user, item, place) for place, item in enumerate(items[:-2])]
+        rows += [(user, item, position) for position, item in enumerate(items[:-2])]
     table = pd.DataFrame(rows, columns=[Columns.User, Columns.Item, Columns.Datetime])
     table[Columns.Datetime] = pd.to_datetime(table[Columns.Datetime], unit="s")
     table[Columns.Weight] = 1.0
     return Dataset.construct(table)
 
 
-def build(request, variant):
-    """A model, a function that makes its Lightning trainer, and the clock of both."""
+def clock_of(request, variant, dataset):
+    """(a function that trains some steps and returns the seconds of one, steps of an epoch)."""
     clock = Clock()
 
-    def trainer(limit=variant["steps"]):
+    def trainer():
         return Trainer(
-            max_epochs=1, limit_train_batches=limit, accelerator=request["device"], devices=1,
-            callbacks=[clock], logger=False, enable_checkpointing=False,
-            enable_progress_bar=False, enable_model_summary=False,
-        )  # fmt: skip
+            max_epochs=1, limit_train_batches=variant["steps"], accelerator=request["device"],
+            devices=1, callbacks=[clock], logger=False, enable_checkpointing=False,
+            enable_progress_bar=False, enable_model_summary=False)
 
-    sizes = {"n_factors": request["dim"], "n_blocks": 2, "n_heads": 1,
-             "session_max_len": request["max_len"], "dropout_rate": request["dropout"]}
     model = SASRecModel(
-        **sizes, loss=variant["loss"], n_negatives=variant["negatives"], lr=0.001,
-        batch_size=variant["batch_size"], dataloader_num_workers=0, get_trainer_func=trainer,
-        use_key_padding_mask=False, verbose=0,
-    )  # fmt: skip
-    return model, trainer, clock
+        n_factors=request["dim"], n_blocks=2, n_heads=1, session_max_len=request["max_len"],
+        dropout_rate=request["dropout"], loss=variant["loss"], n_negatives=variant["negatives"],
+        lr=0.001, batch_size=variant["batch_size"], dataloader_num_workers=0,
+        get_trainer_func=trainer, use_key_padding_mask=False, verbose=0)
+    model.fit(dataset)  # prepares the data; its few steps are a warm-up
+    loader = model.data_preparator.get_dataloader_train()
 
-
-def main():
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    warnings.filterwarnings("ignore")
-    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
-    request = json.loads(sys.stdin.readline())
-    dataset = interactions(request["data"])
-    turns, epochs = {}, {}
-    for key, variant in request["variants"].items():
-        model, trainer, clock = build(request, variant)
-        model.fit(dataset)  # prepares the data; its few steps are a warm-up
-        loader = model.data_preparator.get_dataloader_train()
-        turns[key] = (model, trainer, clock, loader)
-        epochs[key] = len(loader)
-    versions = {"RecTools": version("rectools"), "torch": torch.__version__}
-    print(json.dumps({"versions": versions, "steps": epochs}), file=answers)
-    for line in sys.stdin:
-        model, trainer, clock, loader = turns[line.strip()]
+    def turn():
         trainer().fit(model.lightning_model, loader)
-        print(json.dumps(clock.seconds), file=answers)
+        return clock.seconds
+
+    return turn, len(loader)
+
+
+def prepare(request, folder):
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    dataset = interactions(request["data"])
+    clocks = {key: clock_of(request, variant, dataset)
+              for key, variant in request["variants"].items()}
+    return {"RecTools": version("rectools"), "torch": torch.__version__}, clocks
 
 
 if __name__ == "__main__":
-    main()
+    serve(prepare)

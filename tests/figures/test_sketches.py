@@ -1,16 +1,10 @@
-"""Figures 1 and 2: circles, arrows and boxes are what the arrays say."""
+"""Figures 1 and 2: circles, arrows and boxes are what the arrays say; bars on one interaction."""
 
 import numpy as np
 import pytest
-from _fake_results import fake_results
 from matplotlib.patches import Circle
 
-from casadv_lib.figures import write as figures
-
-
-@pytest.fixture(scope="module")
-def results():
-    return fake_results()
+from casadv_lib.figures.sketches import FIGURE2_TOY, figure1, figure2
 
 
 def titles(figure):
@@ -18,23 +12,33 @@ def titles(figure):
 
 
 def test_figure1_draws_circles_of_the_perturbations_size(results):
-    arrays = results["figure1"]
-    figure = figures.figure1(**arrays)
+    arrays = {name: np.array(results.figure1[name])
+              for name in ("points", "generic", "guided", "effects")}
+    figure = figure1(**arrays)
     for axis, name in zip(figure.axes, ("generic", "guided"), strict=True):
         filled = [patch for patch in axis.patches if isinstance(patch, Circle) and patch.fill]
         assert np.allclose([c.radius for c in filled], np.linalg.norm(arrays[name], axis=1))
         assert np.allclose([c.center for c in filled], arrays["points"])
         (arrows,) = [c for c in axis.collections if hasattr(c, "U")]
         assert np.allclose(np.column_stack([arrows.U, arrows.V]), arrays[name])
+    # where the plane hides a part of them, arrows keep their direction and reach the rims
+    radii = results.figure1["radii"]
+    drawn = [c for axis in figure1(**results.figure1).axes for c in axis.collections
+             if hasattr(c, "U")]
+    for arrows, name, radius in zip(drawn, ("generic", "guided"), radii, strict=True):
+        moves = np.column_stack([arrows.U, arrows.V])
+        assert np.allclose(np.hypot(*moves.T), radius)
+        assert np.allclose(np.cross(np.pad(moves, ((0, 0), (0, 1))),
+                                    np.pad(arrays[name], ((0, 0), (0, 1)))), 0, atol=1e-6)
     written = [text.get_text() for text in figure.axes[1].texts]
     assert written == [f"{t}\nC={c:.1f}" for t, c in enumerate(arrays["effects"], start=1)]
     assert len(figure.axes[0].texts) == len(arrays["points"])
 
 
 def test_figure1_labels_stay_in_the_panel_and_circles_can_be_given(results):
-    n = len(results["figure1"]["effects"])
+    n = len(results.figure1["effects"])
     radii = (np.full(n, 0.5), np.linspace(0.1, 0.9, n))
-    figure = figures.figure1(**results["figure1"], radii=radii)
+    figure = figure1(**(results.figure1 | {"radii": radii}))
     for axis, radius in zip(figure.axes, radii, strict=True):
         filled = [patch for patch in axis.patches if patch.fill]
         assert np.allclose([circle.radius for circle in filled], radius)
@@ -49,22 +53,20 @@ def test_figure1_labels_stay_in_the_panel_and_circles_can_be_given(results):
     ("effects", np.ones(6))])
 def test_figure1_refuses_arrays_that_do_not_fit(results, name, value):
     with pytest.raises(ValueError, match=name):
-        figures.figure1(**(results["figure1"] | {name: value}))
+        figure1(**(results.figure1 | {name: value}))
 
 
 def boxes(figure):
     """{(user, distance from the newest): what the box is}"""
-    (axis,) = figure.axes
-    found = [(path.get_extents(), kind.get_gid()) for kind in axis.collections
-             for path in kind.get_paths()]
-    newest = max(box.x0 for box, _ in found)
-    return {(round(box.y0 + 0.33), round(newest - box.x0)): gid for box, gid in found}
+    found = {text.get_position(): text.get_gid() for text in figure.axes[0].texts if text.get_gid()}
+    newest = max(x for x, _ in found)
+    return {(y, newest - x): gid for (x, y), gid in found.items()}
 
 
 def test_figure2_toy_has_the_papers_value_and_reach():
-    figure = figures.figure2(**figures.FIGURE2_TOY)
+    figure = figure2(**FIGURE2_TOY)
     kinds = boxes(figure)
-    assert len(kinds) == sum(map(len, figures.FIGURE2_TOY["histories"]))
+    assert len(kinds) == sum(map(len, FIGURE2_TOY["histories"]))
     assert {place for place, kind in kinds.items() if kind == "mark"} == {(0, 3)}
     assert {place for place, kind in kinds.items() if kind == "own"} == {(0, 2), (0, 1), (0, 0)}
     assert {place for place, kind in kinds.items() if kind == "other"} == {
@@ -74,15 +76,15 @@ def test_figure2_toy_has_the_papers_value_and_reach():
 
 def test_figure2_with_b_below_m_and_short_memory():
     histories = [np.array([9, 1, 2, 3]), np.array([1, 4, 5, 6, 7]), np.array([8, 1, 2])]
-    figure = figures.figure2(histories, mark=(0, 1), max_len=3, batch_size=1, names={1: "one"})
+    figure = figure2(histories, mark=(0, 1), max_len=3, batch_size=1, names={1: "one"})
     kinds = boxes(figure)
     # User 1 met the item too long ago; user 2's occurrence counts 2, times b/m = 1/3.
     assert {place for place, kind in kinds.items() if kind == "other"} == {(2, 1), (2, 0)}
     assert f"= {1 + 2 + 2 / 3:.4g}," in titles(figure)[0]
-    assert [text.get_text() for text in figure.axes[0].texts].count("one") == 2
+    assert [text.get_text().strip() for text in figure.axes[0].texts].count("one") == 2
 
 
 @pytest.mark.parametrize("mark", [(5, 0), (0, 5), (-1, 0), (0, "1")])
 def test_figure2_refuses_a_mark_outside(mark):
     with pytest.raises(ValueError, match="mark"):
-        figures.figure2(**(figures.FIGURE2_TOY | {"mark": mark}))
+        figure2(**(FIGURE2_TOY | {"mark": mark}))

@@ -14,18 +14,18 @@ CROSS = [both - own for both, own in zip(BOTH, OWN)]
 
 def test_the_map_is_aligned_at_the_newest_item():
     axis = effect_map(BOTH, ITEMS, ["a", "b"]).axes[0]
-    grid = np.exp(np.ma.filled(axis.images[0].get_array(), np.nan))
+    grid = np.ma.filled(axis.collections[0].get_array(), np.nan)
     assert np.isnan(grid[0, :2]).all()
     np.testing.assert_allclose(grid[0, 2:], BOTH[0])
     np.testing.assert_allclose(grid[1], BOTH[1])
     texts = {text.get_position(): text.get_text() for text in axis.texts}
-    assert texts[(4, 0)] == f"item 3\n{BOTH[0][-1]:.1f}" and len(texts) == 8
+    assert texts[(4.5, 0.5)] == f"item 3\n{BOTH[0][-1]:.1f}" and len(texts) == 8
     assert [tick.get_text() for tick in axis.get_yticklabels()] == ["a", "b"]
 
 
 def test_the_map_shows_the_newest_steps_only():
     axis = effect_map(BOTH, ITEMS, steps=2).axes[0]
-    np.testing.assert_allclose(np.exp(axis.images[0].get_array()), [BOTH[0][-2:], BOTH[1][-2:]])
+    np.testing.assert_allclose(axis.collections[0].get_array(), [BOTH[0][-2:], BOTH[1][-2:]])
     assert [tick.get_text() for tick in axis.get_xticklabels()] == ["T-1", "T"]
 
 

@@ -10,6 +10,7 @@ from casadv_lib.figures.backbone import (
     attention_maps,
     change_map,
     computed_positions,
+    heat_maps,
     padding_picture,
 )
 
@@ -68,6 +69,13 @@ def test_change_map_against_one_change_at_a_time(name):
 def test_change_map_refuses_an_unknown_item():
     with pytest.raises(ValueError, match="substitute is 99"):
         change_map(build("gru4rec"), HISTORY, 99)
+
+
+def test_maps_of_one_kind_share_a_scale():
+    figure = heat_maps({"a": np.eye(3), "b": 5 * np.eye(3)}, "xyz", "share", "to", "from")
+    drawn = [axis.collections[0] for axis in figure.axes[:2]]
+    assert [grid.get_clim() for grid in drawn] == [(0, 5)] * 2 and len(figure.axes) == 3
+    np.testing.assert_allclose(drawn[1].get_array(), 5 * np.eye(3))
 
 
 def test_positions_are_counted_by_hand():

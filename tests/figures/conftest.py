@@ -1,0 +1,27 @@
+"""Figures are tested on the committed results of the quick profile, and on parts of them."""
+
+import pytest
+
+from casadv_lib.results.frames import read_results
+from casadv_lib.support.repository import root
+
+
+@pytest.fixture(scope="session")
+def results():
+    return read_results(root() / "figures" / "quick")
+
+
+@pytest.fixture(scope="session")
+def paper_results():
+    return read_results(root() / "figures" / "paper")
+
+
+@pytest.fixture(scope="session")
+def without():
+    """A function: the same results without the runs that have these values."""
+    def drop(results, **values):
+        rows = results.runs
+        gone = rows[(rows[list(values)] == list(values.values())).all(axis=1)]["run"]
+        return results.but(runs=rows[~rows["run"].isin(gone)])
+
+    return drop
