@@ -15,7 +15,7 @@ import pandas as pd
 from ..adversarial import METHODS
 from ..attacks import EXCLUDES
 from ..data import SequenceDataset
-from ..datasets.downloads import SOURCES
+from ..datasets.sources import SOURCES
 from ..experiments.configuration import NOT_IDENTITY, PROFILES, Configuration
 from ..experiments.grid import Known
 from ..experiments.plan import SWITCHES
