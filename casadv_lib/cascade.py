@@ -41,8 +41,8 @@ def cascade_effects(
     offsets = np.concatenate([[0], np.cumsum([len(a) for a in arrays])]).astype(np.int64)
     items = np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
     flat = cascade_effects_flat(items, offsets, max_len, batch_size, terms, count_self)
-    kept = np.minimum(np.diff(offsets), max_len)
-    return np.split(flat, np.cumsum(kept)[:-1]) if len(kept) else []
+    recent = np.minimum(np.diff(offsets), max_len)
+    return np.split(flat, np.cumsum(recent)[:-1]) if len(recent) else []
 
 
 def cascade_effects_flat(
@@ -84,9 +84,9 @@ def _recent(items: np.ndarray, offsets: np.ndarray, max_len: int) -> tuple[np.nd
     lengths = np.diff(offsets)
     if len(lengths) == 0 or lengths.max() <= max_len:
         return items, offsets
-    kept = np.minimum(lengths, max_len)
-    cuts = np.concatenate([[0], np.cumsum(kept)])
-    where = np.arange(cuts[-1]) + np.repeat(offsets[1:] - cuts[1:], kept)
+    recent = np.minimum(lengths, max_len)
+    cuts = np.concatenate([[0], np.cumsum(recent)])
+    where = np.arange(cuts[-1]) + np.repeat(offsets[1:] - cuts[1:], recent)
     return items[where], cuts
 
 

@@ -26,7 +26,7 @@ class SequenceDataset:
     """All histories of one data set. Items are numbered 1..n_items; 0 is padding.
 
     sequences: list of int64 arrays, one a user, oldest item first, held-out items included
-    n_items: the size of the catalogue, also of items that no kept user has
+    n_items: the size of the catalogue, also of items that none of the users has
     item_ids, item_names: length n_items + 1, index = item; original ids, and titles where the
         source has them, else the ids as text; both "" at 0
     user_ids: original ids, aligned with `sequences`

@@ -107,12 +107,12 @@ def histories(name: str, value) -> list[np.ndarray]:
 def ranks(name: str, value) -> np.ndarray:
     """Return `value` as a float64 array of ranks, each at least 1 (possibly infinite)."""
     try:
-        found = np.asarray(value, dtype=np.float64)
+        ranks = np.asarray(value, dtype=np.float64)
     except (ValueError, TypeError):
-        found = np.array(np.nan)
-    if isinstance(value, (str, bytes, bool)) or value is None or not (found >= 1).all():
+        ranks = np.array(np.nan)
+    if isinstance(value, (str, bytes, bool)) or value is None or not (ranks >= 1).all():
         raise ValueError(f"{name} is {shown(value)}; allowed are ranks, numbers of at least 1")
-    return found
+    return ranks
 
 
 def file_path(name: str, value) -> Path | None:

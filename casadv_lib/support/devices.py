@@ -15,8 +15,8 @@ def choose_device(name: str = "auto") -> torch.device:
     "auto" takes the CPU there.
     """
     if name == "auto":
-        found = torch.accelerator.current_accelerator(check_available=True)
-        return found if found is not None and _holds_float64(found) else torch.device("cpu")
+        best = torch.accelerator.current_accelerator(check_available=True)
+        return best if best is not None and _holds_float64(best) else torch.device("cpu")
     try:
         device = torch.device(name if isinstance(name, (str, torch.device)) else repr(name))
         torch.empty(0, device=device)  # a device that is not there fails here, not in mid-work

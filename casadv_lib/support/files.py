@@ -143,21 +143,18 @@ def load_tensors(path: Path | str, device="cpu") -> dict:
     """
     try:
         content = torch.load(path, map_location=device, weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "global" in str(error).lower():  # a reference to a class or a function
-            reason = "holds something other than tensors and plain values, which could run code"
-        else:
-            reason = "is not a whole checkpoint"
-        raise DamagedFile(f"{path} {reason}; it was not loaded. Delete it, and training starts "
-                          "anew") from error
     except FileNotFoundError as error:
         raise DamagedFile(f"{path} is missing; delete the folder {Path(path).parent}, and the "
                           "run is made anew") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError,
-            OverflowError, AssertionError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DamagedFile(f"{path} is not a whole checkpoint ({reason}); delete it, and training "
-                          "starts anew") from error
+    except OSError:
+        raise
+    except Exception as error:  # whatever the bytes of a stranger's file lead to
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = f"is not a whole checkpoint ({said})"
+        if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
+            reason = "holds something other than tensors and plain values, which could run code"
+        raise DamagedFile(f"{path} {reason}; it was not loaded. Delete it, and training starts "
+                          "anew") from error
     if not isinstance(content, dict):
         raise DamagedFile(f"{path} holds a {type(content).__name__}; allowed is a checkpoint, a "
                           "dict with 'model' and 'history'; delete it, and training starts anew")
