@@ -11,6 +11,7 @@ from casadv_lib.adversarial import (
     AdversarialSettings,
     bce,
     distance,
+    generic_perturbation,
     moved_rows,
     neighbour_inputs,
     score_perturbations,
@@ -22,6 +23,40 @@ from casadv_lib.training import Trainer, TrainingError, TrainingSettings, make_o
 
 BACKBONES = list(cas.BACKBONES)
 GLOBAL = METHODS["adv_global"]
+TABLE = {  # level 1, level 2, the cascade terms behind 1/C, the direction, items replaced
+    "base+100": (None, False, None, "gradient", False),
+    "adv_random": ("distance", True, None, "random", False),
+    "adv_linear": (None, True, None, "gradient", False),
+    "adv_seq": ("bce", False, None, "gradient", False),
+    "adv_global": ("distance", True, None, "gradient", False),
+    "adv_cas_1": ("distance", True, "temporal", "gradient", False),
+    "adv_cas_2": ("distance", True, "cross", "gradient", False),
+    "adv_cas": ("distance", True, "both", "gradient", False),
+    "neighbour": (None, False, None, "gradient", True),
+    "adv_neighbour": (None, True, None, "gradient", True),
+}
+
+
+def test_the_methods_are_those_of_the_paper_and_three_of_ours():
+    assert {name: tuple(method) for name, method in METHODS.items()} == TABLE
+
+
+@pytest.mark.parametrize("epsilon", [1.0, 2.5])
+def test_a_generic_perturbation_is_that_of_adv_global(epsilon, toy):
+    model, batch, rows, w, positive, negative = state("sasrec", toy)
+    found = generic_perturbation(model, batch, epsilon, seed=4)
+    A = level1(model, batch, rows, w, positive, negative, seed=4, epsilon=epsilon)
+    for ours, theirs in zip(found, (rows, w, A)):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+        assert not ours.requires_grad
+
+
+def test_losses_by_hand():
+    positive, negative = torch.tensor([0.0, 2.0]), torch.tensor([0.0, -1.0])
+    terms = [2 * np.log(2), np.log(1 + np.exp(-2)) + np.log(1 + np.exp(-1))]
+    assert bce(positive, negative) == pytest.approx(np.mean(terms))
+    moved = torch.tensor([[3.0, 4.0], [1.0, 1.0]])
+    assert distance(moved, torch.tensor([[0.0, 0.0], [1.0, 2.0]])).tolist() == [5, 1]
 
 
 def state(name, data, terms="both", scale=5.0):

@@ -81,6 +81,42 @@ def test_nearest_is_the_nearest_allowed_item(trained):
         assert distance == pytest.approx(apart[substitute], rel=1e-4)
 
 
+def by_loops(pick, e, g, table, size, allowed):
+    """The substitute as `attack` says it, item by item, in float64; table: (n_items + 1, d)."""
+    goal = e + size * g / np.linalg.norm(g)
+    apart = {i: np.linalg.norm(table[i] - e) for i in allowed}
+    to_goal = {i: np.linalg.norm(table[i] - goal) for i in allowed}
+    ahead = {i: (table[i] - e) @ g for i in allowed}
+    nearest = min(allowed, key=apart.get)
+    if pick == "gradient":
+        return min(allowed, key=to_goal.get)
+    if pick == "halfspace":
+        return min((i for i in allowed if ahead[i] > 0), key=apart.get, default=nearest)
+    if pick == "projection":
+        return max(sorted(allowed, key=apart.get)[:20], key=ahead.get)
+    along = (i for i in allowed if ahead[i] > 0.5 * apart[i] * np.linalg.norm(g))
+    return min(along, key=to_goal.get, default=min(allowed, key=to_goal.get))
+
+
+@pytest.mark.parametrize("loss", ["target", "first_choice"])
+@pytest.mark.parametrize("pick", ["gradient", "halfspace", "projection", "cosine"])
+def test_picks_are_those_of_plain_loops(pick, loss, trained):
+    model, data = trained
+    found = attack(model, data, pick=pick, step=0.7, loss=loss)
+    histories, targets = held_out(data, "test")
+    chosen = [histories[u] for u in found["users"]]
+    aim = targets[found["users"]] if loss == "target" else first_choices(model, chosen)
+    ends = np.array([[len(h) - 1] for h in chosen])
+    gradients = input_gradients(model, chosen, aim, ends)[:, 0].double().numpy()
+    table = model.items.weight.detach().double().numpy()
+    expected = [
+        by_loops(pick, table[h[-1]], g, table, 0.7 * found["unit"],
+                 set(range(1, 61)) - {*h.tolist(), int(targets[u])})
+        for u, h, g in zip(found["users"], chosen, gradients)
+    ]
+    assert found["substitutes"][:, 0].tolist() == expected
+
+
 def test_step_is_in_units_of_the_neighbour_distance(trained):
     model, data = trained
     table = model.items.weight[1:].detach().double()

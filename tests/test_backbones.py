@@ -34,6 +34,50 @@ def test_bad_model_arguments_are_named(name):
             cas.BACKBONES[name](**options)
 
 
+def test_sizes_by_default_and_the_layers_constants():
+    model = cas.SASRec(5)
+    assert model.items.weight.shape == (6, 100) and model.positions.weight.shape == (50, 100)
+    assert len(model.blocks) == 2 and model.dropout == 0.2 and model.input_scale == 10
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.LayerNorm)]
+    assert [norm.eps for norm in norms] == [1e-8] * 5  # as in the PyTorch port
+    assert len(cas.CausalCNN(5, dim=4).convolutions) == 4
+    for name in ("n_blocks", "n_heads"):
+        with pytest.raises(ValueError, match=f"{name} is 0"):
+            cas.SASRec(5, dim=4, **{name: 0})
+    with pytest.raises(ValueError, match="n_heads is 3; allowed are divisors of dim, which is 4"):
+        cas.SASRec(5, dim=4, n_heads=3)
+    with pytest.raises(ValueError, match="n_blocks is 61; allowed is a whole number from 1 to 60"):
+        cas.SASRec(5, dim=4, n_blocks=61)
+    with pytest.raises(ValueError, match="that fits into memory, this one has 439,804,651 GB"):
+        cas.GRU4Rec(2**40, dim=100_000)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_weights_start_xavier_normal_and_biases_at_zero(name):
+    torch.manual_seed(0)
+    model = cas.BACKBONES[name](999, dim=64)
+    assert model.items.weight.detach().std() == pytest.approx((2 / (1000 + 64)) ** 0.5, rel=0.02)
+    for key, parameter in model.named_parameters():
+        if "bias" in key:
+            assert (parameter == 0).all(), key
+        elif parameter.dim() == 1:
+            assert (parameter == 1).all(), key
+
+
+def test_the_item_table_and_the_mode_of_evaluation():
+    model = build("gru4rec")
+    assert torch.equal(model.item_table(), model.items.weight[1:])
+    assert not model.item_table().requires_grad
+    for before in (True, False):
+        model.train(before)
+        with pytest.raises(KeyError), model.evaluating():
+            assert not model.training
+            raise KeyError
+        assert model.training is before
+    with pytest.raises(NotImplementedError, match="Backbone must define encode"):
+        cas.Backbone(4).encode(None, None)
+
+
 def test_nearest_items_are_the_nearest():
     model = build("gru4rec")
     with torch.no_grad():

@@ -1,11 +1,14 @@
 """Cascade effects against Eq. 11 by brute force, and the weights."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles import cascade_by_loops
 
+from casadv_lib import cascade
 from casadv_lib.cascade import TERMS, cascade_effects, cascade_effects_flat, cascade_weights
 
 histories = st.lists(st.lists(st.integers(1, 8), max_size=9), min_size=1, max_size=7)
@@ -20,6 +23,47 @@ def test_equals_the_double_loop(lists, max_len, batch_size, terms, count_self):
     assert len(found) == len(expected)
     for ours, theirs in zip(found, expected):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+@given(histories, st.integers(1, 12), st.booleans())
+def test_blocks_of_any_size_give_the_same(lists, block, count_self):
+    expected = cascade_by_loops(lists, 9, 16, "both", count_self)
+    with mock.patch.object(cascade, "BLOCK", block):
+        found = cascade_effects(lists, 9, 16, "both", count_self)
+    for ours, theirs in zip(found, expected):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
+
+
+@pytest.mark.parametrize("block", [1, 3, 5])
+def test_a_block_holds_whole_histories_and_no_more_than_it_should(block, monkeypatch):
+    monkeypatch.setattr(cascade, "BLOCK", block)
+    offsets = np.array([0, 2, 3, 3, 7, 9])
+    blocks = [(a, b, ends.tolist()) for a, b, ends in cascade._blocks(offsets)]
+    assert blocks == {
+        1: [(0, 2, [2]), (2, 3, [3, 3]), (3, 7, [7]), (7, 9, [9])],
+        3: [(0, 3, [2, 3, 3]), (3, 7, [7]), (7, 9, [9])],
+        5: [(0, 3, [2, 3, 3]), (3, 7, [7]), (7, 9, [9])],
+    }[block]
+
+
+@pytest.mark.parametrize(("items", "offsets", "said"), [
+    ([1, 0, 2], [0, 3], r"items\[1\] is 0; allowed are ids of 1 or more"),
+    ([1, 2], [], "offsets is .*start at 0"), ([1, 2], [1, 2], "offsets is .*start at 0"),
+    ([1, 2], [0, 1], "end at 2"), ([1, 2], [0, 2, 1, 2], "offsets decrease"),
+])
+def test_bad_flat_arrays_are_named(items, offsets, said):
+    with pytest.raises(ValueError, match=said):
+        cascade_effects_flat(np.array(items), np.array(offsets, dtype=np.int64))
+
+
+def test_effects_that_are_none_are_refused():
+    for effects in ([], [[0.5, 1.0]], [[np.inf]], [["x"]], [[[1.0]]]):
+        with pytest.raises(ValueError, match="effects is .*allowed are the arrays of"):
+            cascade_weights(effects)
+    assert cascade_effects([]) == []
+    np.testing.assert_array_equal(cascade_weights([[1.0, 1.0]], "minmax")[0], [1.0, 1.0])
+    np.testing.assert_allclose(  # 1 + min-max(C) is 1, 1.5 and 2
+        cascade_weights([[1.0, 2.0], [3.0]], "minmax")[0][1], (1 / 1.5) / ((1 + 1 / 1.5 + 0.5) / 3))
 
 
 @given(histories, st.integers(1, 6))

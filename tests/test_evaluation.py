@@ -11,7 +11,7 @@ from sklearn.metrics import ndcg_score, top_k_accuracy_score
 
 import casadv_lib as cas
 from casadv_lib.data import held_out
-from casadv_lib.evaluation import gains, rank_items, user_vectors
+from casadv_lib.evaluation import entries, gains, rank_items, resampled_gains, user_vectors
 
 
 def table_of_scores(model, histories):
@@ -144,6 +144,44 @@ def test_bootstrap_covers_the_truth():
         covered += found["low"] <= 0.1 <= found["high"]
         assert found["difference"] == pytest.approx((a == 1).mean() - (b == 1).mean())
     assert 51 <= covered <= 60  # 57 expected; below 51 has probability under 0.3%
+
+
+@pytest.mark.parametrize(("resamples", "seed", "level", "chunk"), [
+    (250, 0, 0.95, 100), (7, 3, 0.5, 3), (1, 5, 0.9, 1), (200, 1, 0.8, 200),
+])
+def test_the_bootstrap_resamples_users_one_by_one(resamples, seed, level, chunk):
+    rng = np.random.default_rng(9)
+    a, b = rng.integers(1, 20, (2, 57))
+    difference = gains(a, "ndcg@10") - gains(b, "ndcg@10")
+    draw = np.random.default_rng(seed)
+    means = [difference[draw.integers(0, 57, 57)].mean() for _ in range(resamples)]
+    found = cas.paired_bootstrap(a, b, "ndcg@10", resamples, seed, level)
+    assert found["difference"] == pytest.approx(difference.mean(), abs=1e-15)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=1e-14)
+    both = np.stack([difference, gains(a, "hr@10")], axis=1)
+    together = resampled_gains(both, seed, resamples, chunk)
+    assert together.shape == (1 + resamples, 2)
+    np.testing.assert_allclose(together[:, 0], [difference.mean(), *means], atol=1e-14)
+    assert together[0, 1] == pytest.approx(cas.hit_ratio(a))
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({"resamples": 0}, "resamples is 0"), ({"level": 1.0}, "level is 1.0; .* 0.5 to 0.9999"),
+    ({"seed": -1}, "seed is -1"), ({"metric": "mrr"}, "metric is 'mrr'"),
+    ({"ranks": [0.5]}, "ranks is"), ({"ranks": [[1.0, 2.0]], "reference": [[1.0, 2.0]]}, "shapes"),
+    ({"ranks": [], "reference": []}, "ranks has shape"),
+])
+def test_bad_words_to_the_bootstrap_are_named(options, said):
+    with pytest.raises(ValueError, match=said):
+        cas.paired_bootstrap(**{"ranks": [1.0, 2.0], "reference": [1.0, 3.0]} | options)
+    with pytest.raises(ValueError, match="ranks is empty"):
+        cas.ndcg([])
+
+
+def test_entries_are_rows_and_columns_of_the_scores():
+    rows, columns = entries([np.array([3, 1]), np.array([], dtype=int), np.array([7])], "cpu")
+    assert rows.tolist() == [0, 0, 2] and columns.tolist() == [2, 0, 6]
 
 
 def test_bootstrap_is_paired():

@@ -1,5 +1,6 @@
 """Settings: what is taken, what is refused and in which words, and the table made of them."""
 
+import inspect
 import pickle
 from dataclasses import FrozenInstanceError, replace
 
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+import casadv_lib as cas
 from casadv_lib.adversarial import METHODS
+from casadv_lib.attacks import AttackOptions
 from casadv_lib.settings import (
     PRESETS,
     AdversarialSettings,
@@ -15,6 +18,7 @@ from casadv_lib.settings import (
     settings_table,
     split_settings,
 )
+from casadv_lib.training import Trainer
 
 
 @pytest.mark.parametrize(("kind", "name", "value", "plain"), [
@@ -96,3 +100,33 @@ def test_the_table_names_all_that_a_class_takes():
     for kind in (TrainingSettings, AdversarialSettings):
         defaults = {row["name"]: row["default"] for row in settings_table(kind)}
         assert vars(kind()) == defaults
+
+
+DEFAULTS = {  # Section 5.3, and what stands for the paper's text in its ambiguous places
+    "epochs": 500, "seed": 0, "batch_size": 128, "eval_every": 0, "learning_rate": 0.001,
+    "weight_decay": 1e-5, "decay": "adamw", "beta1": 0.9, "beta2": 0.98, "device": "auto",
+    "amp": "auto", "compile": "auto", "health": "stop", "epsilon": 10.0, "lambda1": 1.0,
+    "lambda2": 1.0, "scope": "batch", "cascade_norm": "raw", "weight_mean": "inverse",
+    "count_self": False, "start": "random", "start_size": 0.001, "dropout_masks": "same",
+    "detach_clean": True, "level1_loss": None, "inject": "before", "level1_positions": "all",
+    "weighted_gradient": False, "direction": None, "replace_probability": 0.2, "neighbours": 10,
+    "positions": "last", "k": 1, "pick": "gradient", "step": 0.1, "split": "test",
+    "exclude": "both", "loss": "target", "joint": True, "max_len": 50, "dim": 100, "dropout": 0.2,
+    "n_blocks": 2, "n_heads": 1, "n_layers": 4, "terms": "both", "norm": "raw", "mean": "inverse",
+    "metric": "ndcg@10", "resamples": 2000, "level": 0.95, "first_epoch": 0, "method": "adv_cas",
+    "progress": True,
+}
+
+
+@pytest.mark.parametrize("taker", [
+    cas.fit, cas.fit_adversarial, cas.attack, cas.evaluate, cas.pack, cas.cascade_effects,
+    cas.cascade_effects_flat, cas.cascade_weights, cas.paired_bootstrap, cas.SASRec, cas.GRU4Rec,
+    cas.CausalCNN, AttackOptions, TrainingSettings, AdversarialSettings, Trainer,
+], ids=lambda taker: taker.__name__)
+def test_a_parameter_has_the_same_default_wherever_it_is_taken(taker):
+    wanted = DEFAULTS | {cas.fit_adversarial: {"epochs": 100}, cas.pack: {"device": "cpu"},
+                         Trainer: {"method": None}}.get(taker, {})
+    for name, parameter in inspect.signature(taker).parameters.items():
+        if name in wanted and parameter.default is not parameter.empty:
+            assert parameter.default == wanted[name], name
+            assert type(parameter.default) is type(wanted[name]), name

@@ -18,6 +18,8 @@ from casadv_lib.training import (
     Trainer,
     TrainingError,
     TrainingSettings,
+    make_optimizer,
+    training_table,
 )
 
 QUIET = {"progress": False, "batch_size": 20}
@@ -108,6 +110,59 @@ def test_best_is_chosen_on_validation(toy):
     model.load_state_dict(history.best_state)
     found = cas.evaluate(model, toy, "validation")["ndcg@10"]
     assert found == history.best["validation"]["ndcg@10"]
+
+
+@pytest.mark.parametrize(("epochs", "every", "evaluated"), [
+    (5, 2, [2, 4, 5]), (4, 2, [2, 4]), (3, 5, [3]), (3, 1, [1, 2, 3]), (3, 0, []),
+])
+def test_which_epochs_are_evaluated(epochs, every, evaluated, toy):
+    history = cas.fit(build("gru4rec"), toy, epochs=epochs, eval_every=every, **QUIET)
+    assert [entry["epoch"] for entry in history.curve] == evaluated
+    assert [entry["loss"] for entry in history.curve] == [history.losses[e - 1] for e in evaluated]
+    assert len(history.epoch_seconds) == epochs and min(history.epoch_seconds) > 0
+    assert all(0 < entry[split][metric] <= 1 for entry in history.curve
+               for split in ("validation", "test") for metric in ("ndcg@10", "hr@10"))
+
+
+def test_an_evaluation_before_any_epoch_has_no_loss(toy):
+    entry = Trainer(build("gru4rec"), toy, TrainingSettings(), first_epoch=7).evaluate()
+    assert entry["epoch"] == 7 and entry["loss"] is None and entry["phase"] == 1
+
+
+def test_the_training_table_by_hand():
+    data = dataset([[1, 2, 3, 4, 5], [6, 7, 8], [5, 4, 3, 2]], 9)
+    model = build("sasrec", n_items=9, max_len=2)
+    table, sampler = training_table(model, data, "cpu", "temporal", 8, AdversarialSettings())
+    assert table.inputs.tolist() == [1, 2, 5] and table.targets.tolist() == [2, 3, 4]
+    C = torch.tensor([2.0, 1.0, 1.0])  # 1 + T - t
+    torch.testing.assert_close(table.weights, (1 / C) / (1 / C).mean())
+    drawn = {i: set() for i in range(3)}
+    for seed in range(200):
+        for i, item in enumerate(sampler.draw(torch.Generator().manual_seed(seed)).tolist()):
+            drawn[i].add(item)
+    # of all items but those of the training history: what is held out may be drawn
+    assert drawn == {0: {4, 5, 6, 7, 8, 9}, 1: {4, 5, 6, 7, 8, 9}, 2: {1, 2, 3, 6, 7, 8, 9}}
+    assert training_table(model, data, "cpu", None, 8, AdversarialSettings())[0].weights is None
+
+
+@pytest.mark.parametrize(("decay", "group"), [("adamw", 0.3), ("adam", 0.3), ("item_norm", 0.0)])
+def test_the_optimiser_is_what_the_settings_say(decay, group, toy):
+    s = TrainingSettings(decay=decay, weight_decay=0.3, learning_rate=0.01, beta1=0.5, beta2=0.7)
+    optimizer = make_optimizer(build("gru4rec"), s)
+    (options,) = optimizer.param_groups
+    assert (options["lr"], options["betas"], options["weight_decay"]) == (0.01, (0.5, 0.7), group)
+    assert type(optimizer) is (torch.optim.Adam if decay == "adam" else torch.optim.AdamW)
+
+
+def test_the_norm_of_the_items_is_part_of_the_loss(toy):
+    losses = []
+    for weight_decay in (0.0, 0.5):
+        s = TrainingSettings(decay="item_norm", weight_decay=weight_decay, learning_rate=0.0,
+                             batch_size=20)
+        trainer = Trainer(build("gru4rec"), toy, s)
+        losses.append(trainer.train_epoch())
+    norm = float(trainer.model.items.weight.detach().norm())
+    assert losses[1] - losses[0] == pytest.approx(0.5 * norm, rel=1e-4)
 
 
 def test_phase_two_goes_on_counting(toy):
