@@ -62,7 +62,7 @@ class Backbone(nn.Module):
                              f"{data.n_items}; allowed is a model made for this data set")
 
     def initialise(self) -> None:
-        """Xavier-normal weights, zero biases; layer norms stay the identity."""
+        """Xavier-normal weights, zero biases but in a GRU; layer norms are the identity."""
         for name, parameter in self.named_parameters():
             if parameter.dim() > 1:
                 nn.init.xavier_normal_(parameter)
