@@ -116,7 +116,8 @@ def intervals(runs: pd.DataFrame, ranks: dict[str, UserRanks]) -> pd.DataFrame:
     for column in NUMBERS:
         table[column] = table[column].map(lambda value: float(f"{value:.6g}"))
     names = [c for c in COLUMNS["intervals"] if c not in NUMBERS]
-    return table.fillna(dict.fromkeys(names, "")).drop_duplicates(names, ignore_index=True)
+    table[names] = table[names].astype(object).fillna("")
+    return table.drop_duplicates(names, ignore_index=True)
 
 
 def _groups(group: pd.DataFrame) -> Iterator[tuple[dict[str, str], bool]]:
