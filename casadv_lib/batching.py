@@ -175,10 +175,8 @@ class NegativeSampler:
         distinct = [np.unique(items) for items in met]
         sizes = np.array([len(items) for items in distinct])
         if len(sizes) and sizes.max() >= n_items:
-            raise ValueError(
-                f"user {int(sizes.argmax())} has met all {n_items} items; a negative needs at "
-                "least one item outside the user's training history"
-            )
+            raise ValueError(f"user {int(sizes.argmax())} has met all {n_items} items; a negative "
+                             "needs at least one item outside the user's training history")
         owner = np.repeat(np.arange(len(sizes)), sizes)
         starts = np.cumsum(sizes) - sizes
         j = np.arange(len(owner)) - starts[owner]  # an item's number among its user's

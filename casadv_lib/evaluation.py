@@ -96,8 +96,7 @@ def rank_items(
                          "try a smaller learning_rate or epsilon")
     target = torch.as_tensor(np.asarray(targets, dtype=np.int64) - 1).to(w.device).unsqueeze(1)
     n_items, ranks, ties = len(table), [], []
-    chunks = range(0, len(w), chunk)
-    for a in long_work(chunks, desc=f"ranking, {chunk} users a time", unit=" times"):
+    for a in long_work(range(0, len(w), chunk), desc=f"ranking {chunk} users", unit=" times"):
         own = slice(a, a + chunk)
         scores = w[own] @ table.T
         # sign of (score - target's): +1 better, 0 equal, -1 worse; sums of these are exact
@@ -137,10 +136,8 @@ def paired_bootstrap(
     """
     ranks, reference = checks.ranks("ranks", ranks), checks.ranks("reference", reference)
     if ranks.shape != reference.shape or ranks.ndim != 1 or len(ranks) == 0:
-        raise ValueError(
-            f"ranks has shape {ranks.shape}, reference {reference.shape}; allowed are two equal "
-            "shapes (users,), since users are compared in pairs"
-        )
+        raise ValueError(f"ranks has shape {ranks.shape}, reference {reference.shape}; allowed "
+                         "are two equal shapes (users,), since users are compared in pairs")
     resamples = number("resamples", resamples, low=1, kind=int)
     seed = number("seed", seed, low=0, high=MOST_SEED, kind=int)
     level = number("level", level, low=0.5, high=0.9999)

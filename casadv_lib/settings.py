@@ -160,8 +160,3 @@ def split_settings(options: dict, *kinds: type) -> list:
             raise ValueError(f"{name!r} is not a setting; allowed are {', '.join(sorted(known))}")
     return [kind(**{name: value for name, value in options.items()
                     if name in kind.__pydantic_fields__}) for kind in kinds]
-
-
-def settings_of(*kinds: type) -> dict:
-    """The defaults of settings classes as one flat dict."""
-    return {k: v for kind in kinds for k, v in dataclasses.asdict(kind()).items()}

@@ -57,7 +57,7 @@ def test_bad_flat_arrays_are_named(items, offsets, said):
 
 
 def test_effects_that_are_none_are_refused():
-    for effects in ([], [[0.5, 1.0]], [[np.inf]], [["x"]], [[[1.0]]]):
+    for effects in ([], [[]], [[0.5, 1.0]], [[np.inf]], [["x"]], [[[1.0]]]):
         with pytest.raises(ValueError, match="effects is .*allowed are the arrays of"):
             cascade_weights(effects)
     assert cascade_effects([]) == []

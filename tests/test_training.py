@@ -151,6 +151,7 @@ def test_the_optimiser_is_what_the_settings_say(decay, group, toy):
     optimizer = make_optimizer(build("gru4rec"), s)
     (options,) = optimizer.param_groups
     assert (options["lr"], options["betas"], options["weight_decay"]) == (0.01, (0.5, 0.7), group)
+    assert options["fused"]  # other kernels, other last bits
     assert type(optimizer) is (torch.optim.Adam if decay == "adam" else torch.optim.AdamW)
 
 
