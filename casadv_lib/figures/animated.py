@@ -10,14 +10,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 
-import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from .style import RC
+from .style import styled
 
 
 def with_changing_part(figure: Figure, draw: Callable[..., list[Artist]], *values) -> Figure:
@@ -32,13 +31,13 @@ def with_changing_part(figure: Figure, draw: Callable[..., list[Artist]], *value
     return changed(figure, *values)
 
 
+@styled
 def changed(figure: Figure, *values) -> Figure:
     """The same figure with its changing part drawn for other values."""
     for artist in figure.changing:
         if artist.axes is None or artist is not artist.axes.title:
             artist.remove()
-    with matplotlib.rc_context(RC):
-        figure.changing = figure.draw_changing(*values)
+    figure.changing = figure.draw_changing(*values)
     for artist in figure.changing:
         artist.set_animated(True)  # left out of the background, kept in a saved file
     return figure

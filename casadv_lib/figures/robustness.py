@@ -17,19 +17,17 @@ from ..results.paper import MOST_REPLACED, PAPER_LAST_DROP_PERCENT
 from ..support.checks import number, one_of
 from . import style
 from .animated import with_changing_part
-from .style import COLORS, STYLES, method_lines, panel_title, styled
+from .style import COLORS, STYLES, styled
 
 POSITIONS = ("first", "middle", "last")
 NEEDED = ("base", "adv_cas")
 FIGURE5_METHODS = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas", "adv_neighbour")
 FIGURE6_METHODS = ("base", "adv_global", "adv_cas", "adv_neighbour")
-CONTROLS = ("nearest", "random")
-PICK_LOOK = {"gradient": {"linestyle": "-"}} | {
-    pick: {"linestyle": line, "linewidth": 1, "markersize": 4.5, "markerfacecolor": "white"}
-    for pick, line in zip(CONTROLS, ("--", ":"), strict=True)}
-BESIDE = {"adv_linear": (-6, -3), "adv_global": (6, -3), "adv_cas": (2, -11)}
+CONTROLS = {"nearest": "--", "random": ":"}
+CONTROL_LOOK = {"linewidth": 1, "markersize": 4.5, "markerfacecolor": "white"}
 RULES = {"both": "", "attacked": "\nleft out: the attacked history",
          "original": "\nleft out: the original history, substitutes compete"}
+BESIDE = {"adv_linear": (-6, -3), "adv_global": (6, -3), "adv_cas": (2, -11)}  # points
 
 
 @styled
@@ -38,9 +36,9 @@ def figure5(results: Results, dataset: str | None = None, pick: str = "gradient"
             ) -> Figure:
     """Change of NDCG@10 and HR@10 when the first, middle or last item is replaced, in percent.
 
-    The change is relative to the same users' clean score, negative for a loss as in the paper.
-    Error bars: the 95% intervals, where they are stored. A diamond is the paper's mean drop of its
-    two base models, which it prints for the last item on Video Games alone.
+    The change is relative to the same users' clean score, with its 95% interval; negative for a
+    loss as in the paper. A diamond is the paper's mean drop of its two base models, which it prints
+    for the last item on Video Games alone.
     pick, step, exclude: which attack, as in `casadv_lib.attack`; without a rule of exclusion, that
     by which the base's attacks are stored (see `rule_of`), named where it is not "both".
     highlight: a position to mark; the part of the figure that changes (see `animated`).
@@ -48,9 +46,9 @@ def figure5(results: Results, dataset: str | None = None, pick: str = "gradient"
     """
     dataset = frames.choose_dataset(results, dataset)
     drops, missing = style.by_backbone(results, dataset, lambda backbone: _drops(
-        results, dataset, backbone, exclude, pick=pick, step=step))
+        results, dataset, backbone, exclude, pick, step))
     figure, axes = style.panels(len(METRICS), len(drops), sharex=True, sharey="row")
-    for column, (backbone, rows) in enumerate(drops.items()):
+    for column, rows in enumerate(drops.values()):
         for axis, metric in zip(axes[:, column], METRICS, strict=True):
             _drop_panel(axis, select(rows, metric=metric))
             if dataset == "video":
@@ -59,7 +57,7 @@ def figure5(results: Results, dataset: str | None = None, pick: str = "gradient"
             axis.set(xlabel="position of the replaced item",
                      ylabel=f"change of {METRICS[metric]} (% of clean)")
             axis.label_outer()
-        axes[0, column].set_title(_title(rows, backbone, dataset))
+        axes[0, column].set_title(_title(rows))
     methods = pd.concat(drops.values())["method"].unique()
     keys = [Patch(label=STYLES[method].label, **style.bar_look(method))
             for method in FIGURE5_METHODS if method in methods]
@@ -67,29 +65,26 @@ def figure5(results: Results, dataset: str | None = None, pick: str = "gradient"
         keys.append(Line2D([], [], label="paper: base, mean of both backbones",
                            **style.PAPER_LOOK))
     style.key_below(figure, keys, missing)
-    if highlight is None:
-        return figure
 
     def mark(position):
         at = POSITIONS.index(one_of("highlight", position, POSITIONS))
         return [axis.axvspan(at - 0.47, at + 0.47, facecolor="none", edgecolor="0.2", linewidth=1.2,
                              linestyle="--") for axis in axes.flat]
 
-    return with_changing_part(figure, mark, highlight)
+    return figure if highlight is None else with_changing_part(figure, mark, highlight)
 
 
-def _attacked(results: Results, dataset: str, backbone: str, methods: tuple,
+def _attacked(results: Results, dataset: str, backbone: str, methods: tuple[str, ...],
               exclude: str | None, **options) -> pd.DataFrame:
-    """Rows of `attacks` on main runs, one for each stored interval of each, "base" first."""
+    """Rows of `attacks` on main runs, one for each stored interval, in the order of `methods`."""
     runs = frames.main_runs(results, dataset, backbone)
     runs |= {method: frames.main_run(results, dataset, backbone, method) for method in NEEDED}
-    order = [runs[method] for method in methods if method in runs]
-    attacks = select(results.attacks, exclude=exclude or frames.rule_of(results, runs["base"]),
-                     surrogate="", **options)
-    attacks = attacks[attacks["run"].isin(order)].sort_values(
-        "run", key=lambda names: names.map(order.index), kind="stable")
+    rows = select(results.attacks, exclude=exclude or frames.rule_of(results, runs["base"]),
+                  surrogate="", **options)
+    rows = rows[rows["run"].isin(runs.values()) & rows["method"].isin(methods)]
+    rows = rows.sort_values("method", key=lambda names: names.map(methods.index), kind="stable")
     stored = select(results.intervals, kind="attack").drop(columns=["dataset", "backbone"])
-    return attacks.merge(stored, on=["run", "attack", "exclude"])
+    return rows.merge(stored, on=["run", "attack", "exclude"])
 
 
 def _checked(rows: pd.DataFrame, dataset: str, backbone: str, **options) -> pd.DataFrame:
@@ -116,9 +111,9 @@ def _drops(results: Results, dataset: str, backbone: str, exclude: str | None, p
 
 def _drop_panel(axis, rows: pd.DataFrame) -> None:
     """One backbone and metric of Figure 5: a group of bars for each position."""
-    methods = [method for method in FIGURE5_METHODS if method in set(rows["method"])]
-    seaborn.barplot(rows, x="positions", y="value", hue="method", hue_order=methods,
-                    palette=COLORS, saturation=1, errorbar=None, legend=False, ax=axis)
+    methods = list(rows["method"].unique())
+    seaborn.barplot(rows, x="positions", y="value", hue="method", palette=COLORS, saturation=1,
+                    errorbar=None, legend=False, ax=axis)
     for bars, method in zip(list(axis.containers), methods, strict=True):
         own = select(rows, method=method)
         ends = [(own["value"] - own["low"]).clip(0), (own["high"] - own["value"]).clip(0)]
@@ -132,9 +127,10 @@ def _drop_panel(axis, rows: pd.DataFrame) -> None:
     axis.grid(False, axis="x")
 
 
-def _title(rows: pd.DataFrame, backbone: str, dataset: str) -> str:
+def _title(rows: pd.DataFrame) -> str:
     """A panel's title, with the rule of exclusion where it is not the usual one."""
-    return panel_title(backbone, dataset) + RULES[rows["exclude"].iloc[0]]
+    first = rows.iloc[0]
+    return style.panel_title(first["backbone"], first["dataset"]) + RULES[first["exclude"]]
 
 
 @styled
@@ -155,54 +151,51 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
         results, dataset, backbone, step, exclude))
     users = int(select(results.attacks, dataset=dataset, positions="last")["users"].min())
     everything = pd.concat(curves.values())
-    labels = {"by the gradient": ["gradient"], "controls": list(CONTROLS)}
-    labels = {label: picks for label, picks in labels.items()
-              if everything["pick"].isin(picks).any()}
-    figure, axes = style.panels(len(labels), len(curves), height=2.6, sharex=True, sharey=True)
-    for column, (backbone, rows) in enumerate(curves.items()):
-        for axis, (label, picks) in zip(axes[:, column], labels.items(), strict=True):
-            for pick in picks:
-                method_lines(axis, select(rows, pick=pick), "k", "value", **PICK_LOOK[pick])
-            base = select(rows, method="base", k=0)["value"].iloc[0]
-            axis.axhline(base, color="0.2", linewidth=0.8)
-            axis.set(xlabel=f"K, last items replaced, of {users:,} users", xticks=range(
-                MOST_REPLACED + 1), ylabel=f"{style.level_label('hr@10')}\n{label}")
-            axis.label_outer()
-        for method, own in select(rows, pick="gradient").groupby("method"):
+    has_controls = everything["pick"].isin(CONTROLS).any()
+    figure, axes = style.panels(1 + has_controls, len(curves), height=2.6, sharex=True, sharey=True)
+    for column, rows in enumerate(curves.values()):
+        gradient = select(rows, pick="gradient")
+        style.method_lines(axes[0, column], gradient, "k", "value", linestyle="-")
+        for method, own in gradient.groupby("method"):
             axes[0, column].fill_between(own["k"], own["low"], own["high"], alpha=0.12,
                                          color=COLORS[method], linewidth=0)
-        axes[0, column].set_title(_title(rows, backbone, dataset))
-    style.key_below(figure, [
-        *(style.method_key(method, linestyle="-") for method in FIGURE6_METHODS
-          if method in set(everything["method"])),
-        *(Line2D([], [], color="0.3", marker="o", label=f"control: {pick} item", **PICK_LOOK[pick])
-          for pick in labels.get("controls", ())),
-        Line2D([], [], color="0.2", linewidth=0.8, label="base, clean")], missing)
-    if highlight is None:
-        return figure
+        for pick, line in CONTROLS.items():  # none where there is no second row
+            style.method_lines(axes[-1, column], select(rows, pick=pick), "k", "value",
+                               linestyle=line, **CONTROL_LOOK)
+        for axis, label in zip(axes[:, column], ("by the gradient", "controls")):
+            axis.axhline(gradient["value"].iloc[0], color="0.2", linewidth=0.8)
+            axis.set(xlabel=f"K, last items replaced, of {users:,} users",
+                     ylabel=f"{style.level_label('hr@10')}\n{label}",
+                     xticks=range(MOST_REPLACED + 1))
+            axis.label_outer()
+        axes[0, column].set_title(_title(rows))
+    keys = [style.method_key(method, linestyle="-") for method in everything["method"].unique()]
+    if has_controls:
+        keys += [Line2D([], [], color="0.3", marker="o", linestyle=line, **CONTROL_LOOK,
+                        label=f"control: {pick} item") for pick, line in CONTROLS.items()]
+    keys.append(Line2D([], [], color="0.2", linewidth=0.8, label="base, clean"))
+    style.key_below(figure, keys, missing)
 
     def mark(k):
         number("highlight", k, 0, MOST_REPLACED, kind=int)
         lines = [axis.axvline(k, color="0.2", linewidth=0.8) for axis in axes.flat]
-        return lines + [
-            axis.set_title(f"{_title(rows, backbone, dataset)}\n{_values_at(rows, k)}")
-            for axis, (backbone, rows) in zip(axes[0], curves.items(), strict=True)]
+        return lines + [axis.set_title(f"{_title(rows)}\n{_values_at(rows, k)}")
+                        for axis, rows in zip(axes[0], curves.values(), strict=True)]
 
-    return with_changing_part(figure, mark, highlight)
+    return figure if highlight is None else with_changing_part(figure, mark, highlight)
 
 
 def _replaced(results: Results, dataset: str, backbone: str, step: float, exclude: str | None
               ) -> pd.DataFrame:
     """HR@10 as value, low and high for each K, of those who can be attacked at every K."""
     rows = _attacked(results, dataset, backbone, FIGURE6_METHODS, exclude, positions="last")
-    rows = select(rows, metric="hr@10")
-    rows = rows[rows["k"].le(MOST_REPLACED) & (
-        rows["pick"].eq("gradient") & rows["step"].eq(step)
-        | rows["pick"].isin(CONTROLS) & rows["method"].isin(NEEDED))].sort_values("k")
-    _checked(select(rows, pick="gradient"), dataset, backbone, positions="last", step=step,
-             exclude=exclude)
+    rows = select(rows[rows["k"] <= MOST_REPLACED], metric="hr@10")
+    gradient = select(rows, pick="gradient", step=step)
+    _checked(gradient, dataset, backbone, positions="last", step=step, exclude=exclude)
+    controls = rows[rows["pick"].isin(CONTROLS) & rows["method"].isin(NEEDED)]
+    rows = pd.concat([gradient, controls])
     clean = select(rows, quantity="able_clean").drop_duplicates(["method", "pick"]).assign(k=0)
-    rows = pd.concat([clean, select(rows, quantity="able")])
+    rows = pd.concat([clean, select(rows, quantity="able")]).sort_values("k", kind="stable")
     return rows.sort_values("method", key=lambda names: names.map(FIGURE6_METHODS.index),
                             kind="stable")
 
@@ -230,31 +223,31 @@ def trade_off(results: Results, dataset: str, backbone: str = "sasrec", metric: 
     a replacement for "neighbour"; large hollow marks are the methods' own runs. On the broken line
     an attack costs nothing. Both axes hold the attacked users alone, test split.
     """
-    short = frames.with_role(results, "trade-off", dataset=dataset, backbone=backbone)
-    if short.empty:
+    runs = frames.with_role(results, "trade-off", dataset=dataset, backbone=backbone)
+    if runs.empty:
         raise MissingRecords(f"no runs of role 'trade-off', backbone {backbone!r}, dataset "
                              f"{dataset!r}")
-    short = short.assign(dial=short["epsilon"].fillna(short["replace_probability"]))
+    runs = runs.assign(setting=runs["epsilon"].fillna(runs["replace_probability"]))
     last = select(results.attacks, positions="last", k=1, pick="gradient", step=0.1,
-                  exclude="both", surrogate="", dataset=dataset)
-    short = short[["run", "dial"]].merge(last, on="run").sort_values("dial")
+                  exclude="both", surrogate="")
+    last = last.assign(clean=last[f"{metric}_clean"], attacked=last[metric])
+    short = runs[["run", "setting"]].merge(last, on="run").sort_values("setting")
     own = last[last["run"].isin(frames.main_runs(results, dataset, backbone).values())]
     figure, ((axis,),) = style.panels(1, 1, width=6.2, height=4.4)
-    method_lines(axis, short, f"{metric}_clean", metric, linestyle="-", markersize=4)
-    for row in short.to_dict("records"):
-        # around its mark, another way for each method, since curves lie close to each other
-        x, y = BESIDE.get(row["method"], (-6, 3))
-        axis.annotate(f"{row['dial']:g}", (row[f"{metric}_clean"], row[metric]), (x, y),
-                      textcoords="offset points", fontsize=7, color=COLORS[row["method"]],
+    style.method_lines(axis, short, "clean", "attacked", linestyle="-", markersize=4)
+    for row in short.itertuples():
+        x, y = BESIDE.get(row.method, (-6, 3))  # curves lie close to each other
+        axis.annotate(f"{row.setting:g}", (row.clean, row.attacked), (x, y), fontsize=7,
+                      textcoords="offset points", color=COLORS[row.method],
                       ha="left" if x > 0 else "right")
-    for row in own.to_dict("records"):
-        axis.plot([row[f"{metric}_clean"]], [row[metric]], **style.method_line(
-            row["method"], linestyle="", markerfacecolor="none", markersize=11))
+    for row in own.itertuples():
+        axis.plot([row.clean], [row.attacked], **style.method_line(
+            row.method, linestyle="", markerfacecolor="none", markersize=11))
     low, high = axis.get_xlim()
     axis.plot([low, high], [low, high], color="0.5", linestyle="--", linewidth=0.8)
-    axis.set(title=panel_title(backbone, dataset), xlim=(low, high),
+    axis.set(title=style.panel_title(backbone, dataset), xlim=(low, high),
              xlabel=f"test {METRICS[metric]}, clean",
              ylabel=f"test {METRICS[metric]}, last item replaced")
-    style.key_below(figure, [style.method_key(method, linestyle="-") for method in STYLES
-                       if method in set(own["method"])])
+    style.key_below(figure, [style.method_key(method, linestyle="-")
+                             for method in own["method"].unique()])
     return figure

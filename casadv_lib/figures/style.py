@@ -6,7 +6,6 @@ hatch carry the same information for a grey print.
 
 from __future__ import annotations
 
-import functools
 import io
 import textwrap
 from collections.abc import Callable
@@ -19,14 +18,8 @@ import seaborn
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..results.frames import (
-    BACKBONE_NAMES,
-    DATASET_NAMES,
-    METRICS,
-    MissingRecords,
-    Results,
-    backbones,
-)
+from ..results import frames
+from ..results.frames import METRICS, MissingRecords, Results
 
 RC = {
     "font.size": 9,
@@ -75,24 +68,24 @@ MARKERS = {method: style.marker for method, style in STYLES.items()}
 DASHES = {method: style.dashes or "" for method, style in STYLES.items()}
 
 
+# decorator of a drawing function: the settings above while it runs, the caller's afterwards
+styled = matplotlib.rc_context(RC)
+
+
 class PaperFigure(Figure):
     """A matplotlib Figure that a notebook shows under any backend, pyplot imported or not."""
 
     def _repr_png_(self) -> bytes:
-        buffer = io.BytesIO()
-        self.savefig(buffer, format="png", dpi=150)
-        return buffer.getvalue()
+        return picture(self, "png")
 
 
-def styled(draw: Callable) -> Callable:
-    """Decorator: run a drawing function under the shared settings, and leave the caller's alone."""
-
-    @functools.wraps(draw)
-    def wrapper(*args, **kwargs):
-        with matplotlib.rc_context(RC):
-            return draw(*args, **kwargs)
-
-    return wrapper
+@styled
+def picture(figure: Figure, kind: str) -> bytes:
+    """A figure as "png" or "svg", without a date or version that differs each time."""
+    buffer = io.BytesIO()
+    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+    figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
+    return buffer.getvalue()
 
 
 def panels(rows: int, columns: int, width: float = 4.2, height: float = 3.0, **kwargs):
@@ -152,7 +145,8 @@ def panel_title(backbone: str, dataset: str) -> str:
     """What stands above a panel: the backbone and the data set, by their full names."""
     # a reader's own data set is named by its path; a dollar sign would begin a formula
     own_file = Path(dataset).stem.replace("$", r"\$")
-    return f"{BACKBONE_NAMES.get(backbone, backbone)}, {DATASET_NAMES.get(dataset, own_file)}"
+    return ", ".join([frames.BACKBONE_NAMES.get(backbone, backbone),
+                      frames.DATASET_NAMES.get(dataset, own_file)])
 
 
 def level_label(metric: str) -> str:
@@ -167,7 +161,7 @@ def by_backbone(results: Results, dataset: str, rows_of: Callable[[str], pd.Data
     MissingRecords where that is so for all of them.
     """
     there, missing = {}, []
-    for backbone in backbones(results, dataset):
+    for backbone in frames.backbones(results, dataset):
         try:
             there[backbone] = rows_of(backbone)
         except MissingRecords as error:
