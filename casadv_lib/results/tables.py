@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 
 import pandas as pd
 
@@ -90,42 +91,43 @@ def _accuracy(results: Results, dataset: str | None, where: str, needed: tuple[s
               left_out: tuple[str, ...] = ()) -> pd.DataFrame:
     rows, missing = [], []
     for name, backbone, runs in _settings(results, dataset):
-        shown = [m for m in runs if m not in left_out and (where == "table3" or m in needed)]
+        shown = needed if where == "table4" else [m for m in runs if m not in left_out]
         if lacking := [m for m in needed if m not in runs] or ["another"] * (len(shown) < 2):
             missing.append(f"no run of method {', '.join(lacking)}, backbone {backbone!r}, "
                            f"dataset {name!r}")
             continue
-        if where == "table4":
-            shown = list(needed)
+        # the paper's Table 4 has SASRec alone
+        printed = (name, backbone) if where == "table3" or backbone == "sasrec" else ("", "")
         for method in shown:
-            [last], [best] = (frames.select(results.runs, run=runs[method], which=which,
-                                            split="test")["epoch"] for which in ("last", "best"))
-            row = {"dataset": name, "backbone": backbone, "method": method, "epoch": last}
+            row = {"dataset": name, "backbone": backbone, "method": method,
+                   "epoch": score(results, runs[method], "epoch")}
             for metric, label in METRICS.items():
-                row |= _scores(results, runs, method, metric, label, (name, backbone))
-            rows.append(row | {"best epoch": best, "note": " ".join(paper_slips(
-                where, dataset=name, backbone=backbone, method=method))})
-    return _with_notes(rows, [
+                row |= _scores(results, runs, method, metric, label, printed)
+            rows.append(row | {
+                "best epoch": score(results, runs[method], "epoch", "best"),
+                "note": " ".join(paper_slips(where, dataset=name, backbone=backbone,
+                                             method=method))})
+    table = _with_notes(rows, [
         "Columns: the last epoch, as in the paper; the 95% bootstrap interval of the difference "
         "to the base (absolute, over users); 'best', the epoch with the best validation score.",
         *paper_slips(where)], missing)
+    table[["epoch", "best epoch"]] = table[["epoch", "best epoch"]].astype(int)
+    return table
 
 
 def _scores(results: Results, runs: dict[str, str], method: str, metric: str, label: str,
-            setting: tuple[str, str]) -> dict[str, float]:
-    """The columns of one method and metric."""
+            printed: tuple[str, str]) -> dict[str, float]:
+    """The columns of one method and metric; printed: where the paper's numbers are from."""
     value, base = (score(results, runs[m], metric) for m in (method, "base"))
-    bound, change = {}, paper_change(*setting, method, metric)
-    try:
+    bound, change = {}, paper_change(*printed, method, metric)
+    with suppress(MissingRecords):  # there is none of the base itself
         bound = frames.interval(results, "pair", "difference", metric, run=runs[method],
                                 versus=runs["base"], versus_which="last")
-    except MissingRecords:
-        pass  # of the base itself, say
     return {
         label: value, f"{label} vs base %": math.nan if method == "base" else _percent(value, base),
         **{f"{label} difference {end}": bound.get(end, math.nan) for end in ("low", "high")},
         f"{label} best": score(results, runs[method], metric, "best"),
-        f"{label} paper": paper_scores(*setting, metric).get(method, math.nan),
+        f"{label} paper": paper_scores(*printed, metric).get(method, math.nan),
         f"{label} paper vs base %": math.nan if change is None else change}
 
 

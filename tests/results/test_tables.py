@@ -1,0 +1,206 @@
+"""Tables: our numbers beside the paper's, its slips checked by arithmetic."""
+
+import math
+
+import pandas as pd
+import pytest
+from fabricated import LEVELS, World, without
+
+from casadv_lib.results import tables
+from casadv_lib.results.frames import COLUMNS, METRICS, MissingRecords, Results
+from casadv_lib.results.paper import paper_numbers, paper_slips
+
+
+@pytest.fixture(scope="module")
+def results():
+    world = World()
+    for setting in (("beauty", "sasrec"), ("beauty", "gru4rec"), ("own", "sasrec")):
+        world.methods(setting)
+    world.attacks(("beauty", "sasrec"), rules=("both", "original"))
+    tried = {"dataset": "beauty", "backbone": "sasrec", "family": "adv_global", "lambda1": 0.1,
+             "trial_epochs": 10, "hr@10": 0.3, "base_ndcg@10": 0.2}
+    trials = [tried | {"epsilon": 1.0, "ndcg@10": 0.19, "chosen": False},
+              tried | {"epsilon": 3.0, "ndcg@10": 0.22, "chosen": True}]
+    data = [{"dataset": "own", "users": 1500, "items": 400, "interactions": 18000,
+             "density_percent": 3.0, "mean_length": 12.0},
+            {"dataset": "beauty", "users": 22363, "items": 12101, "interactions": 198502,
+             "density_percent": 0.0734, "mean_length": 8.88}]
+    return world.results(trials=pd.DataFrame(trials, columns=COLUMNS["trials"]),
+                         datasets=pd.DataFrame(data, columns=COLUMNS["datasets"]))
+
+
+def row(table, **where):
+    """The one row with these values."""
+    [found] = [one for one in table.to_dict("records") if where.items() <= one.items()]
+    return found
+
+
+def test_table2_sets_our_counts_beside_the_papers(results):
+    table = tables.table2(results)
+    beauty = row(table, dataset="beauty")
+    assert (beauty["items"], beauty["items paper"]) == (12101, 10121)
+    assert beauty["density %"] == 0.0734 and beauty["density % paper"] == 0.088
+    assert "10,121" in beauty["note"] and "0.073%" in beauty["note"]
+    own = row(table, dataset="own")
+    assert own["items"] == 400 and math.isnan(own["items paper"]) and own["note"] == ""
+    assert any("2018" in note for note in table.attrs["notes"])
+
+
+def test_table3_numbers(results):
+    table = tables.table3(results)
+    assert list(table["method"])[:9] == [m for m in LEVELS if m not in ("adv_cas_1", "adv_cas_2")]
+    ours = row(table, dataset="beauty", backbone="sasrec", method="adv_cas")
+    for place, (metric, label) in enumerate(METRICS.items()):
+        scale = {"ndcg@10": 0.04, "hr@10": 0.08}[metric]
+        assert ours[label] == ours[f"{label} best"] == pytest.approx(1.3 * scale)
+        assert ours[f"{label} vs base %"] == pytest.approx(30)
+        assert ours[f"{label} difference low"] == pytest.approx(0.29 * scale)
+        assert ours[f"{label} difference high"] == pytest.approx(0.31 * scale)
+        assert ours[f"{label} paper"] == [0.0320, 0.0630][place]
+        assert ours[f"{label} paper vs base %"] == pytest.approx([21.21, 17.32][place], abs=0.005)
+    assert (ours["epoch"], ours["best epoch"]) == (600, 580)
+    base = row(table, dataset="beauty", backbone="sasrec", method="base")
+    assert base["NDCG@10 paper"] == 0.0264 and "0.0318" in base["note"]
+    for empty in ("NDCG@10 vs base %", "NDCG@10 paper vs base %", "NDCG@10 difference low"):
+        assert math.isnan(base[empty])
+    for alone in (table[table["dataset"] == "own"], table[table["method"] == "base+100"]):
+        assert len(alone) > 1 and alone.filter(like="paper").isna().all(axis=None)
+    assert set(tables.table3(results, "own")["dataset"]) == {"own"}
+
+
+def test_table4_has_the_parts_of_the_cascade_effect(results):
+    table = tables.table4(results)
+    assert list(table["method"]) == ["base", "adv_cas_1", "adv_cas_2", "adv_cas"] * 3
+    ours = row(table, dataset="beauty", backbone="sasrec", method="adv_cas_2")
+    assert (ours["NDCG@10 paper"], ours["HR@10 paper"]) == (0.0311, 0.0614)
+    # the paper's Table 4 has SASRec alone
+    assert table[table["backbone"] == "gru4rec"].filter(like="paper").isna().all(axis=None)
+
+
+def test_efficiency_and_two_machines(results):
+    table = tables.efficiency(results)
+    ours = row(table, dataset="beauty", backbone="sasrec", method="adv_cas")
+    assert (ours["seconds an epoch"], ours["over base epoch"]) == (3.5, 3.5)
+    assert ours["over base epoch paper (ml-1m)"] == 3.92
+    assert ours["added time % paper (ml-1m)"] == pytest.approx(78.3, abs=0.05)
+    assert ours["added time %"] == 100 and ours["hardware"] == "two cores, cpu"
+    assert ours["note"] == ""
+    base = row(table, dataset="beauty", backbone="sasrec", method="base")
+    assert math.isnan(base["added time %"]) and math.isnan(base["over base epoch paper (ml-1m)"])
+    moved = {run: found | ({"device": "cuda"} if run.endswith("sasrec-base") else {})
+             for run, found in results.provenance.items()}
+    table = tables.efficiency(results.but(provenance=moved), "own")
+    assert row(table, method="adv_cas")["note"] == (
+        "not comparable: the base ran on two cores, cuda")
+
+
+def test_robustness_has_a_row_a_rule(results):
+    table = tables.robustness(results)
+    assert list(table["left out"]) == ["both", "original"] * 6
+    ours = row(table, method="adv_cas", **{"left out": "original"})
+    assert ours["last %"] == pytest.approx(-23) and ours["first %"] == pytest.approx(-1)
+    assert ours["NDCG@10 clean"] == pytest.approx(0.052)
+    assert math.isnan(ours["by the base, K = 5 %"]) and ours["by the base %"] < 0
+
+
+def test_what_was_tried_and_chosen(results):
+    table = tables.selection(results, "beauty")
+    assert list(table["chosen"]) == ["", "yes"] and list(table["epsilon"]) == [1.0, 3.0]
+    assert list(table["vs base %"]) == pytest.approx([-5, 10])
+    text = " ".join(tables.markdown(table).split())
+    assert "| beauty | sasrec | adv_global | 3 | 0.1 | 0.2200 | 0.3000 | +10.0 | yes |" in text
+    assert "The test split is not read." in text
+
+
+@pytest.mark.parametrize("name, spoil, message", [
+    ("table2", lambda r: r.but(datasets=r.datasets[:0]), "no data sets"),
+    ("table3", lambda r: without(r, method="base"), "method base, backbone 'sasrec'"),
+    ("table4", lambda r: without(r, method="adv_cas_1"), "adv_cas_1, backbone 'sasrec'"),
+    ("efficiency", lambda r: without(r, method="base"), "'base' and another"),
+    ("selection", lambda r: r.but(trials=r.trials[:0]), "nothing that was tried"),
+    ("robustness", lambda r: r.but(attacks=r.attacks[:0]), "no attack"),
+    ("scoreboard", lambda r: without(r, dataset="beauty"), "no run on a data set of the paper"),
+    ("table3", lambda r: Results(), "no runs"),
+])
+def test_what_is_missing_is_named(results, name, spoil, message):
+    with pytest.raises(MissingRecords, match=message):
+        tables.TABLES[name](spoil(results))
+
+
+@pytest.mark.parametrize("make", [tables.table3, tables.table4, tables.efficiency])
+def test_a_part_that_is_missing_is_said_in_the_notes(results, make):
+    table = make(without(results, backbone="gru4rec", method="base"))
+    assert set(table["backbone"]) == {"sasrec"}
+    assert any("Left out" in note and "'gru4rec'" in note for note in table.attrs["notes"])
+
+
+def test_the_scoreboard_counts_and_has_every_rule_once(results):
+    table = tables.scoreboard(results)
+    text = tables.markdown(table)
+    for claim in table["claim"].unique():
+        assert text.count(f"| {claim} (") == 1 and text.count(f"- *{claim} (") == 1
+    both = tables.counts(table).split("; ")
+    assert both[0].startswith("the paper's: ") and both[1].startswith("ours: ")
+    numbers = [int(word) for word in tables.counts(table).replace(",", "").split()
+               if word.isdigit()]
+    assert sum(numbers) == len(table)
+
+
+@pytest.mark.parametrize("shown, words", [
+    ({"ours": 12.34, "low": math.nan, "unit": "%", "about": "of it"}, "+12.3% of it"),
+    ({"ours": 0.00123, "low": -0.0001, "high": 0.003, "unit": "NDCG@10"},
+     "+0.0012 NDCG@10 [-0.0001, +0.0030]"),
+    ({"ours": 1.26, "low": 1.0, "high": 2.0, "unit": "points"}, "+1.3 points [+1.0, +2.0]"),
+    ({"ours": math.nan, "about": "mean over one", "verdict": "undecided"},
+     "no number, mean over one"),
+    ({"ours": math.nan, "verdict": "not run"}, ""),
+])
+def test_a_claim_s_number_in_words(shown, words):
+    usual = {"high": math.nan, "low": math.nan, "about": "", "verdict": "not", "unit": ""}
+    assert tables.in_words(usual | shown) == words
+
+
+def test_readable_rounds_and_drops_empty_columns(results):
+    text = tables.readable(tables.table3(results, "own"))
+    assert not [name for name in text if "paper" in name]
+    ours = row(text, method="adv_cas")
+    assert ours["NDCG@10"] == "0.0520" and ours["NDCG@10 vs base %"] == "+30.0"
+    assert ours["NDCG@10 difference low"] == "+0.0116" and ours["best epoch"] == "580"
+    assert row(text, method="base")["NDCG@10 vs base %"] == ""
+    counts = row(tables.readable(tables.table2(results)), dataset="beauty")
+    assert (counts["users"], counts["density %"]) == ("22,363", "0.073")
+
+
+def test_markdown_is_one_table_and_its_notes(results):
+    table = tables.table2(results)
+    lines = tables.markdown(table).splitlines()
+    assert lines[1].startswith("|:--") and "--:|" in lines[1]
+    assert len({line.count("|") for line in lines[:4]}) == 1
+    assert lines[4] == "" and lines[5:] == [f"- {note}" for note in table.attrs["notes"]]
+    assert "a\\|b" in tables.markdown(pd.DataFrame({"note": ["a|b"]}))
+
+
+def test_slips_that_arithmetic_can_check():
+    paper = paper_numbers()
+    changes = [100 * (value / base - 1)
+               for methods in paper["table3"]["sasrec"].values()
+               for value, base in zip(methods["adv_cas"], methods["base"], strict=True)]
+    assert round(sum(changes) / len(changes), 1) == 21.9
+    video = paper["table3"]["gru4rec"]["video"]
+    assert round(100 * (video["adv_seq"][1] / video["base"][1] - 1), 2) == 1.83
+    clothing = paper["table3"]["gru4rec"]["clothing"]
+    assert all(a > b for a, b in zip(clothing["adv_seq"], clothing["base"], strict=True))
+    assert clothing["adv_linear"][1] > clothing["base"][1] > clothing["adv_global"][1]
+    beauty = paper["table2_datasets"]["beauty"]
+    cells = beauty["users"] * beauty["items"]
+    assert round(100 * beauty["interactions"] / cells, 3) == beauty["density_percent"]
+    assert round(100 * beauty["interactions"] / beauty["users"] / 12101, 3) == 0.073
+    assert round(163.50 * 6040) == paper["table2_datasets"]["ml-1m"]["interactions"]
+
+
+def test_slips_are_found_by_table_and_by_row():
+    assert len(paper_slips()) == 11 and len(paper_slips("table3")) == 6
+    assert len(paper_slips("table2")) == 3 and paper_slips("table4") == []
+    [slip] = paper_slips("table3", dataset="video", backbone="gru4rec", method="adv_seq")
+    assert "1.83%" in slip
+    assert paper_slips("table3", dataset="video", backbone="gru4rec", method="base") == []
