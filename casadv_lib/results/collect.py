@@ -22,6 +22,7 @@ from ..experiments.plan import SWITCHES
 from ..experiments.runs import Run, attack_name, one_at_a_time, run_attack, stored_attacks
 from ..experiments.runs import run as make
 from ..experiments.study import Study
+from ..support.checks import one_of
 from .comparisons import intervals
 from .frames import (
     BACKBONE_NAMES,
@@ -170,27 +171,25 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
         folder = stored_folder(folder or study.profile)
     stored = read_results(folder) if folder else Results(study.profile)
     methods, attacks = list(methods), list(attacks)
+    names = {attack_name(**options) for options in attacks}
     asked = [(method, {}, "main") for method in METHOD_ORDER]
     asked += [("adv_cas", {"epsilon": epsilon, "health": "note"}, "sweep") for epsilon in epsilons]
-    asked += [("adv_cas", SWITCHES[name][1], f"switch switch:{name}") for name in switches]
+    asked += [("adv_cas", SWITCHES[one_of("switches", name, SWITCHES)][1], f"switch switch:{name}")
+              for name in switches]
     asked += [("adv_cas", {}, "switch")] * bool(switches)
+    configs = []
+    for backbone, (method, more, role) in product(BACKBONE_NAMES, asked):  # errors before work
+        with suppress(*[ValueError] * (backbone != study.backbone)):  # a setting that it lacks
+            configs.append((study.config(method, backbone=backbone, **more), more, role))
     kept: dict[str, list[str]] = {}
     made: dict[Run, list[str]] = {}
-    for backbone, (method, more, role) in product(BACKBONE_NAMES, asked):
-        try:
-            config = study.config(method, backbone=backbone, **more)
-        except ValueError:
-            if backbone == study.backbone:
-                raise
-            continue  # a setting that this backbone does not have
+    for config, more, role in configs:
         free = {"epsilon", "lambda1", "replace_probability"} - {*study.asked, *more}
         run = _stored_run(stored, config, study.data.fingerprint, role.split()[0], free)
-        if backbone == study.backbone and (method in methods or role != "main"):
-            wanted = attacks if role == "main" else []
-            if run is None or not _has_attacks(stored, run, wanted):
-                run = None
-                own = make(config, study.data)
-                for options in wanted:
+        if config.backbone == study.backbone and (config.method in methods or role != "main"):
+            if run is None or role == "main" and not _has_attacks(stored, run, names):
+                run, own = None, make(config, study.data)
+                for options in attacks if role == "main" else ():
                     run_attack(own, **options)
                 made[own] = [*made.get(own, ()), *role.split()]
         if run is not None:
@@ -220,10 +219,9 @@ def _stored_run(stored: Results, config: Configuration, data_hash: str, role: st
     return next((run for run in fitting if wanted.items() <= stored.configs[run].items()), None)
 
 
-def _has_attacks(stored: Results, run: str, attacks: list[dict]) -> bool:
+def _has_attacks(stored: Results, run: str, names: set[str]) -> bool:
     own = select(stored.attacks, run=run)
-    there = set(zip(own["attack"], own["exclude"], strict=True))
-    return {(attack_name(**options), rule) for options in attacks for rule in EXCLUDES} <= there
+    return set(product(names, EXCLUDES)) <= set(zip(own["attack"], own["exclude"], strict=True))
 
 
 def _only(stored: Results, roles: dict[str, str], dataset: str) -> Results:

@@ -1,0 +1,186 @@
+"""Curves, sizes of perturbations, sensitivity of positions, readings, and costs."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import N_ITEMS, build
+
+import casadv_lib as cas
+from casadv_lib.data import held_out
+from casadv_lib.evaluation import gains
+from casadv_lib.exercises.curves import made_curve
+from casadv_lib.experiments.configuration import configure
+from casadv_lib.experiments.plan import SWITCHES
+from casadv_lib.results import analysis
+from casadv_lib.settings import TrainingSettings
+from casadv_lib.training import Trainer
+
+
+def test_the_best_entry_is_what_training_calls_best(toy):
+    history = cas.fit(build("sasrec"), toy, epochs=6, eval_every=1, batch_size=20, progress=False)
+    assert analysis.best_entry(history.curve) is history.best
+    curve = made_curve([0.1, 0.3, 0.3, 0.2], [0.9, 0.1, 0.2, 0.3])
+    assert analysis.best_entry(curve)["epoch"] == 10  # by validation, the earliest
+    with pytest.raises(ValueError, match="curve is empty"):
+        analysis.best_entry([])
+
+
+def test_early_stopping_and_shares_of_a_gain():
+    curve = made_curve([1, 3, 2, 2, 4, 1], every=1)
+    assert [analysis.early_stopping(curve, patience) for patience in (1, 2, 3)] == [
+        (3, 2), (4, 2), (6, 5)]
+    with pytest.raises(ValueError, match="patience is 0"):
+        analysis.early_stopping(curve, 0)
+    curve = made_curve([2, 6, 5, 10], every=2)
+    assert [analysis.first_reaching(curve, *asked) for asked in ((0, 0.5), (0, 1.0), (10, 0.5))
+            ] == [4, 8, None]
+    with pytest.raises(ValueError, match="share is 2"):
+        analysis.first_reaching(curve, 0, 2)
+
+
+def test_sizes_of_positions_add_up_to_epsilon(toy):
+    found = analysis.position_sizes(build("sasrec"), toy, batch_size=20, batches=3)
+    assert np.square(found["generic"]).sum() == pytest.approx(3, rel=1e-4)  # 1 for each batch
+    assert len(found["generic"]) == len(found["guided"]) == 3 * found["positions"]
+    assert (found["guided"] / found["generic"]).std() > 0.05
+
+
+def ranks(users=400, seed=0):
+    rng = np.random.default_rng(seed)
+    clean = rng.geometric(0.08, users).astype(float)
+    return clean + rng.integers(0, 6, users), clean
+
+
+def test_relative_change_is_a_ratio_whose_interval_agrees_with_the_delta_method():
+    attacked, clean = ranks(3000)
+    found = analysis.relative_change(attacked, clean)
+    a, b = gains(attacked, "ndcg@10"), gains(clean, "ndcg@10")
+    ratio = a.mean() / b.mean()
+    assert found["value"] == pytest.approx(100 * (ratio - 1), rel=1e-12)
+    half = 196 * (a - ratio * b).std() / b.mean() / len(a) ** 0.5
+    assert found["high"] - found["low"] == pytest.approx(2 * half, rel=0.1)
+
+
+def test_changes_are_compared_on_the_same_users():
+    one, other, far = ranks(), ranks(seed=1), np.full(20, 50.0)
+    assert set(analysis.relative_change(*one, versus=one).values()) == {0.0}
+    found = analysis.relative_change(*one, versus=other)
+    swapped = analysis.relative_change(*other, versus=one)
+    assert (found["value"], found["low"]) == pytest.approx((-swapped["value"], -swapped["high"]))
+    assert all(np.isnan(value) for value in analysis.relative_change(far, far).values())
+    with pytest.raises(ValueError, match="shapes"):
+        analysis.relative_change(far, far[:-1])
+
+
+@pytest.mark.parametrize("pick", ["gradient", "nearest"])
+@pytest.mark.parametrize("backbone", ["sasrec", "gru4rec"])
+def test_sensitivity_of_the_newest_item_is_that_of_the_attack(toy, backbone, pick):
+    model = build(backbone).eval()
+    longer = cas.SequenceDataset(  # the attack leaves out histories of fewer than three
+        "longer", [s for s in toy.sequences if len(s) > 3], N_ITEMS, toy.item_ids,
+        toy.item_names, [u for u, s in zip(toy.user_ids, toy.sequences, strict=True)
+                         if len(s) > 3])
+    attacked = cas.attack(model, longer, pick=pick, step=0.5)
+    histories, targets = held_out(longer, "test")
+    falls = []
+    with torch.no_grad():
+        for before, after, target in zip(histories, attacked["histories"], targets, strict=True):
+            scores, new = (model(cas.pack([h], model.max_len))[-1] @ model.items.weight[1:].T
+                           for h in (before, after))
+            falls.append(float((scores - new)[target - 1] / scores.std()))
+    found = analysis.position_sensitivity(model, longer, steps=2, pick=pick, step=0.5)
+    assert found["fall"][0] == pytest.approx(np.mean(falls), rel=1e-4)
+
+
+def test_sensitivity_grows_with_the_step_and_stops_where_histories_end(toy):
+    model = build("gru4rec").eval()
+    small, large = (analysis.position_sensitivity(model, toy, 2, step=s) for s in (0.0, 2.0))
+    assert large["fall"][0] > small["fall"][0]
+    nearest = analysis.position_sensitivity(model, toy, 2, pick="nearest")
+    assert small["fall"].tolist() == nearest["fall"].tolist()
+    whole = analysis.position_sensitivity(model, toy, steps=99, pick="random")
+    assert len(whole) <= model.max_len and whole["users"].is_monotonic_decreasing
+    for wrong in ({"steps": 0}, {"pick": "halfspace"}, {"step": -1.0}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            analysis.position_sensitivity(model, toy, **wrong)
+
+
+def test_readings_are_whole_and_each_switch_is_a_setting_of_its_reading():
+    table = analysis.readings()
+    assert table.index.tolist() == list(range(1, 25))
+    assert (table[["question", "default", "others"]] != "").all(axis=None)
+    default = configure(method="adv_cas", lambda1=0.5)
+    for name, (number, settings) in SWITCHES.items():
+        assert configure(method="adv_cas", **{"lambda1": 0.5, **settings}) != default, name
+        setting = next(iter(settings))
+        assert setting in table["setting"][number] or setting in ("epsilon", "lambda1",
+                                                                  "level1_loss"), name
+
+
+def trainer(toy, method, dropout=0.2):
+    model = build("sasrec", dim=32, dropout=dropout)
+    return Trainer(model, toy, TrainingSettings(device="cpu", batch_size=16), method)
+
+
+def test_passes_of_methods():
+    wanted = {"base": 3, "base+100": 3, "adv_linear": 3, "adv_random": 6, "adv_seq": 8,
+              "adv_global": 8, "adv_cas": 8, "neighbour": 3, "adv_neighbour": 3}
+    assert {name: analysis.passes(name) for name in wanted} == wanted
+    with pytest.raises(ValueError, match="adv_kas"):
+        analysis.passes("adv_kas")
+
+
+@pytest.mark.parametrize("method", ["base+100", "adv_linear", "adv_random", "adv_seq", "adv_cas"])
+def test_the_meter_agrees_with_the_passes_and_changes_nothing(toy, method):
+    base = analysis.count_step(trainer(toy, None))["flops"]
+    one = trainer(toy, method)
+    before = [p.clone() for p in one.model.parameters()]
+    found = analysis.count_step(one)
+    assert found["flops"] / base == pytest.approx(analysis.passes(method) / 3, rel=0.05)
+    assert analysis.count_step(one) == found
+    for old, new in zip(before, one.model.parameters(), strict=True):
+        assert torch.equal(old, new) and new.grad is None
+
+
+def test_level_1_keeps_two_graphs_and_not_three(toy):
+    # without dropout, whose masks both passes share
+    kept = {m: analysis.count_step(trainer(toy, m, 0.0))["saved_bytes"] for m in (None, "adv_cas")}
+    assert 1.5 < kept["adv_cas"] / kept[None] < 2.3
+
+
+def test_saved_memory_counts_storages_once_and_lets_go():
+    weight = torch.nn.Linear(1, 1)
+    x = torch.ones(1000, requires_grad=True)
+    with analysis.SavedMemory(weight) as memory:
+        y = x.exp()  # keeps its result
+        z = (y * y).sum()  # keeps the same result twice
+        assert memory.live == memory.peak == 4000
+        z.backward()
+        del y, z
+    assert memory.live == 0 and memory.peak == 4000
+    with analysis.SavedMemory(weight) as memory:
+        held = weight(torch.ones(2, 1)).exp()
+    assert memory.peak == 8 + 8 and held.requires_grad  # input and result, not the weight
+
+
+def test_epochs_take_turns_after_one_that_is_not_counted():
+    order = []
+
+    class Fake:
+        def __init__(self, name):
+            self.train_epoch = lambda: order.append(name)
+
+    found = analysis.time_epochs({"a": Fake("a"), "b": Fake("b")}, epochs=2)
+    assert order == ["a", "b"] * 3
+    assert {name: len(times) for name, times in found.items()} == {"a": 2, "b": 2}
+
+
+def test_ratio_of_medians():
+    rng = np.random.default_rng(0)
+    slow = rng.normal(1.0, 0.2, 40).clip(0.3)  # the machine's moments, shared by both
+    assert list(analysis.median_ratio(2.5 * slow, slow).values()) == pytest.approx([2.5] * 3)
+    noisy = analysis.median_ratio(2.5 * slow * rng.normal(1, 0.1, 40), slow)
+    assert noisy["low"] < noisy["value"] < noisy["high"]
+    for wrong in ([1.0, 2.0], [], [0.0]):
+        with pytest.raises(ValueError, match="seconds"):
+            analysis.median_ratio(wrong, [1.0])

@@ -1,0 +1,137 @@
+"""The tables of a study: what is stored is taken, what is missing is made, others join."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from casadv_lib.experiments.configuration import PROFILES
+from casadv_lib.experiments.runs import attack_name
+from casadv_lib.experiments.study import Study
+from casadv_lib.results import analysis, collect, frames
+from casadv_lib.results.claims import check
+from casadv_lib.results.collect import results_of, store
+from casadv_lib.results.frames import MissingRecords, Results, select
+
+SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every": 1,
+         "health": "note"}
+
+
+@pytest.fixture
+def study(tmp_path, toy, runs_folder, monkeypatch):
+    """A function: a study of the toy data as a file; nothing of the profile is stored."""
+    monkeypatch.setattr(frames, "root", lambda: tmp_path)
+    path = tmp_path / "own.txt"
+    path.write_text("".join(" ".join(map(str, [user, *sequence])) + "\n"
+                            for user, sequence in enumerate(toy.sequences, start=1)))
+
+    def make(backbone="sasrec", **more):
+        return Study(dataset=str(path), backbone=backbone, device="cpu",
+                     overrides=SMALL | more)
+
+    return make
+
+
+def put_away(runs_folder):
+    for folder in list(runs_folder.iterdir()):
+        shutil.rmtree(folder)
+
+
+def test_what_is_missing_is_made_and_what_is_stored_is_taken(study, tmp_path, runs_folder,
+                                                             monkeypatch):
+    own, attacks = study(), ({}, {"positions": "first"})
+    made = results_of(own, ("base", "adv_cas"), attacks)
+    assert frames.main_runs(made, own.dataset, "sasrec").keys() == {"base", "adv_cas"}
+    assert set(made.attacks["attack"]) == {attack_name(**options) for options in attacks}
+    assert made.datasets["users"].tolist() == [60] and set(made.runs["split"]) == {"validation",
+                                                                                   "test"}
+    folder = tmp_path / "figures" / "made" / "quick"
+    store({own.run(method): ["main"] for method in ("base", "adv_cas")}, folder, "quick")
+    put_away(runs_folder)
+    again = results_of(own, ("base", "adv_cas"), attacks)
+    assert not list(runs_folder.iterdir())
+    for name in ("runs", "attacks", "curves", "intervals"):
+        keys = [c for c in frames.COLUMNS[name] if c not in ("seconds", "hardware")]
+        pd.testing.assert_frame_equal(getattr(made, name)[keys].reset_index(drop=True),
+                                      getattr(again, name)[keys].reset_index(drop=True),
+                                      check_dtype=False)
+    # one attack more: that run alone is made again, and compared with the stored ranks
+    more = results_of(own, ("base",), ({"k": 2},))
+    assert len(list(runs_folder.iterdir())) == 1
+    assert attack_name(k=2) in set(more.attacks["attack"])
+    frames.interval(more, "pair", "difference", run=own.config("adv_cas").run_name(
+        own.data.fingerprint), versus_which="last")
+
+
+@pytest.mark.parametrize("setting, value, is_taken", [
+    ("epsilon", 7.0, True),  # chosen anew on this machine
+    ("dropout", 0.3, False)])
+def test_settings_that_were_chosen_may_differ_from_ours(study, tmp_path, runs_folder, setting,
+                                                        value, is_taken):
+    other = study(**{setting: value})
+    folder = tmp_path / "kept"
+    store({other.run(method): ["main"] for method in ("base", "adv_cas")}, folder, "quick")
+    put_away(runs_folder)
+    found = results_of(study(), ("base", "adv_cas"), folder=folder)
+    assert (list(runs_folder.iterdir()) == []) == is_taken
+    if is_taken:
+        run = frames.main_run(found, found.runs["dataset"].iloc[0], "sasrec", "adv_cas")
+        assert found.configs[run]["epsilon"] == 7.0
+        # but not where a reader asks for a value
+        asked = results_of(study(epsilon=5.0), ("base", "adv_cas"), folder=folder)
+        assert set(select(asked.runs, method="adv_cas")["epsilon"]) == {5.0}
+
+
+def test_other_backbones_join_from_stored_tables_only(study, tmp_path, runs_folder):
+    gru, folder = study("gru4rec"), tmp_path / "kept"
+    store({gru.run("base"): ["main"]}, folder, "quick")
+    both = results_of(study(), ("base",), folder=folder)
+    assert frames.backbones(both, gru.dataset) == ["sasrec", "gru4rec"]
+    assert len(list(runs_folder.glob("*gru4rec*"))) == 1
+    alone = results_of(study(dropout=0.3), ("base",), folder=folder)
+    assert frames.backbones(alone, gru.dataset) == ["sasrec"]
+
+
+def test_sweeps_and_switches(study, runs_folder):
+    own = study("gru4rec", lambda1=0.5)
+    found = results_of(own, ("base", "base+100", "adv_cas"), epsilons=(0.5, 1.0),
+                       switches=("sign", "literal"))
+    assert len(list(runs_folder.iterdir())) == 7  # from one base
+    setting = (own.dataset, "gru4rec")
+    assert frames.sweep(found, *setting)["epsilon"].tolist() == [0.5, 1.0]
+    table = check(found, [setting], topic="Figure 4", epsilons=(0.5, 1.0))
+    words = table.set_index("claim")["verdict"]
+    assert words["The epsilon chosen on validation improves the base"] != "not run"
+    assert words["Epsilon 1 already helps (Figure 4)"] != "not run"
+    assert words["Epsilon from 10 to 20 is best (Figure 4)"] == "not run"
+    effects = analysis.switch_effects(found, *setting)
+    assert effects["switch"].tolist() == ["literal", "sign"]
+    assert (effects["low_all"] <= effects["low"]).all()
+    assert (effects["high"] <= effects["high_all"]).all()
+    default, literal = own.run("adv_cas"), own.run("adv_cas", preset="literal")
+    scores = [one.metrics["last"]["test"]["ndcg@10"] for one in (literal, default)]
+    assert effects["difference"][0] == pytest.approx(scores[0] - scores[1], abs=1e-6)
+    with pytest.raises(MissingRecords, match="no switch"):
+        analysis.switch_effects(results_of(own, ("base", "adv_cas")), *setting)
+
+
+def test_errors_come_before_work(study, no_work):
+    with pytest.raises(ValueError, match="epsilon"):
+        results_of(study(), ("base",), epsilons=(-1.0,))
+    with pytest.raises(ValueError, match="switches is 'dog'"):
+        results_of(study(), ("base",), switches=("dog",))
+    with pytest.raises(ValueError, match="pick"):
+        results_of(study(), ("base",), ({"pick": "dog"},))
+
+
+def test_a_reader_s_default_study_needs_no_training(runs_folder, no_work):
+    """The committed tables of the quick profile hold all that the notebooks ask for."""
+    found = results_of(Study("quick"), ("base", "adv_cas"), ({}, {"k": 5}), (1.0, 10.0, 30.0),
+                       ("literal",), folder=frames.folder_of("quick", made=False))
+    assert frames.backbones(found, PROFILES["quick"]["dataset"]) == ["sasrec", "gru4rec"]
+    assert not runs_folder.exists()
+
+
+def test_nothing_stored_is_nothing_collected():
+    results, ranks = collect.collect({})
+    assert results.runs.empty and ranks == {} and isinstance(results, Results)
