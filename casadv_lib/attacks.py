@@ -7,13 +7,8 @@ the first, the middle or the last item of the history the model sees, or the las
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Literal
-
 import numpy as np
 import torch
-from annotated_types import Ge
-from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -21,39 +16,11 @@ from .backbones import Backbone
 from .batching import TokenTable
 from .data import SequenceDataset, held_out
 from .evaluation import entries, rank_items, summary, user_vectors
-from .settings import Count, Flag, Seed, Size, settings
+from .settings import EXCLUDES, checked_options
 from .support.checks import instance, number, one_of, whole_numbers
 
-POSITIONS = ("first", "middle", "last")
-PICKS = ("gradient", "nearest", "random", "halfspace", "projection", "cosine")
-EXCLUDES = ("both", "attacked", "original")
 NEIGHBOURS = 20  # candidates of pick="projection"
 CHUNK = 512  # users whose distances to all items are held at once
-
-
-@settings
-class AttackOptions:
-    """What `attack` takes besides models and data; its docstring says more."""
-
-    positions: Literal[*POSITIONS] = Field("last", description="which item is replaced")
-    k: Annotated[Count, Ge(1)] = Field(1, description="how many, counted from the end")
-    pick: Literal[*PICKS] = Field("gradient", description="which item is put in")
-    step: Size = Field(0.1, description="along the gradient, in median neighbour distances")
-    split: Literal["test", "validation"] = Field("test", description="whose target is ranked")
-    seed: Seed = Field(0, description="of pick random")
-    exclude: Literal[*EXCLUDES] = Field(
-        "both", description="what is not offered again: the history before, after, or both")
-    loss: Literal["target", "first_choice"] = Field("target", description="of which item")
-    joint: Flag = Field(True, description="one gradient for all k items")
-
-
-def checked_options(**options) -> dict:
-    """The options of `attack`, any of them, as plain values; raises ValueError for a bad one."""
-    checked = asdict(AttackOptions(**options))
-    if checked["k"] > 1 and checked["positions"] != "last":
-        raise ValueError(f"k is {checked['k']} with positions={checked['positions']!r}; allowed "
-                         "is 1, or positions='last'")
-    return {name: checked[name] for name in options}
 
 
 def attack(

@@ -28,6 +28,14 @@ Flag = Annotated[Literal[True, False], Word]
 AutoFlag = Annotated[Literal["auto", True, False], Word]
 Device = Annotated[str, BeforeValidator(lambda name: str(choose_device(name) and name))]
 
+# Defaults of a run by profile; sizes and epochs of "paper" are those of Section 5.3.
+PROFILES = {
+    # the embedded world, minutes on two CPU cores; what the notebooks are committed with
+    "quick": {"dataset": "synthetic", "epochs": 80, "adv_epochs": 12, "eval_every": 5, "dim": 64,
+              "max_len": 50},
+    "laptop": {"dataset": "beauty", "epochs": 200, "adv_epochs": 40, "eval_every": 20},  # an hour
+    "paper": {"dataset": "beauty", "epochs": 500, "adv_epochs": 100, "eval_every": 20},
+}
 # Ways to read the size of a perturbation: over the whole batch, or Eq. 7 and 9 to the letter.
 PRESETS = {
     "batch": {"scope": "batch"},
@@ -35,6 +43,9 @@ PRESETS = {
     "literal": {"scope": "literal", "epsilon": 10.0, "lambda1": 1.0, "lambda2": 1.0,
                 "health": "note"},
 }
+POSITIONS = ("first", "middle", "last")
+PICKS = ("gradient", "nearest", "random", "halfspace", "projection", "cosine")
+EXCLUDES = ("both", "attacked", "original")
 REPLACING = ("replace_probability", "neighbours")  # read by methods that replace alone
 
 
@@ -74,6 +85,31 @@ def _allowed(kind: type, name: str) -> str:
     low = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), None)
     high = next((bound.le for bound in field.metadata if isinstance(bound, Le)), None)
     return f"is {wanted_number(low, high, field.annotation)}"
+
+
+@settings
+class AttackOptions:
+    """What `attack` takes besides models and data; its docstring says more."""
+
+    positions: Literal[*POSITIONS] = Field("last", description="which item is replaced")
+    k: Annotated[Count, Ge(1)] = Field(1, description="how many, counted from the end")
+    pick: Literal[*PICKS] = Field("gradient", description="which item is put in")
+    step: Size = Field(0.1, description="along the gradient, in median neighbour distances")
+    split: Literal["test", "validation"] = Field("test", description="whose target is ranked")
+    seed: Seed = Field(0, description="of pick random")
+    exclude: Literal[*EXCLUDES] = Field(
+        "both", description="what is not offered again: the history before, after, or both")
+    loss: Literal["target", "first_choice"] = Field("target", description="of which item")
+    joint: Flag = Field(True, description="one gradient for all k items")
+
+
+def checked_options(**options) -> dict:
+    """The options of `attack`, any of them, as plain values; raises ValueError for a bad one."""
+    checked = dataclasses.asdict(AttackOptions(**options))
+    if checked["k"] > 1 and checked["positions"] != "last":
+        raise ValueError(f"k is {checked['k']} with positions={checked['positions']!r}; allowed "
+                         "is 1, or positions='last'")
+    return {name: checked[name] for name in options}
 
 
 def settings_table(*kinds: type) -> list[dict]:

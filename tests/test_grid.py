@@ -2,13 +2,13 @@
 
 import json
 
+from casadv_lib.experiments.selection import CANDIDATES
+from casadv_lib.results.readings import COMPARED
 from oracles import random_sequences
 
 from casadv_lib.experiments.grid import run_grid
 from casadv_lib.experiments.plan import EPSILONS
-from casadv_lib.experiments.selection import CANDIDATES
 from casadv_lib.figures import write as figures
-from casadv_lib.results.readings import COMPARED
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "eval_every": 1, "batch_size": 32}
 

@@ -6,6 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
+from casadv_lib.experiments.hits import decode, encode, hits_path, read_hits, write_hits
 from hypothesis import given
 from hypothesis import strategies as st
 from test_queue import few, own  # noqa: F401  (fixtures)
@@ -14,7 +15,6 @@ from casadv_lib.attacks import EXCLUDES
 from casadv_lib.evaluation import METRICS, gains
 from casadv_lib.experiments import grid, hits, kept, runs
 from casadv_lib.experiments.configuration import configure
-from casadv_lib.experiments.hits import decode, encode, hits_path, read_hits, write_hits
 from casadv_lib.support.files import DamagedFile, read_json, write_json
 
 

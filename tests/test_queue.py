@@ -11,12 +11,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from casadv_lib.experiments.board import epochs_of, failure_note, log_of
+from casadv_lib.experiments.job_queue import Queue, environment_of
 from oracles import random_sequences
 
 from casadv_lib.experiments import board as boards
 from casadv_lib.experiments import grid, job_queue, plan, runs, selection
-from casadv_lib.experiments.board import epochs_of, failure_note, log_of
-from casadv_lib.experiments.job_queue import Queue, environment_of
 from casadv_lib.experiments.runs import one_at_a_time
 from casadv_lib.support.repository import root as repository_root
 

@@ -10,10 +10,10 @@ import torch
 
 import casadv_lib as cas
 from casadv_lib.adversarial import METHODS
-from casadv_lib.attacks import AttackOptions
 from casadv_lib.settings import (
     PRESETS,
     AdversarialSettings,
+    AttackOptions,
     TrainingSettings,
     settings_table,
     split_settings,

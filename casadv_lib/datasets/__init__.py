@@ -17,9 +17,9 @@ from ..data import SHORTEST, DataError, SequenceDataset
 from ..support.checks import instance, number, shown
 from ..support.progress import long_work
 from . import readers
-from .downloads import download
+from .downloads import CORE, Source, describe, download
 from .kcore import k_core
-from .sources import CORE, SOURCES, Source, describe, read_titles
+from .sources import SOURCES, read_titles
 from .synthetic import make_world
 
 NAMES = ("synthetic", *SOURCES)

@@ -7,8 +7,11 @@ broken, partial or newer file never stays behind.
 
 import os
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pooch
 import requests
 import urllib3
@@ -17,8 +20,8 @@ from filelock import FileLock
 from ..data import DataError
 from ..support.progress import long_work
 from .kcore import k_core
-from .sources import CORE, Source, describe
 
+CORE = 5  # every published data set is filtered to its 5-core
 PAUSES = (2.0, 10.0)  # seconds before the second and the third attempt
 LONGEST_PAUSE = 60.0  # however long a server asks to wait
 CONNECT_SECONDS, READ_SECONDS = 10.0, 30.0  # without an answer, without a byte
@@ -30,6 +33,27 @@ PASSING = {429, 500, 502, 503, 504}  # answers that may be different soon
 
 class DownloadError(DataError):
     """A data set that could not be fetched, or that is not the published one."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One published data set."""
+
+    name: str
+    url: str  # the archive's official address
+    read: Callable[[Path], tuple[pd.DataFrame, dict]]  # archive or unpacked file
+    counts: tuple[int, int, int]  # users, items, interactions after the 5-core filter
+    md5: str | None = None  # of the archive, where one is published
+    unpacked: str = ""  # path of the unpacked file in a folder of the reader's own (CASADV_DATA)
+
+    @property
+    def file_name(self) -> str:
+        return self.url.rsplit("/", 1)[-1]
+
+
+def describe(counts: tuple[int, int, int]) -> str:
+    """Return counts as words."""
+    return "{:,} users, {:,} items and {:,} interactions".format(*counts)
 
 
 def default_cache() -> Path:

@@ -14,8 +14,6 @@ import json
 import re
 import zipfile
 import zlib
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +21,9 @@ import pandas as pd
 
 from ..data import DataError
 from ..support.checks import shown
+from .downloads import Source
 from .readers import COLUMNS, decode, fail, parse_csv, read_bytes
 
-CORE = 5  # every published data set is filtered to its 5-core
 MOST_MEMBER = 2**28  # bytes of a file in a zip; the largest published one has 25 million
 MOST_UNPACKED = 2**30  # bytes in a gzip; the largest published one has 320 million
 MOST_LINE = 2**22  # bytes of a review; the rest of a longer line counts as the next one
@@ -140,22 +138,6 @@ def _review(path: Path, number: int, line: bytes) -> tuple[str, str, float]:
     return tuple(review[key] for key in _REVIEW)
 
 
-@dataclass(frozen=True)
-class Source:
-    """One published data set."""
-
-    name: str
-    url: str  # the archive's official address
-    read: Callable[[Path], tuple[pd.DataFrame, dict]]  # archive or unpacked file
-    counts: tuple[int, int, int]  # users, items, interactions after the 5-core filter
-    md5: str | None = None  # of the archive, where one is published
-    unpacked: str = ""  # path of the unpacked file in a folder of the reader's own (CASADV_DATA)
-
-    @property
-    def file_name(self) -> str:
-        return self.url.rsplit("/", 1)[-1]
-
-
 def _amazon(name: str, category: str, counts: tuple[int, int, int]) -> Source:
     file = f"reviews_{category}_5.json"
     return Source(name, f"{_AMAZON}/{file}.gz", read_amazon, counts, unpacked=file)
@@ -170,8 +152,3 @@ SOURCES = {source.name: source for source in (
     Source("ml-latest-small", f"{_MOVIELENS}/ml-latest-small.zip", read_movielens_small,
            (610, 3_650, 90_274), unpacked="ml-latest-small/ratings.csv"),
 )}
-
-
-def describe(counts: tuple[int, int, int]) -> str:
-    """Return counts as words."""
-    return "{:,} users, {:,} items and {:,} interactions".format(*counts)

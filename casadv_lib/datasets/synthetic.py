@@ -63,7 +63,7 @@ class World:
             item_ids=[""] + [str(item) for item in range(1, self.settings.n_items + 1)],
             item_names=[""] + [f"group {group}, item {rank}" for group, rank in groups_and_ranks],
             user_ids=[str(user) for user in range(1, len(self.sequences) + 1)],
-            notes=[f"made by casadv_lib.datasets.synthetic with seed {self.seed}; its effects are planted"],
+            notes=[f"made by casadv_lib.synthetic with seed {self.seed}; its effects are planted"],
             world=self,
         )
 

@@ -19,20 +19,20 @@ import torch
 
 from ..adversarial import METHODS
 from ..backbones import BACKBONES
-from ..settings import PRESETS, REPLACING, AdversarialSettings, TrainingSettings
+from ..settings import (
+    PRESETS,
+    PROFILES,
+    REPLACING,
+    AdversarialSettings,
+    TrainingSettings,
+    checked_options,
+)
 from ..support.checks import number, one_of, shown
 from ..support.files import read_json
 
-PROFILES = {
-    # the embedded world, minutes on two CPU cores; what the notebooks are committed with
-    "quick": {"dataset": "synthetic", "epochs": 80, "adv_epochs": 12, "eval_every": 5, "dim": 64,
-              "max_len": 50},
-    "laptop": {"dataset": "beauty", "epochs": 200, "adv_epochs": 40, "eval_every": 20},  # an hour
-    # the paper's sizes and epochs (Section 5.3)
-    "paper": {"dataset": "beauty", "epochs": 500, "adv_epochs": 100, "eval_every": 20},
-}
 # Where nothing was chosen on validation; from short trials on Beauty, on its validation split.
 USUAL = {"epsilon": 3.0, "lambda1": 0.1}
+EPSILONS = (0.1, 1.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0)  # Figure 4
 MAX_LEN = {"ml-1m": 200, "ml-latest-small": 200}  # T; 50 for all others (Section 5.3)
 
 # Whose choice a method runs with: the cascade variants and the control must differ from
@@ -42,6 +42,8 @@ FAMILY = {
     "adv_random": "adv_global", "adv_cas_1": "adv_global", "adv_cas_2": "adv_global",
     "adv_cas": "adv_global", "neighbour": "neighbour", "adv_neighbour": "adv_neighbour",
 }  # fmt: skip
+
+SURROGATES = (None, "base")  # who picks the substitutes: the attacked model, or its base
 
 # How a run is computed, not what: these do not change which run it is.
 NOT_IDENTITY = ("profile", "device", "compile", "health")
@@ -189,3 +191,19 @@ def _made(settings: dict) -> Configuration:
         adv_epochs=number("adv_epochs", settings["adv_epochs"], low=1, kind=int),
         optimizer_state=one_of("optimizer_state", settings["optimizer_state"], ("fresh", "kept")),
     )  # fmt: skip
+
+
+def attack_options(**options) -> dict:
+    """All options of a stored attack but split and exclude, checked; surrogate is one of them."""
+    options = {"positions": "last", "k": 1, "pick": "gradient", "step": 0.1, "seed": 0} | options
+    surrogate = one_of("surrogate", options.pop("surrogate", None), SURROGATES)
+    options = checked_options(**options)
+    if options["pick"] in ("nearest", "random"):
+        options["step"] = 0.0  # these take no step: one stored attack for all
+    return options if surrogate is None else options | {"surrogate": surrogate}
+
+
+def attack_name(split: str = "test", **options) -> str:
+    """The name of a stored attack, whatever is left out of the ranking after it."""
+    options = attack_options(**options)
+    return "-".join([split, *(f"{options[name]}" for name in sorted(options))])

@@ -18,7 +18,7 @@ from pathlib import Path
 from ..adversarial import METHODS
 from ..settings import PRESETS
 from ..support.checks import one_of
-from .configuration import FAMILY, PROFILES, Configuration, chosen, configure
+from .configuration import EPSILONS, FAMILY, PROFILES, Configuration, chosen, configure
 
 METHOD_ORDER = ("base", *METHODS)
 PAPER_BACKBONES = ("sasrec", "gru4rec")
@@ -39,7 +39,6 @@ CANDIDATES = {
 TRADE_OFF = {"adv_linear": SIZES, "adv_global": SIZES, "adv_cas": SIZES, "neighbour": CHANCES,
              "adv_neighbour": SIZES[1:]}
 LARGER_STEPS = (0.25, 0.5, 1.0)  # of the gradient attack; 0.1 is the default
-EPSILONS = (0.1, 1.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0)  # Figure 4
 # of Figures 5 and 6; at the paper's scale the control and both methods of ours are attacked, too
 DRAWN = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas", "adv_neighbour")
 ATTACKED = ("base", "base+100", "adv_linear", "adv_global", "adv_cas", "neighbour",

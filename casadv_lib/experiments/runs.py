@@ -22,7 +22,6 @@ from ..backbones import BACKBONES, Backbone
 from ..data import SequenceDataset, held_out
 from ..datasets import load_dataset
 from ..evaluation import METRICS, evaluate, rank_items, summary
-from ..support.checks import one_of
 from ..support.devices import choose_device
 from ..support.files import (
     load_tensors,
@@ -35,11 +34,10 @@ from ..support.files import (
 )
 from ..support.repository import root
 from ..training import Trainer
-from .configuration import Configuration
+from .configuration import Configuration, attack_name, attack_options
 from .provenance import provenance
 
 SPLITS = ("validation", "test")
-SURROGATES = (None, "base")  # who picks the substitutes: the attacked model, or its base
 
 
 def runs_folder() -> Path:
@@ -169,22 +167,6 @@ def _measure(trainer: Trainer) -> tuple[dict, dict[str, np.ndarray]]:
             metrics[which][split] = {m: found[m] for m in (*METRICS, "tie_rate")}
             ranks[f"{split} {which}"] = found["ranks"]
     return metrics, ranks
-
-
-def attack_options(**options) -> dict:
-    """All options of a stored attack but split and exclude, checked; surrogate is one of them."""
-    options = {"positions": "last", "k": 1, "pick": "gradient", "step": 0.1, "seed": 0} | options
-    surrogate = one_of("surrogate", options.pop("surrogate", None), SURROGATES)
-    options = checked_options(**options)
-    if options["pick"] in ("nearest", "random"):
-        options["step"] = 0.0  # these take no step: one stored attack for all
-    return options if surrogate is None else options | {"surrogate": surrogate}
-
-
-def attack_name(split: str = "test", **options) -> str:
-    """The name of a stored attack, whatever is left out of the ranking after it."""
-    options = attack_options(**options)
-    return "-".join([split, *(f"{options[name]}" for name in sorted(options))])
 
 
 def has_attack(folder: Path, split: str = "test", **options) -> bool:

@@ -16,8 +16,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from ..experiments.plan import EPSILONS
-from ..experiments.runs import attack_name
+from ..experiments.configuration import EPSILONS, attack_name
 from . import frames
 from . import paper as printed
 from .frames import METRICS, MissingRecords, Results, interval

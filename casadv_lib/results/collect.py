@@ -38,7 +38,7 @@ from .frames import (
     with_role,
     write_results,
 )
-from .ranks import UserRanks, of_run, ranks_file, read_ranks, write_ranks
+from .ranks import EPOCHS, NOT_RANKED, UserRanks, encode, ranks_file, read_ranks, write_ranks
 
 
 def collect(made: Mapping[Run, Iterable[str]], profile: str = "quick",
@@ -66,7 +66,7 @@ def collect(made: Mapping[Run, Iterable[str]], profile: str = "quick",
                 frames[name] = [part[part["run"] != run.name] for part in parts] + [tables[name]]
             configs[run.name] = run.config.flat()
             provenance[run.name] = run.metrics["provenance"]
-            ranks[run.name] = of_run(run)
+            ranks[run.name] = ranks_of(run)
         roles[run.name] = " ".join(known_first([*before, *wanted], ()))
     tables = {name: _joined(parts, name, roles) for name, parts in frames.items()}
     names = known_first(tables["runs"]["run"], ())
@@ -258,6 +258,33 @@ def _tables_of(run: Run) -> dict[str, pd.DataFrame]:
     records = [{"attack": name} | record for name, by_rule in attacks.items()
                for record in by_rule.values()]
     return rows_of(run.name, run.config, metrics, records, metrics["provenance"]["data_hash"])
+
+
+def ranks_of(made: Run) -> UserRanks:
+    """The ranks of a stored run and of the attacks on it."""
+    def column(ranks, users=slice(None)):
+        whole = np.full(made.data.n_users, NOT_RANKED, np.uint8)
+        whole[users] = encode(ranks)
+        return whole
+
+    codes = {which: column(made.ranks("test", which)) for which in EPOCHS}
+    substitutes: dict[str, np.ndarray] = {}
+    for attack in stored_attacks(made):
+        with np.load(made.folder / "attacks" / f"{attack}.npz", allow_pickle=False) as stored:
+            users, items = stored["users"], stored["substitutes"]
+            codes[f"{attack} clean"] = column(stored["clean"], users)
+            codes |= {f"{attack}-{rule} attacked": column(stored[rule], users)
+                      for rule in EXCLUDES}
+        if "-random-" in attack:
+            continue
+        # one array for all k: those of k items are the first of those of k + 1
+        name, k = attack.replace(f"-{items.shape[1]}-", "-", 1), items.shape[1]
+        before = substitutes.get(name, np.zeros((made.data.n_users, 0), np.int32))
+        wide = np.zeros((made.data.n_users, max(before.shape[1], k)), np.int32)
+        wide[:, : before.shape[1]] = before
+        wide[users, :k] = items
+        substitutes[name] = wide
+    return UserRanks(codes, substitutes)
 
 
 def rows_of(name: str, config: Configuration, metrics: dict, attacks: list[dict], data_hash: str,

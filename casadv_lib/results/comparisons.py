@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..evaluation import METRICS, gains, resampled_gains
-from ..experiments.runs import attack_name
+from ..experiments.configuration import attack_name
 from .frames import COLUMNS, METHOD_ORDER, known_first, main_runs, select
 from .paper import PAPER_BASELINES, PAPER_SPARSE
 from .ranks import EPOCHS, UserRanks, decode

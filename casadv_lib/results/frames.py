@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..experiments.configuration import PROFILES
+from ..settings import PROFILES
 from ..support.files import DamagedFile, read_json, write_bytes, write_json
 from ..support.repository import root
 

@@ -16,7 +16,6 @@ import numpy as np
 
 from ..attacks import EXCLUDES
 from ..evaluation import CUTOFF
-from ..experiments.runs import Run, stored_attacks
 from ..support.files import DamagedFile, write_arrays
 
 NOT_RANKED = 255  # the code of a user who was not ranked, or not attacked
@@ -57,33 +56,6 @@ class UserRanks:
     def has_attack(self, attack: str) -> bool:
         """Whether the ranks after an attack (see `runs.attack_name`) are there, by all rules."""
         return all(f"{attack}-{rule} attacked" in self.codes for rule in EXCLUDES)
-
-
-def of_run(made: Run) -> UserRanks:
-    """The ranks of a stored run and of the attacks on it."""
-    def column(ranks, users=slice(None)):
-        whole = np.full(made.data.n_users, NOT_RANKED, np.uint8)
-        whole[users] = encode(ranks)
-        return whole
-
-    codes = {which: column(made.ranks("test", which)) for which in EPOCHS}
-    substitutes: dict[str, np.ndarray] = {}
-    for attack in stored_attacks(made):
-        with np.load(made.folder / "attacks" / f"{attack}.npz", allow_pickle=False) as stored:
-            users, items = stored["users"], stored["substitutes"]
-            codes[f"{attack} clean"] = column(stored["clean"], users)
-            codes |= {f"{attack}-{rule} attacked": column(stored[rule], users)
-                      for rule in EXCLUDES}
-        if "-random-" in attack:
-            continue
-        # one array for all k: those of k items are the first of those of k + 1
-        name, k = attack.replace(f"-{items.shape[1]}-", "-", 1), items.shape[1]
-        before = substitutes.get(name, np.zeros((made.data.n_users, 0), np.int32))
-        wide = np.zeros((made.data.n_users, max(before.shape[1], k)), np.int32)
-        wide[:, : before.shape[1]] = before
-        wide[users, :k] = items
-        substitutes[name] = wide
-    return UserRanks(codes, substitutes)
 
 
 def ranks_file(folder: Path, run: str) -> Path:

@@ -16,7 +16,7 @@ from contextlib import suppress
 import pandas as pd
 
 from ..attacks import EXCLUDES
-from ..experiments.runs import attack_name
+from ..experiments.configuration import attack_name
 from . import frames
 from .claims import CLAIMS, OURS, VERDICTS, check
 from .frames import BACKBONE_NAMES, DATASET_NAMES, METRICS, MissingRecords, Results, score

@@ -27,8 +27,7 @@ from ..results.frames import MissingRecords, read_results, with_role
 from ..settings import AdversarialSettings
 from ..support.checks import number
 from ..training import training_table
-from .panel import Panel, find_user, picture, table, user_entry
-from .replacement import list_table
+from .panel import Panel, find_user, list_table, picture, table, user_entry
 from .runs import RunChoice
 from .slider import Slider
 

@@ -10,6 +10,7 @@ import html
 from collections.abc import Callable, Iterator, Mapping
 
 import ipywidgets
+import numpy as np
 import pandas as pd
 
 from ..data import SequenceDataset
@@ -128,3 +129,23 @@ def user_entry(data: SequenceDataset, user: int, datasets: ipywidgets.Dropdown
 
     datasets.observe(empty, "value")
     return field
+
+
+def list_table(before: np.ndarray, after: np.ndarray, names, target: int,
+               word: str = "held out") -> pd.DataFrame:
+    """Two lists side by side; words say where each item of the second stood in the first.
+
+    word: what is written at the target.
+    """
+    def named(item):
+        return names[item] + (f" ← {word}" if item == target else "")
+
+    old, changes = {int(item): rank for rank, item in enumerate(before, start=1)}, []
+    for rank, item in enumerate(after, start=1):
+        was = old.get(int(item))
+        changes.append("new" if was is None else "same place" if was == rank
+                       else f"up from {was}" if was > rank else f"down from {was}")
+    leaves = ["" if item in after else " (leaves)" for item in before]
+    return pd.DataFrame({"before": [named(item) + word for item, word in zip(before, leaves)],
+                         "after": [named(item) for item in after], "change": changes},
+                        index=pd.RangeIndex(1, len(before) + 1, name="rank"))

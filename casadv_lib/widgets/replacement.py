@@ -20,7 +20,7 @@ from ..figures.animated import Animated
 from ..figures.replacement import average_figure
 from ..results.paper import MOST_REPLACED
 from ..support.checks import number, one_of
-from .panel import Panel, choice, find_user, picture, table, user_entry
+from .panel import Panel, choice, find_user, list_table, picture, table, user_entry
 from .runs import RunChoice
 from .slider import Slider
 
@@ -119,25 +119,6 @@ def history_table(before: np.ndarray, after: np.ndarray, names, max_len: int = 5
                          index=pd.RangeIndex(len(before) - 1, -1, -1, name="steps from the end"))
     return frame[(replaced | (frame.index < SHOWN)) & (frame.index < max_len)]
 
-
-def list_table(before: np.ndarray, after: np.ndarray, names, target: int,
-               word: str = "held out") -> pd.DataFrame:
-    """Two lists side by side; words say where each item of the second stood in the first.
-
-    word: what is written at the target.
-    """
-    def named(item):
-        return names[item] + (f" ← {word}" if item == target else "")
-
-    old, changes = {int(item): rank for rank, item in enumerate(before, start=1)}, []
-    for rank, item in enumerate(after, start=1):
-        was = old.get(int(item))
-        changes.append("new" if was is None else "same place" if was == rank
-                       else f"up from {was}" if was > rank else f"down from {was}")
-    leaves = ["" if item in after else " (leaves)" for item in before]
-    return pd.DataFrame({"before": [named(item) + word for item, word in zip(before, leaves)],
-                         "after": [named(item) for item in after], "change": changes},
-                        index=pd.RangeIndex(1, len(before) + 1, name="rank"))
 
 
 def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k: int = 1,

@@ -14,7 +14,8 @@ from casadv_lib.figures.sketches import figure2
 from casadv_lib.widgets import probing
 from casadv_lib.widgets.cascade import STEPS, USERS, Reach
 from casadv_lib.widgets.epsilon import PerturbedUser
-from casadv_lib.widgets.replacement import Replacements, history_table, list_table
+from casadv_lib.widgets.panel import list_table
+from casadv_lib.widgets.replacement import Replacements, history_table
 
 
 def longest(data):

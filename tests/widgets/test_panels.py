@@ -15,13 +15,8 @@ from casadv_lib.results.frames import COLUMNS, MissingRecords, Results
 from casadv_lib.widgets import epsilon as epsilon_sliders
 from casadv_lib.widgets.cascade import cascade_panel
 from casadv_lib.widgets.epsilon import epsilon_panel, stored_sweep
-from casadv_lib.widgets.panel import Panel, table
-from casadv_lib.widgets.replacement import (
-    history_table,
-    list_table,
-    replacement_panel,
-    top_lists,
-)
+from casadv_lib.widgets.panel import Panel, list_table, table
+from casadv_lib.widgets.replacement import history_table, replacement_panel, top_lists
 from casadv_lib.widgets.runs import stored_like
 from casadv_lib.widgets.slider import Slider
 
