@@ -5,7 +5,7 @@ from .common import exercise
 
 @exercise([([4, 7], 50, 2), ([2, 5, 1, 3], 50, 3), ([9, 3], 2, 2), ([9, 3], 2, 3), ([6], 4, 1)],
           "user")
-def check_last_places(lengths, max_len, k):
+def check_last_positions(lengths, max_len, k):
     """function(lengths, max_len, k) -> one list of k indices, newest first, a user with k items."""
     return [list(range(n - 1, n - 1 - k, -1)) for n in lengths if min(n, max_len) >= k]
 

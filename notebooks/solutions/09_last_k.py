@@ -1,7 +1,7 @@
 """Solutions to the exercises of 09_last_k.ipynb."""
 
 
-def last_places(lengths, max_len, k):
+def last_positions(lengths, max_len, k):
     return [[n - 1 - j for j in range(k)] for n in lengths if min(n, max_len) >= k]
 
 

@@ -322,11 +322,11 @@ WRONG = [  # module, check, an answer, what must be said about it
     ("first_middle_last", "check_change", change(lambda r: 1 / np.log2(r + 1), 99), "case 1"),
     ("first_middle_last", "check_change",
      lambda a, b: SOLVED["08"]["change_percent"](a, b) / 100, "in the library"),
-    ("last_k", "check_last_places",  # oldest first
+    ("last_k", "check_last_positions",  # oldest first
      lambda n, t, k: [[x - k + j for j in range(k)] for x in n if min(x, t) >= k], "case 1"),
-    ("last_k", "check_last_places",
+    ("last_k", "check_last_positions",
      lambda n, t, k: [[x - 1 - j for j in range(k)] for x in n], "wanted are 2: user 0, user 1"),
-    ("last_k", "check_last_places",  # T is forgotten
+    ("last_k", "check_last_positions",  # T is forgotten
      lambda n, t, k: [[x - 1 - j for j in range(k)] for x in n if x >= k], "case 4"),
     ("last_k", "check_same_users", all_users, "case 2"),
     ("cost", "check_added", lambda r, a, e: 100 * r * e / max(a, 1), "case 1"),
