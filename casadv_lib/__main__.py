@@ -10,7 +10,6 @@ import warnings
 from pathlib import Path
 
 from .adversarial import METHODS
-from .attacks import EXCLUDES, PICKS, POSITIONS, checked_options
 from .backbones import BACKBONES
 from .datasets import load_dataset
 from .experiments import configuration, grid, repeat, runs
@@ -18,7 +17,7 @@ from .experiments.illustration import perturbed_history
 from .experiments.plan import PAPER_STAGES, plan, stages_of
 from .experiments.provenance import code_version, provenance
 from .results import collect, frames
-from .settings import settings_table
+from .settings import EXCLUDES, PICKS, POSITIONS, checked_options, settings_table
 from .support.checks import number, one_of
 from .support.devices import choose_device, use_threads
 from .support.files import write_json

@@ -7,16 +7,10 @@ from conftest import build
 from oracles import dataset, random_sequences
 
 import casadv_lib as cas
-from casadv_lib.attacks import (
-    EXCLUDES,
-    PICKS,
-    attack,
-    first_choices,
-    input_gradients,
-    neighbour_distance,
-)
+from casadv_lib.attacks import attack, first_choices, input_gradients, neighbour_distance
 from casadv_lib.data import held_out
 from casadv_lib.evaluation import rank_items
+from casadv_lib.settings import EXCLUDES, PICKS
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_queue import few, own  # noqa: F401  (fixtures)
 
-from casadv_lib.attacks import EXCLUDES
 from casadv_lib.evaluation import METRICS, gains
 from casadv_lib.experiments import grid, hits, kept, runs
 from casadv_lib.experiments.configuration import configure
+from casadv_lib.settings import EXCLUDES
 from casadv_lib.support.files import DamagedFile, read_json, write_json
 
 

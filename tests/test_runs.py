@@ -14,11 +14,11 @@ import torch
 from oracles import random_sequences
 
 from casadv_lib.__main__ import main
-from casadv_lib.attacks import EXCLUDES, attack
+from casadv_lib.attacks import attack
 from casadv_lib.evaluation import METRICS, paired_bootstrap, summary
 from casadv_lib.experiments import configuration as profiles
 from casadv_lib.experiments import hits, runs
-from casadv_lib.settings import AdversarialSettings
+from casadv_lib.settings import EXCLUDES, AdversarialSettings
 from casadv_lib.support import files
 
 ROOT = Path(__file__).resolve().parents[1]

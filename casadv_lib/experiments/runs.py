@@ -17,11 +17,12 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from ..attacks import EXCLUDES, attack, checked_options, excluded
+from ..attacks import attack, excluded
 from ..backbones import BACKBONES, Backbone
 from ..data import SequenceDataset, held_out
 from ..datasets import load_dataset
 from ..evaluation import METRICS, evaluate, rank_items, summary
+from ..settings import EXCLUDES, checked_options
 from ..support.devices import choose_device
 from ..support.files import (
     load_tensors,

@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 
 from ..adversarial import METHODS
-from ..attacks import EXCLUDES
 from ..data import SequenceDataset
 from ..datasets.sources import SOURCES
 from ..experiments.configuration import NOT_IDENTITY, PROFILES, Configuration
@@ -22,6 +21,7 @@ from ..experiments.plan import SWITCHES
 from ..experiments.runs import Run, attack_name, one_at_a_time, run_attack, stored_attacks
 from ..experiments.runs import run as make
 from ..experiments.study import Study
+from ..settings import EXCLUDES
 from ..support.checks import one_of
 from .comparisons import intervals
 from .frames import (

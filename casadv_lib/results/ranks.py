@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..attacks import EXCLUDES
 from ..evaluation import CUTOFF
+from ..settings import EXCLUDES
 from ..support.files import DamagedFile, write_arrays
 
 NOT_RANKED = 255  # the code of a user who was not ranked, or not attacked

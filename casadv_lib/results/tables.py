@@ -15,8 +15,8 @@ from contextlib import suppress
 
 import pandas as pd
 
-from ..attacks import EXCLUDES
 from ..experiments.configuration import attack_name
+from ..settings import EXCLUDES
 from . import frames
 from .claims import CLAIMS, OURS, VERDICTS, check
 from .frames import BACKBONE_NAMES, DATASET_NAMES, METRICS, MissingRecords, Results, score

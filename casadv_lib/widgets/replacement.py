@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from matplotlib.figure import Figure
 
-from ..attacks import EXCLUDES, POSITIONS, attack, excluded, neighbour_distance
+from ..attacks import attack, excluded, neighbour_distance
 from ..backbones import Backbone
 from ..data import SequenceDataset, held_out
 from ..evaluation import CUTOFF, METRICS, user_vectors
@@ -19,6 +19,7 @@ from ..experiments.configuration import Configuration
 from ..figures.animated import Animated
 from ..figures.replacement import average_figure
 from ..results.paper import MOST_REPLACED
+from ..settings import EXCLUDES, POSITIONS
 from ..support.checks import number, one_of
 from .panel import Panel, choice, find_user, list_table, picture, table, user_entry
 from .runs import RunChoice

@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from oracles import dataset, random_sequences
 
-from casadv_lib.attacks import EXCLUDES
 from casadv_lib.evaluation import METRICS, RESAMPLES, gains, paired_bootstrap, summary
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import configure
@@ -16,6 +15,7 @@ from casadv_lib.results.analysis import relative_change
 from casadv_lib.results.collect import collect
 from casadv_lib.results.frames import COLUMNS, MissingRecords, interval, select
 from casadv_lib.results.ranks import UserRanks, encode
+from casadv_lib.settings import EXCLUDES
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every": 1,
          "device": "cpu", "health": "note"}
