@@ -1,4 +1,4 @@
-"""What single notebooks measure on a model or a run: curves, positions, switches, costs."""
+"""What single notebooks measure or list: learning curves, open places of the paper, costs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import time
 import weakref
 from collections import Counter
 from pathlib import Path
-from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
@@ -14,19 +13,11 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..adversarial import METHODS, sequence_perturbation, training_loss
-from ..attacks import CHUNK, _Chooser, input_gradients
-from ..backbones import Backbone
-from ..data import SequenceDataset, held_out
-from ..evaluation import gains, resampled_gains, user_vectors
-from ..experiments.plan import SWITCHES
-from ..settings import AdversarialSettings
+from ..adversarial import METHODS, training_loss
 from ..support.checks import number, one_of
 from ..support.dropout import Dropout
-from ..training import Trainer, training_table
-from .comparisons import interval, percent
-from .frames import MissingRecords, Results, main_run, score, with_role
-from .frames import interval as stored_interval
+from ..training import Trainer
+from .comparisons import interval
 
 # Learning curves (notebook 06): lists of entries as training writes them, {"epoch", "validation":
 # {"ndcg@10", ...}, "test": {...}, ...}, epochs rising. Nothing here chooses by the test numbers.
@@ -69,95 +60,6 @@ def first_reaching(curve: list[dict], start: float, share: float, split: str = "
                 if value >= goal)
 
 
-# Perturbations and attacks (notebooks 07 to 09)
-
-def position_sizes(model: Backbone, data: SequenceDataset, batch_size: int = 128,
-                   batches: int = 4, seed: int = 0) -> dict:
-    """How far epsilon = 1 over the batch moves single positions, on a few training batches.
-
-    Returns arrays over all their positions: "generic" and "guided" (the lengths of the rows of A
-    and of (1/C) * A) and "embedding" (the lengths of the rows of S); and "positions", the mean
-    number n of positions in a batch. All lengths of A grow in proportion to epsilon.
-    """
-    number("batches", batches, low=1, kind=int)
-    settings = AdversarialSettings(epsilon=1.0).of(METHODS["adv_global"])
-    device, found = next(model.parameters()).device, []
-    table, sampler = training_table(model, data, device, "both", batch_size, AdversarialSettings())
-    for shift in range(seed, seed + batches):
-        negatives = sampler.draw(torch.Generator(device).manual_seed(shift))
-        order = np.random.default_rng(shift).permutation(len(table.lengths))
-        batch = next(table.batches(order, batch_size, negatives))
-        S = model.embed(batch.inputs).detach()
-        A = sequence_perturbation(model, batch, S, model.encode(S, batch).detach(), None, settings,
-                                  Dropout(0.0), torch.Generator(device).manual_seed(shift))
-        generic = torch.linalg.vector_norm(A, dim=1)
-        found.append(torch.stack([generic, batch.weights * generic,
-                                  torch.linalg.vector_norm(S, dim=1)]).cpu().numpy())
-    lengths = np.concatenate(found, axis=1).astype(np.float64)
-    return dict(zip(("generic", "guided", "embedding"), lengths, strict=True)) | {
-        "positions": lengths.shape[1] / batches}
-
-
-def relative_change(attacked: np.ndarray, clean: np.ndarray, versus: tuple | None = None,
-                    metric: str = "ndcg@10", seed: int = 0) -> dict[str, float]:
-    """Change of a metric by an attack in percent of the clean score, with a 95% interval.
-
-    attacked, clean: (users,) ranks of the same users. versus: another such pair, of the same
-    users under another model or another attack; then the result is the first change minus the
-    second, in percentage points. Returns "value", "low" and "high"; NaN where a clean score, or
-    one of a resample, is 0 and the change has no meaning.
-    """
-    ranks = [attacked, clean, *(versus or ())]
-    if len({np.shape(one) for one in ranks}) != 1 or np.ndim(clean) != 1 or not len(clean):
-        raise ValueError(f"ranks have shapes {[np.shape(one) for one in ranks]}; allowed is one "
-                         "shape (users,) for all, since users are compared in pairs")
-    means = resampled_gains(np.stack([gains(one, metric) for one in ranks], axis=1), seed).T
-    change = percent(*means[:2])
-    return interval(change - percent(*means[2:]) if versus else change)
-
-
-def position_sensitivity(model: Backbone, data: SequenceDataset, steps: int = 8,
-                         pick: str = "gradient", step: float = 0.1, split: str = "test",
-                         seed: int = 0) -> pd.DataFrame:
-    """Mean fall of the target's score when the item t steps from the end is replaced.
-
-    One row for each t = 0 (the newest item) ... steps - 1 that at least two users have; columns
-    t, users, fall, low, high (95%, normal). The fall is in standard deviations of that user's
-    clean scores over all items, since models differ in the size of their scores.
-    pick, step: "gradient", "nearest" or "random", as in `attack`.
-    """
-    number("steps", steps, low=1, kind=int)
-    number("step", step, low=0)
-    one_of("pick", pick, ("gradient", "nearest", "random"))
-    histories, targets = held_out(data, split)
-    with torch.no_grad():
-        table, w = model.item_table(), user_vectors(model, histories)
-        spread = torch.cat([(w[a : a + CHUNK] @ table.T).std(1) for a in range(0, len(w), CHUNK)])
-    lengths, unit, rows = np.array([min(len(h), model.max_len) for h in histories]), None, []
-    for t in range(steps):
-        users = np.flatnonzero(lengths > t)
-        if len(users) < 2:
-            break
-        own = [histories[user] for user in users]
-        indices = np.array([[len(h) - 1 - t] for h in own])
-        replaced = np.array([h[i] for h, (i,) in zip(own, indices, strict=True)])
-        chooser = _Chooser(model, own, targets[users], pick, step, seed, np.arange(len(own)),
-                           len(own), unit)
-        unit = chooser.unit
-        gradient = input_gradients(model, own, targets[users], indices)[:, 0]
-        items = chooser(replaced, gradient if pick == "gradient" else None,
-                        np.zeros((len(own), 0), int))
-        moved = [np.concatenate([h[:i], [item], h[i + 1 :]])
-                 for h, (i,), item in zip(own, indices, items, strict=True)]
-        with torch.no_grad():
-            goal, at = chooser._rows(targets[users]), torch.as_tensor(users, device=w.device)
-            fall = ((w[at] - user_vectors(model, moved)) * goal).sum(1) / spread[at]
-        mean, half = float(fall.mean()), 1.96 * float(fall.std()) / len(users) ** 0.5
-        rows.append({"t": t, "users": len(users), "fall": mean, "low": mean - half,
-                     "high": mean + half})
-    return pd.DataFrame(rows)
-
-
 # Open places of the paper (notebook 11)
 
 def readings() -> pd.DataFrame:
@@ -165,36 +67,6 @@ def readings() -> pd.DataFrame:
     default, the alternatives, and the setting that takes them."""
     return pd.read_csv(Path(__file__).with_name("readings.csv"), index_col="number",
                        keep_default_na=False)
-
-
-def switch_effects(results: Results, dataset: str, backbone: str, metric: str = "ndcg@10"
-                   ) -> pd.DataFrame:
-    """What each switch of `collect.results_of` changes against adv_cas, one row a switch.
-
-    Columns: switch, reading, value (test), difference (test), low, high (95% interval), low_all,
-    high_all (so much wider that all rows together hold with 95%: Bonferroni, by the normal
-    distribution), validation (difference there) and effect, in words, from these two.
-    """
-    default, runs = main_run(results, dataset, backbone, "adv_cas"), {}
-    for name in SWITCHES:
-        found = with_role(results, f"switch:{name}", dataset=dataset, backbone=backbone)["run"]
-        if len(found) and found.iloc[0] != default:  # not where it is the default here
-            runs[name] = found.iloc[0]
-    if not runs:
-        raise MissingRecords(f"no switch of adv_cas on {dataset!r} and {backbone!r}")
-    wider, rows = NormalDist().inv_cdf(1 - 0.025 / len(runs)) / NormalDist().inv_cdf(0.975), []
-    for name, run in runs.items():
-        bound = stored_interval(results, "pair", "difference", metric, run=run, versus=default)
-        low, high = (bound["value"] + wider * (bound[end] - bound["value"])
-                     for end in ("low", "high"))
-        rows.append({
-            "switch": name, "reading": SWITCHES[name][0], "value": score(results, run, metric),
-            "difference": bound["value"], "low": bound["low"], "high": bound["high"],
-            "low_all": low, "high_all": high,
-            "validation": score(results, run, metric, split="validation")
-            - score(results, default, metric, split="validation"),
-            "effect": "better" if low > 0 else "worse" if high < 0 else "not settled"})
-    return pd.DataFrame(rows)
 
 
 # What a training step costs (notebook 10): passes through the encoder counted by rule, operations

@@ -1,13 +1,11 @@
-"""Curves, sizes of perturbations, sensitivity of positions, readings, and costs."""
+"""Learning curves, readings, and what a training step costs."""
 
 import numpy as np
 import pytest
 import torch
-from conftest import N_ITEMS, build
+from conftest import build
 
 import casadv_lib as cas
-from casadv_lib.data import held_out
-from casadv_lib.evaluation import gains
 from casadv_lib.exercises.curves import made_curve
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.experiments.plan import SWITCHES
@@ -36,73 +34,6 @@ def test_early_stopping_and_shares_of_a_gain():
             ] == [4, 8, None]
     with pytest.raises(ValueError, match="share is 2"):
         analysis.first_reaching(curve, 0, 2)
-
-
-def test_sizes_of_positions_add_up_to_epsilon(toy):
-    found = analysis.position_sizes(build("sasrec"), toy, batch_size=20, batches=3)
-    assert np.square(found["generic"]).sum() == pytest.approx(3, rel=1e-4)  # 1 for each batch
-    assert len(found["generic"]) == len(found["guided"]) == 3 * found["positions"]
-    assert (found["guided"] / found["generic"]).std() > 0.05
-
-
-def ranks(users=400, seed=0):
-    rng = np.random.default_rng(seed)
-    clean = rng.geometric(0.08, users).astype(float)
-    return clean + rng.integers(0, 6, users), clean
-
-
-def test_relative_change_is_a_ratio_whose_interval_agrees_with_the_delta_method():
-    attacked, clean = ranks(3000)
-    found = analysis.relative_change(attacked, clean)
-    a, b = gains(attacked, "ndcg@10"), gains(clean, "ndcg@10")
-    ratio = a.mean() / b.mean()
-    assert found["value"] == pytest.approx(100 * (ratio - 1), rel=1e-12)
-    half = 196 * (a - ratio * b).std() / b.mean() / len(a) ** 0.5
-    assert found["high"] - found["low"] == pytest.approx(2 * half, rel=0.1)
-
-
-def test_changes_are_compared_on_the_same_users():
-    one, other, far = ranks(), ranks(seed=1), np.full(20, 50.0)
-    assert set(analysis.relative_change(*one, versus=one).values()) == {0.0}
-    found = analysis.relative_change(*one, versus=other)
-    swapped = analysis.relative_change(*other, versus=one)
-    assert (found["value"], found["low"]) == pytest.approx((-swapped["value"], -swapped["high"]))
-    assert all(np.isnan(value) for value in analysis.relative_change(far, far).values())
-    with pytest.raises(ValueError, match="shapes"):
-        analysis.relative_change(far, far[:-1])
-
-
-@pytest.mark.parametrize("pick", ["gradient", "nearest"])
-@pytest.mark.parametrize("backbone", ["sasrec", "gru4rec"])
-def test_sensitivity_of_the_newest_item_is_that_of_the_attack(toy, backbone, pick):
-    model = build(backbone).eval()
-    longer = cas.SequenceDataset(  # the attack leaves out histories of fewer than three
-        "longer", [s for s in toy.sequences if len(s) > 3], N_ITEMS, toy.item_ids,
-        toy.item_names, [u for u, s in zip(toy.user_ids, toy.sequences, strict=True)
-                         if len(s) > 3])
-    attacked = cas.attack(model, longer, pick=pick, step=0.5)
-    histories, targets = held_out(longer, "test")
-    falls = []
-    with torch.no_grad():
-        for before, after, target in zip(histories, attacked["histories"], targets, strict=True):
-            scores, new = (model(cas.pack([h], model.max_len))[-1] @ model.items.weight[1:].T
-                           for h in (before, after))
-            falls.append(float((scores - new)[target - 1] / scores.std()))
-    found = analysis.position_sensitivity(model, longer, steps=2, pick=pick, step=0.5)
-    assert found["fall"][0] == pytest.approx(np.mean(falls), rel=1e-4)
-
-
-def test_sensitivity_grows_with_the_step_and_stops_where_histories_end(toy):
-    model = build("gru4rec").eval()
-    small, large = (analysis.position_sensitivity(model, toy, 2, step=s) for s in (0.0, 2.0))
-    assert large["fall"][0] > small["fall"][0]
-    nearest = analysis.position_sensitivity(model, toy, 2, pick="nearest")
-    assert small["fall"].tolist() == nearest["fall"].tolist()
-    whole = analysis.position_sensitivity(model, toy, steps=99, pick="random")
-    assert len(whole) <= model.max_len and whole["users"].is_monotonic_decreasing
-    for wrong in ({"steps": 0}, {"pick": "halfspace"}, {"step": -1.0}):
-        with pytest.raises(ValueError, match=next(iter(wrong))):
-            analysis.position_sensitivity(model, toy, **wrong)
 
 
 def test_readings_are_whole_and_each_switch_is_a_setting_of_its_reading():
