@@ -52,86 +52,31 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "python -m casadv_lib", description="Cascade-guided Adversarial Training of recommenders")
     commands = parser.add_subparsers(required=True, metavar="command")
-
-    def add(name, function, words, **others):
-        """A command; others: its own options, {name: (default, help) or argparse's words}."""
-        shown = argparse.ArgumentDefaultsHelpFormatter
-        if "set" in others:
-            shown = type("Shown", (shown, argparse.RawDescriptionHelpFormatter), {})
+    shown = type("Shown", (argparse.ArgumentDefaultsHelpFormatter,
+                           argparse.RawDescriptionHelpFormatter), {})
+    for name, (function, words, options, defaults) in COMMANDS.items():
         command = commands.add_parser(name, help=words, description=words, formatter_class=shown,
-                                      epilog=_settings_help() if "set" in others else None)
-        command.set_defaults(command=function, threads=1)
-        for option, about in others.items():
-            if isinstance(about, tuple):
-                default, about = about[0], dict(help=about[1], default=about[0])
-                about["type"] = type(default) if isinstance(default, (int, float)) else str
-            command.add_argument(f"--{option.replace('_', '-')}", **about)
-        return command
-
-    what = {
-        "profile": ("quick", f"one of {', '.join(configuration.PROFILES)}"),
-        "dataset": (None, "a name or a path; by default the profile's"),
-        "backbone": ("sasrec", f"one of {', '.join(BACKBONES)}"),
-        "method": ("base", f"base, {', '.join(METHODS)}"),
-    }
-    settings = {"set": {"action": "append", "default": [], "metavar": "NAME=VALUE",
-                        "help": "any setting below, repeatable"}}
-    own = what | {
-        "seed": (0, "a whole number of at least 0"), **settings,
-        "threads": (1, "CPU threads; another number, other last bits"),
-    }
-    add("run", _run, "train a model, or reuse it; ends with a line a split, last epoch", **own)
-    add("attack", _attack, "replace items of every history and rank again", **own,
-        positions=("last", f"one of {', '.join(POSITIONS)}"),
-        k=(1, "how many items, counted from the end"),
-        pick=("gradient", f"one of {', '.join(PICKS)}"),
-        step=(0.1, "in median neighbour distances"),
-        exclude=("both", "what an attacked user is not offered again: the original history and "
-                 f"what was put in, or one: one of {', '.join(EXCLUDES)}"),
-        surrogate=(None, "base: the run's base picks substitutes"),
-        split=("test", "test or validation"))
-    add("repeat", _repeat, "make a stored run again from its base, compare to the last digit",
-        **own)
-    add("verify", _verify, "make a run of a profile's tables (this machine's, else the committed "
-        "ones) again from nothing, compare to the last digit",
-        **what | {"method": ("adv_cas", what["method"][1])})
-    add("grid", _grid, "make all runs and attacks that a profile's figures need",
-        **what | {"backbone": (None, "one backbone; by default the paper's two"),
-                  "method": {"help": argparse.SUPPRESS}}, **settings,
-        device=("auto", "auto, cpu, cuda, ..."),
-        folder=(None, "where the tables go; by default figures/made/<profile>, for paper "
-                "figures/paper"),
-        stages={"nargs": "+", "metavar": "STAGE", "help": "parts of the plan, or all; by default "
-                "the profile's usual ones. Of profile paper: "
-                + ", ".join(stage.name for stage in PAPER_STAGES)},
-        choose={"action": "store_true", "help": "try on validation also what is chosen already"},
-        keep={"action": argparse.BooleanOptionalAction, "help": "count runs as made that the "
-              "tables hold, and leave these in them (by default for profile paper)"},
-        workers={"type": int, "help": "processes (one a core or GPU)"},
-        scheduler=(os.environ.get("DASK_SCHEDULER_ADDRESS"), "tcp://HOST:PORT of a Dask scheduler "
-                   "whose workers see the same CASADV_RUNS; by default one of this machine"),
-        stored={"action": "store_true", "help": "collect what is stored, run nothing"},
-        dry_run={"action": "store_true", "help": "list what is left, and the time"},
-        status={"action": "store_true", "help": "show what is done, running, left"})
-    add("figures", _figures, "draw figures and tables beside the tables of a profile's results",
-        profile=("quick", "a profile: this machine's results, else the committed ones; or a "
-                 "folder, such as figures/quick"))
-    one = add("data", _data, "load data sets (download if needed) and print their statistics",
-              save={"metavar": "PATH", "help": "also store the counts as JSON"})
-    one.add_argument("names", nargs="+", help="names such as beauty, or paths")
+                                      epilog=_settings_help() if "set" in options else None)
+        for option in options.split():
+            about = {"type": type(OPTIONS[option].get("default") or ""), **OPTIONS[option]}
+            if "action" in about:
+                del about["type"]
+            command.add_argument(option if option == "names" else f"--{option}", **about)
+        command.set_defaults(**{"command": function, "threads": 1, **defaults})
     return parser
 
 
 def _settings_help() -> str:
     """All settings with their defaults and what is allowed."""
-    rows = [f"  {row['name']} ({row['default']}): {row['meaning']}; allowed: {row['allowed']}"
+    rows = [(row["name"], row["default"], f"{row['meaning']}; allowed: {row['allowed']}")
             for row in settings_table()]
-    rows += [f"  {name} ({default}): of {backbone}" for backbone in BACKBONES
+    rows += [(name, default, f"of {backbone}") for backbone in BACKBONES
              for name, default in configuration.model_defaults(backbone).items()]
-    return "\n".join(["settings (a profile sets some, and validation has chosen some):", *rows,
-                      "  adv_epochs (100): epochs of phase 2; epochs are those of phase 1",
-                      "  optimizer_state (fresh): Adam's at the switch of phases, or kept",
-                      "  preset: batch or literal, readings of Eq. 7 and 9"])
+    rows += [("adv_epochs", 100, "epochs of phase 2; epochs are those of phase 1"),
+             ("optimizer_state", "fresh", "Adam's at the switch of phases, or kept"),
+             ("preset", None, "batch or literal, readings of Eq. 7 and 9")]
+    return "\n".join(["settings (a profile sets some, and validation has chosen some):",
+                      *(f"  {name} ({default}): {words}" for name, default, words in rows)])
 
 
 def _settings(options) -> dict:
@@ -265,6 +210,63 @@ def _data(options) -> None:
     if options.save:
         write_json(options.save, {"dataset": rows, "code_version": code_version()})
 
+
+OPTIONS = {
+    "profile": {"default": "quick", "help": f"one of {', '.join(configuration.PROFILES)}; of "
+                "figures and verify also a folder of tables"},
+    "dataset": {"help": "a name or a path; by default the profile's"},
+    "backbone": {"default": "sasrec", "help": f"one of {', '.join(BACKBONES)}; of grid by default "
+                 "the paper's two"},
+    "method": {"default": "base", "help": f"base, {', '.join(METHODS)}"},
+    "seed": {"default": 0, "type": int, "help": "a whole number of at least 0"},
+    "set": {"action": "append", "default": [], "metavar": "NAME=VALUE",
+            "help": "any setting below, repeatable"},
+    "threads": {"default": 1, "help": "CPU threads; another number, other last bits"},
+    "positions": {"default": "last", "help": f"one of {', '.join(POSITIONS)}"},
+    "k": {"default": 1, "help": "how many items, counted from the end"},
+    "pick": {"default": "gradient", "help": f"one of {', '.join(PICKS)}"},
+    "step": {"default": 0.1, "help": "in median neighbour distances"},
+    "exclude": {"default": "both", "help": "what an attacked user is not offered again: the "
+                f"original history and what was put in, or one: one of {', '.join(EXCLUDES)}"},
+    "surrogate": {"help": "base: the run's base picks substitutes"},
+    "split": {"default": "test", "help": "test or validation"},
+    "device": {"default": "auto", "help": "auto, cpu, cuda, ..."},
+    "folder": {"help": "where the tables go; by default figures/made/<profile>, for paper "
+               "figures/paper"},
+    "stages": {"nargs": "+", "metavar": "STAGE", "help": "parts of the plan, or all; by default "
+               "the profile's usual ones. Of profile paper: "
+               + ", ".join(stage.name for stage in PAPER_STAGES)},
+    "choose": {"action": "store_true", "help": "try on validation also what is chosen already"},
+    "keep": {"action": argparse.BooleanOptionalAction, "help": "count runs as made that the tables "
+             "hold, and leave these in them (by default for profile paper)"},
+    "workers": {"type": int, "help": "processes (one a core or GPU)"},
+    "scheduler": {"default": os.environ.get("DASK_SCHEDULER_ADDRESS"), "help": "tcp://HOST:PORT of "
+                  "a Dask scheduler whose workers see the same folder of runs (CASADV_RUNS); by "
+                  "default one of this machine"},
+    "stored": {"action": "store_true", "help": "collect what is stored, run nothing"},
+    "dry-run": {"action": "store_true", "help": "list what is left, and the time"},
+    "status": {"action": "store_true", "help": "show what is done, running, left"},
+    "names": {"nargs": "+", "help": "names such as beauty, or paths"},
+    "save": {"metavar": "PATH", "help": "also store the counts as JSON"},
+}
+ONE_RUN = "profile dataset backbone method seed set threads "
+COMMANDS = {  # name: (function, what it does, its options, defaults of its own)
+    "run": (_run, "train a model, or reuse it; ends with a line a split, last epoch", ONE_RUN, {}),
+    "attack": (_attack, "replace items of every history and rank again",
+               ONE_RUN + "positions k pick step exclude surrogate split", {}),
+    "repeat": (_repeat, "make a stored run again from its base, compare to the last digit",
+               ONE_RUN, {}),
+    "verify": (_verify, "make a run of a profile's tables (this machine's, else the committed "
+               "ones) again from nothing, compare to the last digit",
+               "profile dataset backbone method", {"method": "adv_cas"}),
+    "grid": (_grid, "make all runs and attacks that a profile's figures need",
+             "profile dataset backbone set device folder stages choose keep workers scheduler "
+             "stored dry-run status", {"backbone": None}),
+    "figures": (_figures, "draw figures and tables beside the tables of a profile's results (this "
+                "machine's, else the committed ones)", "profile", {}),
+    "data": (_data, "load data sets (download if needed) and print their statistics",
+             "names save", {}),
+}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -20,7 +20,7 @@ import psutil
 import pytest
 import torch
 from _fake_results import fake_results
-from _faults import SMALL, write_data
+from faults import SMALL, write_data
 from conftest import build
 
 import casadv_lib as cas

@@ -7,6 +7,7 @@ remembers nothing. Workers share the folder of runs.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import logging
@@ -38,10 +39,12 @@ from .runs import Run, attack_name, has_attack, one_at_a_time, run, run_attack, 
 
 SECONDS_BETWEEN_LOOKS = 5.0  # at workers that join, and at jobs that other processes do
 SECONDS_BETWEEN_STORES = 900.0  # of results: each takes some seconds, a run at least minutes
+SECONDS_TO_CONNECT = 20.0
 # guesses, one thread, d = 100: an epoch, and one item ranked for one user by one attack
 SECONDS_AN_INTERACTION, SECONDS_A_SCORE = 6e-5, 3e-8
 DASK = {"distributed.nanny.pre-spawn-environ": {},  # the workers' environment is the client's
-        "distributed.worker.profile.enabled": False, "distributed.admin.log-format": "%(message)s"}
+        "distributed.comm.timeouts.connect": "300s",  # a machine may be busy
+        "distributed.worker.profile.enabled": False}
 
 
 class JobsFailed(RuntimeError):
@@ -235,7 +238,7 @@ def work(config: Configuration, attacks: tuple[dict, ...], path: str, log: str) 
 
 
 def _joining(name: str, source: str, gpus: list[str], local: bool):
-    """(why a worker is refused, or ""; the plugin by which those that fit get the resource `name`).
+    """(asks why a worker is refused, or ""; the plugin that gives the others the resource `name`).
 
     Both are sent by value, as a worker may have another version of this module, or none.
     """
@@ -258,10 +261,13 @@ def _joining(name: str, source: str, gpus: list[str], local: bool):
                 signal.signal(signal.SIGINT, signal.SIG_IGN)  # the grid decides what Ctrl-C does
                 if gpus:  # each worker sees one, before it looks for any
                     os.environ["CUDA_VISIBLE_DEVICES"] = gpus[worker.name % len(gpus)]
-            if not refusal():
+            if not await ask():
                 await worker.set_resources(**{name: 1})
 
-    return refusal, Joining()
+    async def ask():  # it imports, in a thread: the worker answers meanwhile
+        return await asyncio.to_thread(refusal)
+
+    return ask, Joining()
 
 
 # ------------------------------------------------------------------ on the machine of the grid
@@ -296,12 +302,12 @@ def _workers(count: int, device: str, scheduler: str | None, report: Callable[[s
                 silence_logs=logging.CRITICAL)
             stack.callback(cluster.close)
         try:
-            client = distributed.Client(scheduler or cluster, timeout=20)
+            client = distributed.Client(scheduler or cluster, timeout=SECONDS_TO_CONNECT)
         except (OSError, ValueError) as error:
             raise ValueError(f"scheduler is {scheduler!r}, where none answers ({error})") from error
         stack.callback(client.close)
         report(f"workers may join at {client.scheduler.address}")
-        refusal, plugin = _joining(name, source_hash(), gpus_of(device), scheduler is None)
+        ask, plugin = _joining(name, source_hash(), gpus_of(device), scheduler is None)
         client.register_plugin(plugin, name=name)
         stack.callback(lambda: client.status == "running" and client.unregister_worker_plugin(name))
 
@@ -312,9 +318,9 @@ def _workers(count: int, device: str, scheduler: str | None, report: Callable[[s
             there = client.scheduler_info(n_workers=-1)["workers"]
             fitting = [one for one, about in there.items() if name in about["resources"]]
             new = [one for one in there if one not in {*fitting, *refused}]
-            said = client.run(refusal, workers=new, on_error="return") if new else {}
+            said = client.run(ask, workers=new, on_error="return") if new else {}
             for address, words in said.items():
-                if words:
+                if words and not isinstance(words, OSError):  # that one is too busy to answer
                     refused[address] = f"the worker {address} is refused: {words}"
                     report(refused[address])
             if there and refused.keys() >= there.keys():

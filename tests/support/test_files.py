@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import pytest
-from _faults import arguments, content, finish, run_once, start, whole_files, write_data
+from faults import arguments, content, finish, run_once, start, whole_files, write_data
 
 CHECKPOINT = 20_000  # bytes; a whole one has 70 kB
 

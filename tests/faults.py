@@ -8,7 +8,6 @@ with all of them in a temporary file, or just before or after the renaming.
 from __future__ import annotations
 
 import faulthandler
-import importlib
 import itertools
 import json
 import multiprocessing
@@ -19,12 +18,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 import numpy as np
 import torch
 from oracles import random_sequences
 
-ROOT = Path(__file__).resolve().parents[1]
 MOMENTS = ("half", "written", "before", "after")
 TIMES = ("seconds", "provenance")  # what may differ between two runs of one configuration
 SMALL = {"epochs": 6, "adv_epochs": 4, "dim": 8, "eval_every": 2, "batch_size": 16}
@@ -71,24 +68,24 @@ def arguments(path: Path, method: str = "adv_cas", **settings) -> list[str]:
 def fork_server():
     """Processes that start at once: a server imports the library for all of them."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["casadv_lib.__main__", "casadv_lib.experiments.notebooks", "_faults"])
+    context.set_forkserver_preload(["casadv_lib.__main__", "faults"])
     return context
 
 
-def start(words: list[str], runs: Path, kill: Kill | None = None,
-          entry: str = "casadv_lib.__main__", prepare=None) -> multiprocessing.Process:
-    """Start `main(words)` in a process of its own, with its runs in a folder, after `prepare()`.
+def start(words: list[str], runs: Path, kill: Kill | None = None, prepare=None
+          ) -> multiprocessing.Process:
+    """Start a command in a process of its own, with its runs in a folder, after `prepare()`.
 
     What it prints goes to a file beside that folder, whose path is the process's `log`.
     """
     log = runs.with_name(f"{runs.name}.log")
-    process = fork_server().Process(target=_work, args=(words, runs, kill, entry, log, prepare))
+    process = fork_server().Process(target=_work, args=(words, runs, kill, log, prepare))
     process.start()
     process.log = log
     return process
 
 
-def _work(words, runs, kill, entry, log, prepare):
+def _work(words, runs, kill, log, prepare):
     os.environ |= {"CASADV_RUNS": str(runs), "CI": "1"}
     torch.set_num_threads(1)
     # whoever starts the tests in the background may have told them to ignore Ctrl-C
@@ -97,6 +94,7 @@ def _work(words, runs, kill, entry, log, prepare):
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     faulthandler.enable(handle)  # SIGABRT shows where a process hangs
+    from casadv_lib.__main__ import main
     from casadv_lib.support import checkpoints
 
     checkpoints.SECONDS_BETWEEN_CHECKPOINTS = 0  # a checkpoint an epoch: more to interrupt
@@ -104,16 +102,7 @@ def _work(words, runs, kill, entry, log, prepare):
         _light_fuse(kill)
     if prepare is not None:
         prepare()
-    sys.exit(importlib.import_module(entry).main(words))
-
-
-def main(words: list[str]) -> int:
-    """Run the notebooks of the folder words[0] in batch."""
-    from casadv_lib.experiments import notebooks as batch
-
-    batch.root = lambda: Path(words[0])
-    batch.execute(folder=Path(words[0], "made"))
-    return 0
+    sys.exit(main(words))
 
 
 def _light_fuse(kill: Kill) -> None:
@@ -171,55 +160,15 @@ def finish(process, seconds: float = 200) -> int:
     return process.exitcode
 
 
-def run_once(words, runs: Path, kill: Kill | None = None, whole_time: float = 1.0,
-             entry: str = "casadv_lib.__main__") -> bool:
+def run_once(words, runs: Path, kill: Kill | None = None, whole_time: float = 1.0) -> bool:
     """Make a run in a process that dies as asked; returns whether it was cut off."""
-    process = start(words, runs, kill, entry)
+    process = start(words, runs, kill)
     if kill is not None and kill.share:
         time.sleep(kill.share * whole_time)
         process.kill()
     status = finish(process)
     assert status in (0, -signal.SIGKILL), f"exit status {status}:\n{process.log.read_text()}"
     return status != 0
-
-
-# ------------------------------------------------------------------ what is run
-
-
-NOTEBOOK = """import sys; sys.path.insert(0, {root!r})
-import torch; torch.set_num_threads(1)
-from casadv_lib import profiles, runs
-made = runs.run(profiles.configure("quick", {path!r}, method="adv_cas", {settings}))
-print(runs.run_attack(made, k=2)["attacked"], made.metrics["last"])
-"""
-
-
-def write_notebook(folder: Path, data: Path, **settings) -> Path:
-    """A repository in `folder` with one notebook, which makes a run and an attack."""
-    chosen = ", ".join(f"{k}={v}" for k, v in {**SMALL, **settings}.items())
-    cells = ["profile = 'quick'",
-             NOTEBOOK.format(root=str(ROOT), path=str(data), settings=chosen)]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    notebook.cells[0].metadata["tags"] = ["parameters"]
-    notebook.metadata["kernelspec"] = {"name": "python3", "language": "python",
-                                       "display_name": "Python 3"}
-    (folder / "notebooks").mkdir(parents=True)
-    nbformat.write(notebook, folder / "notebooks" / "01_run.ipynb")
-    return folder
-
-
-def outputs_of(folder: Path) -> str:
-    """What the executed notebook of `write_notebook` printed; it must be whole."""
-    made = nbformat.read(folder / "made/01_run.ipynb", as_version=4)
-    return "".join(out.text for cell in made.cells for out in cell.get("outputs", []))
-
-
-def grid_words(data: Path, folder: Path, **settings) -> list[str]:
-    """The command line of a small grid: 11 methods, a sweep, ten readings and the attacks."""
-    small = {"epochs": 2, "adv_epochs": 1, "dim": 8, "eval_every": 1, "batch_size": 32}
-    chosen = [x for k, v in {**small, **settings}.items() for x in ("--set", f"{k}={v}")]
-    return ["grid", "--dataset", str(data), "--backbone", "causalcnn", "--workers", "2",
-            "--folder", str(folder), *chosen]
 
 
 # ------------------------------------------------------------------ what is stored

@@ -15,6 +15,8 @@ from casadv_lib.__main__ import main
 from casadv_lib.datasets import load_dataset
 from casadv_lib.experiments import repeat, runs
 from casadv_lib.experiments.configuration import configure
+from casadv_lib.results import collect
+from casadv_lib.results.frames import read_results
 from casadv_lib.support.files import read_json, write_json
 
 SMALL = {"epochs": 2, "adv_epochs": 2, "dim": 8, "batch_size": 16, "eval_every": 1,
@@ -28,7 +30,7 @@ def config():
 
 @pytest.mark.parametrize("method", ["adv_cas", "base"])
 def test_the_same_numbers_to_the_last_digit(toy, runs_folder, config, method):
-    config = config | {"method": method}
+    config = config.but(method=method)
     made = runs.run(config, toy)
     there = sorted(runs_folder.iterdir())
     assert repeat.differences(config, toy) == []
@@ -55,40 +57,30 @@ def test_only_a_stored_run_can_be_repeated(toy, runs_folder, config):
 
 
 @pytest.fixture
-def stored(toy, runs_folder, config):
-    """A record as results.json keeps it, and a folder of runs that is empty again."""
-    record = runs.record_of(runs.run(config, toy)) | {"run": "toy-run"}
+def tables(toy, runs_folder, config, tmp_path):
+    """A folder of tables with a run; the folder of runs is empty again."""
+    made = runs.run(config, toy)
+    collect.store({made: ["main"]}, tmp_path / "tables", "quick")
     shutil.rmtree(runs_folder)
-    return record
+    return tmp_path / "tables"
 
 
-def test_a_record_is_made_again_from_nothing(toy, runs_folder, stored):
-    assert repeat.against_record(stored, toy, progress=False) == []
-    assert not runs_folder.exists() and runs.runs_folder() == runs_folder
-    value = stored["metrics"]["last"]["test"]["ndcg@10"]
-    other = float(np.nextafter(value, 2))
-    stored["metrics"]["last"]["test"]["ndcg@10"] = other
-    (found,) = repeat.against_record(stored, toy, progress=False)
-    assert found.startswith("metrics ") and repr(value) in found and repr(other) in found
-    stored["provenance"]["data_hash"] = "0" * 64
-    with pytest.raises(ValueError, match="allowed is 0000"):
-        repeat.against_record(stored, toy, progress=False)
-
-
-def test_verify_on_the_command_line(toy, runs_folder, stored, config, monkeypatch, capsys):
-    monkeypatch.setattr("casadv_lib.results.records.load_results", lambda profile: {"records": [stored]})
+def test_verify_makes_a_run_of_the_tables_again_from_nothing(toy, tables, config, monkeypatch,
+                                                             capsys, runs_folder):
+    monkeypatch.setattr("casadv_lib.__main__.load_dataset", lambda name: toy)
     monkeypatch.setattr("casadv_lib.experiments.configuration.configure", lambda *_, **__: config)
-    monkeypatch.setattr("casadv_lib.experiments.repeat.load_dataset", lambda name: toy)
-    assert main(["verify"]) == 0
-    assert "toy-run: the same numbers to the last digit" in capsys.readouterr().out
-    stored["config"] = stored["config"] | {"health": "note"}  # how, not what: the same run
-    assert main(["verify"]) == 0
-    stored["curve"][-1]["test"]["hr@10"] += 1
-    assert main(["verify"]) == 1
-    assert "the numbers differ in: curve (test NDCG@10" in capsys.readouterr().err
-    stored["config"] = stored["config"] | {"seed": 5}
-    assert main(["verify"]) == 2
-    assert "no record of quick has" in capsys.readouterr().err
+    assert main(["verify", "--profile", str(tables)]) == 0
+    assert "seed0-" in capsys.readouterr().out and not runs_folder.exists()
+    curves, good = tables / "curves.csv", (tables / "curves.csv").read_text()
+    value = read_results(tables).curves["hr@10"].iloc[-1]
+    curves.write_text(f"{np.nextafter(value, 2)!r}".join(good.rsplit(f"{value!r}", 1)))
+    assert main(["verify", "--profile", str(tables)]) == 1
+    assert "other numbers than its record, in curves (test NDCG@10" in capsys.readouterr().err
+    curves.write_text(good)
+    monkeypatch.setattr("casadv_lib.experiments.configuration.configure",
+                        lambda *_, **__: config.but(seed=5))
+    assert main(["verify", "--profile", str(tables)]) == 2
+    assert "no run in the tables" in capsys.readouterr().err
 
 
 def test_two_threads_change_the_last_bits_alone():
@@ -125,6 +117,6 @@ def test_a_command_computes_with_one_thread_whatever_the_machine_offers(command,
     environment = {**os.environ, "CASADV_RUNS": str(tmp_path)} | {
         name: "2" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     ran = subprocess.run([sys.executable, "-c", THREADS, *command], env=environment, text=True,
-                         capture_output=True, cwd=Path(__file__).parents[1])
+                         capture_output=True, cwd=Path(__file__).parents[2])
     found = [line.split()[1:] for line in ran.stdout.splitlines() if line.startswith("threads")]
     assert found and len(found[0]) > 1 and set(found[0]) == {"1"}, ran.stdout + ran.stderr

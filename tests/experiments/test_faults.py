@@ -11,24 +11,21 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from _faults import (
+from faults import (
     MOMENTS,
     Kill,
     arguments,
     content,
     finish,
-    outputs_of,
     random_kills,
     run_once,
     start,
     whole_files,
     write_data,
-    write_notebook,
 )
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -71,34 +68,6 @@ def test_killed_at_random_moments_the_end_is_the_same(uncut, tmp_path):
     random_cuts(uncut, tmp_path, 5)
 
 
-def cut_notebooks(folder, kills, seed=0):
-    """Kill a batch of notebooks until `kills` have hit, let it end, compare with an uncut one.
-
-    At most four tries for each; returns how many hit.
-    """
-    data, rng, hits = write_data(folder / "own.txt"), np.random.default_rng(seed), 0
-    whole, cut = (write_notebook(folder / name, data) for name in ("whole", "cut"))
-    started = time.perf_counter()
-    run_once([str(whole)], folder / "whole-runs", entry="_faults")
-    seconds = time.perf_counter() - started
-    made = cut / "made/01_run.ipynb"
-    for _ in range(4 * kills):
-        if hits == kills:
-            break
-        kill = Kill(share=rng.uniform(0.3, 0.95))  # before that, the kernel only starts
-        hits += run_once([str(cut)], folder / "cut-runs", kill, seconds, entry="_faults")
-        whole_files(folder / "cut-runs")
-        assert not made.exists() or outputs_of(cut) == outputs_of(whole)
-    run_once([str(cut)], folder / "cut-runs", entry="_faults")
-    assert outputs_of(cut) == outputs_of(whole)
-    assert content(folder / "cut-runs") == content(folder / "whole-runs")
-    return hits
-
-
-def test_killed_in_the_middle_of_papermill_the_end_is_the_same(tmp_path):
-    cut_notebooks(tmp_path, 1)
-
-
 def test_killed_at_every_moment_of_every_kind_of_write_the_end_is_the_same(uncut, tmp_path):
     # the base of 6 epochs writes its configuration, checkpoints, ranks, metrics; each start goes on
     kills = [Kill(1, MOMENTS[0]), Kill(1, MOMENTS[3]), Kill(2, MOMENTS[0]), Kill(2, MOMENTS[1]),
@@ -116,16 +85,6 @@ def test_of_two_processes_one_computes_and_its_death_lets_the_other_go_on(uncut,
     both[0].kill()
     assert sorted(map(finish, both)) == [-signal.SIGKILL, 0]
     assert content(runs) == wanted
-
-
-def test_many_processes_one_run(uncut, tmp_path):
-    words, wanted, seconds = uncut
-    all_of_them = []
-    for _ in range(4):
-        all_of_them.append(start(words, tmp_path / "runs"))
-        time.sleep(seconds / 8)
-    assert [finish(process) for process in all_of_them] == [0] * 4
-    assert content(tmp_path / "runs") == wanted
 
 
 def environment(runs):
@@ -166,10 +125,10 @@ def test_ctrl_c_leaves_a_checkpoint_and_one_line_that_says_how_to_go_on(tmp_path
 
 CELL = """
 import torch; torch.set_num_threads(1)
-from casadv_lib import profiles, runs
-made = runs.run(profiles.configure("quick", {path!r}, method="adv_cas", epochs={epochs},
-                adv_epochs=4, dim=8, eval_every=0, batch_size=16))
-print("done", made.metrics["last"]["epoch"])
+from casadv_lib.experiments.study import Study
+study = Study("quick", {path!r}, overrides=dict(epochs={epochs}, adv_epochs=4, dim=8, eval_every=0,
+                                                batch_size=16))
+print("done", study.run("adv_cas").metrics["last"]["epoch"])
 """
 
 

@@ -1,0 +1,418 @@
+"""The grid: order, failures, going on after a kill, workers elsewhere, the same numbers again."""
+
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from faults import content, whole_files, write_data
+
+from casadv_lib.__main__ import main
+from casadv_lib.experiments import grid, plan, runs
+from casadv_lib.experiments.configuration import configure
+from casadv_lib.experiments.grid import Grid, run_grid, work
+from casadv_lib.experiments.plan import Job
+from casadv_lib.results import collect
+from casadv_lib.results.frames import read_results, select
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "eval_every": 1, "batch_size": 32}
+LATE = 200  # seconds; a machine may be busy
+LONG = {"epochs": 60, "dim": 8, "eval_every": 0, "batch_size": 16}  # seconds, a checkpoint an epoch
+
+
+@pytest.fixture
+def own(tmp_path, runs_folder, monkeypatch):
+    """The words of a small grid on a file of its own: four methods, two trials a family."""
+    monkeypatch.setattr(plan, "METHOD_ORDER", ("base", "base+100", "adv_linear", "adv_cas"))
+    monkeypatch.setattr(plan, "DRAWN", ("base", "adv_cas"))
+    monkeypatch.setattr(plan, "MOST_REPLACED", 1)
+    for family in ("adv_linear", "adv_global"):
+        monkeypatch.setitem(plan.CANDIDATES, family, plan.CANDIDATES[family][1:3])
+    path = write_data(tmp_path / "own.txt")
+    return ["grid", "--profile", "paper", "--dataset", str(path), "--backbone", "sasrec",
+            "--device", "cpu", "--folder", str(tmp_path / "tables"), "--stages", "methods-sasrec",
+            "--workers", "1", *(x for k, v in SMALL.items() for x in ("--set", f"{k}={v}"))]
+
+
+def jobs_of(path, *methods, **settings):
+    """Runs alone, one after the other: each needs the first."""
+    jobs = {}
+    for method in methods:
+        needs = ("base",) if method != "base" else ()
+        asked = {"dataset": str(path), "method": method, "device": "cpu", **SMALL, **settings}
+        jobs[method] = Job(method, "few", "main", {"profile": "quick", **asked}, needs=needs)
+    return jobs
+
+
+def do_here(jobs):
+    """Do the jobs of a grid in this process, without workers."""
+    while ready := [job for job in jobs.left() if not jobs.missing(job)]:
+        for job in ready:
+            work(jobs.run(job).config, job.attacks, "", grid.log_of(job))
+
+
+def grid_of(words):
+    """The grid that these words of the command line are about."""
+    settings = {w.split("=")[0]: json.loads(w.split("=")[1]) for w in words if "=" in w}
+    stages = plan.stages_of("paper", words[4], "sasrec", ["methods-sasrec"])
+    known = collect.known(Path(words[words.index("--folder") + 1]))
+    return Grid(plan.plan("paper", stages, device="cpu", **settings), known)
+
+
+def tables(folder):
+    """Results but for times, dates and where they were made."""
+    found = read_results(folder)
+    numbers = {name: getattr(found, name) for name in ("curves", "intervals", "trials", "datasets")}
+    numbers["runs"] = found.runs.drop(columns=["seconds_per_epoch", "train_seconds", "hardware"])
+    numbers["attacks"] = found.attacks.drop(columns="seconds")
+    return numbers
+
+
+def same(first, second):
+    for name, table in first.items():
+        pd.testing.assert_frame_equal(table, second[name], check_exact=True)
+    return True
+
+
+def within(seconds, true):
+    end = time.monotonic() + seconds
+    while not (found := true()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
+
+
+def test_the_whole_grid_with_the_choice_and_again_from_what_is_stored(own, tmp_path, capsys):
+    assert main(own) == 0
+    said, folder = capsys.readouterr().out, tmp_path / "tables"
+    results = read_results(folder)
+    chosen = results.trials[results.trials["chosen"].astype(bool)]
+    assert set(chosen["family"]) == {"adv_linear", "adv_global"} and len(results.trials) == 4
+    for method, family in (("adv_cas", "adv_global"), ("adv_linear", "adv_linear")):
+        [row] = select(chosen, family=family).to_dict("records")
+        assert f"{family}, {own[4]} sasrec: epsilon {row['epsilon']:g}, lambda1 " in said
+        [config] = [c for c in results.configs.values() if c["method"] == method]
+        assert (config["epsilon"], config["lambda1"]) == (row["epsilon"], row["lambda1"])
+    assert set(results.runs["method"]) == {"base", "base+100", "adv_linear", "adv_cas"}
+    assert set(results.runs["epoch"]) <= {1, 2, 3}  # the trials of ten epochs stand aside
+    assert main([*own, "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("10 of 10 jobs done, 0 left")
+    # one run thrown away and made again from its base: the same numbers to the last digit
+    before = tables(folder)
+    [run] = select(results.runs, method="adv_cas", which="last", split="test")["run"]
+    shutil.rmtree(runs.runs_folder() / run)
+    shutil.rmtree(folder)
+    assert main(own) == 0 and same(tables(folder), before)
+
+
+def test_a_failed_job_is_named_with_its_log_and_the_rest_goes_on(tmp_path, runs_folder):
+    path, said = write_data(tmp_path / "own.txt"), []
+    jobs = jobs_of(path, "base", "base+100", "adv_linear") | {
+        "broken": Job("broken", "few", "main", {  # diverges
+            "dataset": str(path), "device": "cpu", **SMALL, "learning_rate": 1e30}),
+        "waits": Job("waits", "few", "main", {
+            "dataset": str(path), "method": "adv_seq", "device": "cpu", **SMALL,
+            "learning_rate": 1e30}, needs=("broken",))}
+    jobs = {name: dataclasses.replace(job, asked={"profile": "quick"} | job.asked)
+            for name, job in jobs.items()}
+    stored = []
+
+    def store():
+        stored.append(True)
+        raise OSError("no space left")
+
+    failed = run_grid(Grid(jobs), 2, "cpu", store=store, report=said.append)
+    assert set(failed) == {"broken", "waits"} and stored
+    assert failed["waits"] == "not done, because it needs broken"
+    assert "TrainingError" in failed["broken"]
+    log = Path(failed["broken"].split("see ")[1])
+    assert log.is_file() and "TrainingError" in log.read_text()
+    assert any(line.startswith("FAILED broken") for line in said)
+    assert any("could not be written: no space left" in line for line in said)
+    assert {job.name for job in Grid(jobs).left()} == {"broken", "waits"}
+
+
+# ------------------------------------------------------------------ going on from tables
+
+
+@pytest.fixture
+def sittings(own, monkeypatch, tmp_path):
+    """A grid whose first sitting made all but adv_cas; its runs are gone, the tables are here.
+
+    Returns (words of the command line, the tables that one sitting makes, the trials' metrics).
+    """
+    do_here(grid_of(own))
+    whole = [*own, "--folder", str(tmp_path / "whole"), "--stored", "--no-keep"]
+    assert main(whole) == 0
+    [last] = runs.runs_folder().glob("*adv_cas*")
+    shutil.rmtree(last)
+    assert main([*own, "--stored"]) == 0  # the choices, too, are made from what is stored
+    monkeypatch.setenv("CASADV_RUNS", str(tmp_path / "another machine"))
+    return own, tables(tmp_path / "whole")
+
+
+def test_two_sittings_give_what_one_gives(sittings, tmp_path, capsys):
+    words, whole = sittings
+    folder, jobs = tmp_path / "tables", grid_of(words)
+    left = [job.name.removeprefix("own sasrec ") for job in jobs.left()]
+    assert left == ["base", "adv_cas", "adv_cas attacks"]  # the base is needed, its attacks not
+    assert "?" not in jobs.lines(1)[0]  # the tables say how long the base takes
+    ranks = {path: path.stat().st_mtime_ns for path in (folder / "ranks").iterdir()}
+    do_here(jobs)
+    assert main([*words, "--stored"]) == 0
+    assert same(tables(folder), whole)
+    assert {path: path.stat().st_mtime_ns for path in ranks} == ranks  # what was kept is untouched
+    assert len(list((folder / "ranks").iterdir())) == len(ranks) + 1
+    assert grid_of(words).left() == []
+    assert main([*words, "--status"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("10 of 10 jobs done")
+    # a run without its ranks, or whose ranks lack an attack, does not count
+    known = collect.known(folder)
+    base = next(run for run in known.attacks if "-base-seed" in run)
+    with np.load(folder / "ranks" / f"{base}.npz") as stored:
+        parts = dict(stored)
+    chosen = ["-both attacked" not in column for column in parts["columns"]]
+    np.savez(folder / "ranks" / f"{base}.npz", **parts | {
+        "columns": parts["columns"][chosen], "codes": parts["codes"][chosen]})
+    assert known.attacks[base] and not collect.known(folder).attacks[base]
+    (folder / "ranks" / f"{base}.npz").unlink()
+    assert base not in collect.known(folder).attacks
+
+
+def test_a_base_with_other_numbers_is_not_mixed_in(sittings, tmp_path, monkeypatch):
+    words, _ = sittings
+    path = tmp_path / "tables" / "runs.csv"
+    table = pd.read_csv(path, float_precision="round_trip")
+    row = table.index[(table["method"] == "base") & (table["which"] == "last")
+                      & (table["split"] == "test")]
+    table.loc[row, "ndcg@10"] = np.nextafter(table.loc[row, "ndcg@10"], 2)
+    table.to_csv(path, index=False)
+    before, jobs = path.read_bytes(), grid_of(words)
+    base = jobs.jobs["own sasrec base"]
+    work(jobs.run(base).config, (), "", "base.log")
+    assert not jobs.is_here(base)
+    [why] = jobs.known.differs(jobs.run(base))
+    assert why.startswith("other numbers than its record, in runs (test NDCG@10")
+    assert jobs.missing(jobs.jobs["own sasrec adv_cas"]) == [base]
+    assert main([*words, "--stored"]) == 0  # what is known stays
+    assert path.read_bytes() == before
+
+
+def test_two_grids_keep_each_others_runs(sittings, tmp_path):
+    words, whole = sittings
+    early = grid_of(words)  # reads the tables, and then works for hours
+    do_here(grid_of(words))  # meanwhile another adds adv_cas
+    assert main([*words, "--stored"]) == 0
+    shutil.rmtree(runs.runs_folder())
+    collect.store(early.made(), tmp_path / "tables", "paper", True, early.trial_rows())
+    assert same(tables(tmp_path / "tables"), whole)
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--stored", "--no-keep"], "no run of profile 'quick' is stored yet"),
+    (["--profile", "paper", "--set", "epochs=3"], "settings are {'epochs': 3}.*--folder"),
+    (["--stages", "vidoe"], "stages is 'vidoe'"), (["--workers", "-1"], "workers is -1"),
+    (["--scheduler", "tcp://127.0.0.1:9"], "scheduler is 'tcp://127.0.0.1:9', where none answers"),
+])
+def test_bad_words(words, said, runs_folder, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(grid, "SECONDS_TO_CONNECT", 0.5)
+    folder = [] if "paper" in words else ["--folder", str(tmp_path / "tables")]
+    assert main(["grid", *words, *folder]) == 2
+    import re
+    assert re.search(said, capsys.readouterr().err)
+
+
+# ------------------------------------------------------------------ processes that are killed
+
+
+@pytest.fixture(scope="module")
+def often(tmp_path_factory):
+    """The environment of processes that store a checkpoint after every epoch."""
+    path = tmp_path_factory.mktemp("preload") / "often.py"
+    path.write_text("import casadv_lib.support.checkpoints as c\n"
+                    "c.SECONDS_BETWEEN_CHECKPOINTS = 0\n")
+    python = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": python, "CI": "1",
+            "DASK_DISTRIBUTED__WORKER__PRELOAD": str(path)}
+
+
+@pytest.fixture(scope="module")
+def uncut(tmp_path_factory):
+    """A data file, and what a run that nobody disturbs leaves: all of its folder of runs."""
+    folder = tmp_path_factory.mktemp("uncut")
+    path = write_data(folder / "own.txt")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CASADV_RUNS", str(folder / "runs"))
+        for method in ("base", "adv_cas"):
+            work(configure("quick", path, method=method, device="cpu", adv_epochs=20, **LONG), (),
+                 "", "log")
+    return path, content(folder / "runs")
+
+
+CLIENTS = []
+
+
+@pytest.fixture(autouse=True)
+def no_clients_left():
+    yield
+    while CLIENTS:
+        CLIENTS.pop().kill()
+
+
+def client(path, runs, often, *words, **named):
+    """A process that makes the two runs of `uncut` by a grid."""
+    code = ("import sys; sys.path.insert(0, 'tests/experiments'); from pathlib import Path\n"
+            "if __name__ == '__main__':\n"
+            "    from casadv_lib.experiments.grid import Grid, run_grid\n"
+            "    from test_grid import LONG, jobs_of\n"
+            "    jobs = jobs_of(sys.argv[1], 'base', 'adv_cas', **LONG | {'adv_epochs': 20})\n"
+            "    try: sys.exit(bool(run_grid(Grid(jobs), 2, 'cpu', *sys.argv[2:])))\n"
+            "    except OSError as error: sys.exit(f'{error}')\n")
+    often = often | {"CASADV_RUNS": str(runs), "PYTHONPATH": f"{often['PYTHONPATH']}:{ROOT}/tests"}
+    CLIENTS.append(subprocess.Popen(
+        [sys.executable, "-c", code, str(path), *words], cwd=ROOT, env=often,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **named))
+    return CLIENTS[-1]
+
+
+def started(runs):
+    """Whether the base has a checkpoint."""
+    return list(runs.glob("*-base-*/checkpoint.pt"))
+
+
+def goes_on(path, folder, often, wanted, *words):
+    """Start the grid again and compare with the runs that nobody disturbed."""
+    assert whole_files(folder)
+    again = client(path, folder, often, *words)
+    out, error = again.communicate(timeout=LATE)
+    assert again.returncode == 0, out + error
+    assert content(folder) == wanted
+    assert not list(folder.rglob(".*.partial")) and not list(folder.glob(".casadv-*"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_grid_that_is_ended_leaves_no_process_and_goes_on(how, uncut, often, tmp_path):
+    path, wanted = uncut
+    process = client(path, tmp_path / "runs", often, process_group=0)
+    assert within(LATE, lambda: started(tmp_path / "runs"))
+    children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= 2
+    os.killpg(process.pid, how) if how == signal.SIGINT else process.send_signal(how)
+    assert process.wait(LATE) != 0
+    assert not psutil.wait_procs(children, timeout=LATE)[1]
+    if how == signal.SIGTERM:
+        shutil.rmtree(tmp_path / "runs" / "logs")
+        (tmp_path / "runs").rename(tmp_path / "moved")
+        goes_on(path, tmp_path / "moved", often, wanted)
+
+
+# ------------------------------------------------------------------ workers elsewhere
+
+
+class Site:
+    """A Dask scheduler and workers on the loopback, each in a process and a folder of its own."""
+
+    def __init__(self, folder, runs, environment):
+        self.folder, self.runs, self.environment = folder, runs, environment
+        self.processes, self.file = [], folder / "scheduler.json"
+        self.start("scheduler", "--port", "0", "--scheduler-file", str(self.file))
+        assert within(LATE, self.file.exists)
+        self.address = json.loads(self.file.read_text())["address"]
+
+    def start(self, *words, **environment):
+        place = self.folder / f"place{len(self.processes)}"
+        place.mkdir()
+        environment = self.environment | {"CASADV_RUNS": str(self.runs)} | environment
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *words, "--no-dashboard"], cwd=place, env=environment,
+            stdout=subprocess.DEVNULL, stderr=(place / "log").open("w"))
+        self.processes.append(process)
+        return process
+
+    def worker(self, **environment):
+        return self.start("worker", self.address, "--nthreads", "1", "--no-nanny",
+                          "--death-timeout", "10", **environment)
+
+    def end(self):
+        for process in self.processes:
+            process.kill()
+            process.wait(10)
+
+
+@pytest.fixture
+def site(tmp_path, often):
+    found = Site(tmp_path, tmp_path / "runs", often)
+    yield found
+    found.end()
+
+
+def test_workers_elsewhere_give_the_same_bits_also_when_one_is_killed(site, uncut, often):
+    path, wanted = uncut
+    workers = [site.worker(), site.worker()]
+    process = client(path, site.runs, often, site.address)
+    assert within(LATE, lambda: started(site.runs))
+    running = max(workers, key=lambda worker: sum(psutil.Process(worker.pid).cpu_times()[:2]))
+    running.kill()
+    out, error = process.communicate(timeout=LATE)
+    assert process.returncode == 0, out + error
+    assert content(site.runs) == wanted
+
+
+def test_a_scheduler_or_a_client_that_is_killed(site, uncut, often):
+    path, wanted = uncut
+    worker = site.worker()
+    first = client(path, site.runs, often, site.address)
+    assert within(LATE, lambda: started(site.runs))
+    first.kill()  # what its worker was at goes on to the end of the run
+    second = client(path, site.runs, often, site.address)
+    assert within(LATE, lambda: list(site.runs.glob("*-adv_cas-*/checkpoint.pt")))
+    site.processes[0].kill()
+    out, error = second.communicate(timeout=LATE)
+    assert second.returncode == 1 and "the scheduler is gone; the same command goes on" in error
+    assert worker.wait(LATE) is not None
+    shutil.rmtree(site.runs / "logs")
+    [path_of_probe.unlink() for path_of_probe in site.runs.glob(".casadv-*")]
+    goes_on(path, site.runs, often, wanted)
+
+
+def test_a_worker_of_another_version_or_without_the_folder_is_refused(site, uncut, often, tmp_path):
+    path, _ = uncut
+    other = shutil.copytree(ROOT / "casadv_lib", tmp_path / "other" / "casadv_lib")
+    with (other / "training.py").open("a") as file:
+        file.write("# another version\n")
+    site.worker(PYTHONPATH=str(tmp_path / "other"))
+    site.worker(CASADV_RUNS=str(tmp_path / "elsewhere"))
+    jobs, said = Grid(jobs_of(path, "base")), []
+    os.environ["CASADV_RUNS"], before = str(site.runs), os.environ.get("CASADV_RUNS")
+    try:
+        with pytest.raises(ValueError) as refused:
+            run_grid(jobs, 1, "cpu", site.address, report=said.append)
+    finally:
+        os.environ.pop("CASADV_RUNS")
+        os.environ |= {"CASADV_RUNS": before} if before else {}
+    assert "it has another version of the library" in str(refused.value)
+    assert "does not see the folder of runs" in str(refused.value)
+    assert not list(site.runs.glob("*-base-*")) and not (tmp_path / "elsewhere").exists()
+
+
+def test_a_job_that_another_process_does_is_left_to_it(tmp_path, runs_folder):
+    jobs = Grid(jobs_of(write_data(tmp_path / "own.txt"), "base"))
+    base = jobs.jobs["base"]
+    with runs.one_at_a_time(jobs.run(base).folder):
+        assert jobs.is_running(base) and "running: base" in jobs.lines(1)[0]
+    assert not jobs.is_running(base) and "left: base" in jobs.lines(1)[0]
+
+
+def test_the_gpus_that_are_dealt_out(monkeypatch):
+    monkeypatch.setattr(grid, "choose_device", grid.torch.device)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
+    assert [grid.gpus_of(device) for device in ("cuda", "cpu", "cuda:1")] == [["4", "6"], [], []]
