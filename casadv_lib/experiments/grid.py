@@ -20,6 +20,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import nan
 from pathlib import Path
 from statistics import median
 
@@ -33,7 +34,7 @@ from ..support.devices import choose_device, use_threads
 from ..support.files import make_folder, read_json, write_bytes
 from ..support.progress import long_work
 from ..support.repository import source_hash
-from .configuration import Configuration
+from .configuration import Configuration, chosen
 from .plan import CANDIDATES, Job, best
 from .runs import Run, attack_name, has_attack, one_at_a_time, run, run_attack, runs_folder
 
@@ -94,24 +95,40 @@ class Grid:
         wanted = _trial_row(made).items()
         return next((row for row in self.known.trials if wanted <= row.items()), None)
 
-    def trial_rows(self) -> list[dict]:
-        """Rows of the table `trials` for each family whose trials are all made."""
+    def _tried(self) -> Iterator[tuple[str, list[Run], list[dict], dict]]:
+        """(family, trials, their scores, the best candidate) where all trials are made."""
         families: dict[tuple, list[Job]] = {}
         for job in self.jobs.values():
             if job.role == "trial":
                 families.setdefault((job.needs, job.asked["method"]), []).append(job)
-        rows = []
-        for (needs, family), jobs in families.items():
-            scores, base = [self.score(job) for job in jobs], self.run(self.jobs[needs[0]])
-            if None in scores:
-                continue
-            wanted = best(family, [score["ndcg@10"] for score in scores])
+        for (_, family), jobs in families.items():
+            scores = [self.score(job) for job in jobs]
+            if None not in scores:
+                wanted = best(family, [score["ndcg@10"] for score in scores])
+                yield family, [self.run(job) for job in jobs], scores, wanted
+
+    def choices(self) -> list[str]:
+        """What was chosen by trials of this plan, in words."""
+        lines = []
+        for family, trials, _, wanted in self._tried():
+            config = trials[0].config
+            known = chosen(config.everything())
+            lines.append(
+                f"chosen on validation for {family}, {config.dataset} {config.backbone}: "
+                + ", ".join(f"{name} {value:g}" for name, value in wanted.items())
+                + (f"; chosen.json has {known}" if known not in ({}, wanted) else ""))
+        return lines
+
+    def trial_rows(self) -> list[dict]:
+        """The same as rows of the table `trials`."""
+        rows, names = [], ("ndcg@10", "hr@10")
+        for _, trials, scores, wanted in self._tried():
+            base = trials[0].base
             before = base.metrics["last"]["validation"] if base.is_complete else {}
-            for job, score in zip(jobs, scores, strict=True):
-                row = _trial_row(self.run(job))
-                rows.append(row | {m: score[m] for m in ("ndcg@10", "hr@10")} | {
-                    f"base_{m}": before.get(m, score.get(f"base_{m}", float("nan")))
-                    for m in ("ndcg@10", "hr@10")} | {"chosen": wanted.items() <= row.items()})
+            for trial, score in zip(trials, scores, strict=True):
+                row = _trial_row(trial) | {name: score[name] for name in names}
+                row |= {f"base_{m}": before.get(m, score.get(f"base_{m}", nan)) for m in names}
+                rows.append(row | {"chosen": wanted.items() <= row.items()})
         return rows
 
     def is_here(self, job: Job) -> bool:
@@ -200,13 +217,6 @@ def _trial_row(made: Run) -> dict:
             "data_hash": made.data.fingerprint, "base_epochs": config.training.epochs,
             "dim": values["dim"], "trial_epochs": config.adv_epochs,
             **{name: values[name] for name in CANDIDATES[config.method][0]}}
-
-
-def in_words(row: dict) -> str:
-    """A choice: the row of `trials` that was chosen, and whether chosen.json has another."""
-    names = CANDIDATES[row["family"]][0]
-    words = ", ".join(f"{name} {row[name]:g}" for name in names)
-    return f"chosen on validation for {row['family']}, {row['dataset']} {row['backbone']}: {words}"
 
 
 # ------------------------------------------------------------------ on the workers
@@ -356,13 +366,16 @@ def run_grid(grid: Grid, workers: int = 1, device: str = "auto", scheduler: str 
                 except OSError as error:  # a full disk; the runs themselves are on theirs
                     say(f"the results could not be written: {error}")
 
+        def announce():
+            for line in grid.choices():
+                if line not in announced:
+                    announced.add(line)
+                    say(line)
+
+        announce()
         stack.callback(hand_over)  # after the workers have ended, whatever ends the grid
         look = stack.enter_context(_workers(workers, device, scheduler, say)) if left else None
         while left:
-            for row in grid.trial_rows():
-                if row["chosen"] and in_words(row) not in announced:
-                    announced.add(in_words(row))
-                    say(in_words(row))
             client, resource, room = look()
             busy = {grid.lock(job) for job in running.values()}  # two jobs may be one run
             elsewhere = [job for job in left if grid.lock(job) not in busy and grid.is_running(job)]
@@ -397,6 +410,7 @@ def run_grid(grid: Grid, workers: int = 1, device: str = "auto", scheduler: str 
                 say(f"FAILED {job.name}: {failed[job.name]}" if why else f"done {job.name}")
                 stored[1] |= not why
             left = grid.left()
+            announce()
         for job in left:
             if job.name not in failed:
                 failed[job.name] = "not done, because it needs " + ", ".join(
