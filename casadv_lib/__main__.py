@@ -119,7 +119,7 @@ def _attack(options) -> None:
     names = ("positions", "k", "pick", "step", "split", "exclude")
     # a slip in them must show before a run of minutes, not after it
     asked = checked_options(**{name: getattr(options, name) for name in names})
-    surrogate = one_of("surrogate", options.surrogate, runs.SURROGATES)
+    surrogate = one_of("surrogate", options.surrogate, configuration.SURROGATES)
     found = runs.run_attack(runs.run(_config(options)), surrogate=surrogate, **asked)
     print(f"{found['users']} users; a substitute lies {found['distance'] / found['unit']:.2f} "
           "median neighbour distances away")

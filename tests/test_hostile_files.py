@@ -20,8 +20,8 @@ import psutil
 import pytest
 import torch
 from _fake_results import fake_results
-from faults import SMALL, write_data
 from conftest import build
+from faults import SMALL, write_data
 
 import casadv_lib as cas
 from casadv_lib.experiments import configuration as profiles

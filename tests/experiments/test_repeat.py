@@ -72,8 +72,8 @@ def test_verify_makes_a_run_of_the_tables_again_from_nothing(toy, tables, config
     assert main(["verify", "--profile", str(tables)]) == 0
     assert "seed0-" in capsys.readouterr().out and not runs_folder.exists()
     curves, good = tables / "curves.csv", (tables / "curves.csv").read_text()
-    value = read_results(tables).curves["hr@10"].iloc[-1]
-    curves.write_text(f"{np.nextafter(value, 2)!r}".join(good.rsplit(f"{value!r}", 1)))
+    value = float(read_results(tables).curves["hr@10"].iloc[-1])
+    curves.write_text(f"{float(np.nextafter(value, 2))!r}".join(good.rsplit(f"{value!r}", 1)))
     assert main(["verify", "--profile", str(tables)]) == 1
     assert "other numbers than its record, in curves (test NDCG@10" in capsys.readouterr().err
     curves.write_text(good)
