@@ -2,7 +2,6 @@
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +14,9 @@ from casadv_lib.evaluation import summary
 from casadv_lib.experiments import configuration as profiles
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import Configuration
+from casadv_lib.settings import EXCLUDES
 from casadv_lib.support import files
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"epochs": 3, "adv_epochs": 2, "dim": 8, "eval_every": 1, "batch_size": 16}
 
 
