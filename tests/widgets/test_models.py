@@ -157,7 +157,7 @@ def test_the_pictures_of_an_interaction(toy):
     mark = len(items) - 2
     changing = reach.for_figure2(user, mark, 12)
     figure = figure2(max_len=8, size=(USERS, STEPS), **changing)
-    kinds = [boxes.get_gid() for boxes in figure.axes[0].collections for _ in boxes.get_paths()]
+    kinds = [text.get_gid() for text in figure.axes[0].texts]
     assert kinds.count("mark") == 1 and kinds.count("own") == 1
     assert len(changing["histories"]) > 1
     assert kinds.count("other") >= len(changing["histories"]) - 1
