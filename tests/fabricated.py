@@ -8,8 +8,7 @@ from itertools import combinations
 
 import pandas as pd
 
-from casadv_lib.experiments.plan import EPSILONS
-from casadv_lib.experiments.runs import attack_name
+from casadv_lib.experiments.configuration import EPSILONS, attack_name
 from casadv_lib.results.claims import LAST_ITEM
 from casadv_lib.results.frames import COLUMNS, METHOD_ORDER, METRICS, Results
 

@@ -15,10 +15,10 @@ import pandas as pd
 from ..adversarial import METHODS
 from ..data import SequenceDataset
 from ..datasets.sources import SOURCES
-from ..experiments.configuration import NOT_IDENTITY, PROFILES, Configuration
+from ..experiments.configuration import NOT_IDENTITY, PROFILES, Configuration, attack_name
 from ..experiments.grid import Known
 from ..experiments.plan import SWITCHES
-from ..experiments.runs import Run, attack_name, one_at_a_time, run_attack, stored_attacks
+from ..experiments.runs import Run, one_at_a_time, run_attack, stored_attacks
 from ..experiments.runs import run as make
 from ..experiments.study import Study
 from ..settings import EXCLUDES
@@ -268,23 +268,13 @@ def ranks_of(made: Run) -> UserRanks:
         return whole
 
     codes = {which: column(made.ranks("test", which)) for which in EPOCHS}
-    substitutes: dict[str, np.ndarray] = {}
     for attack in stored_attacks(made):
         with np.load(made.folder / "attacks" / f"{attack}.npz", allow_pickle=False) as stored:
-            users, items = stored["users"], stored["substitutes"]
+            users = stored["users"]
             codes[f"{attack} clean"] = column(stored["clean"], users)
             codes |= {f"{attack}-{rule} attacked": column(stored[rule], users)
                       for rule in EXCLUDES}
-        if "-random-" in attack:
-            continue
-        # one array for all k: those of k items are the first of those of k + 1
-        name, k = attack.replace(f"-{items.shape[1]}-", "-", 1), items.shape[1]
-        before = substitutes.get(name, np.zeros((made.data.n_users, 0), np.int32))
-        wide = np.zeros((made.data.n_users, max(before.shape[1], k)), np.int32)
-        wide[:, : before.shape[1]] = before
-        wide[users, :k] = items
-        substitutes[name] = wide
-    return UserRanks(codes, substitutes)
+    return UserRanks(codes)
 
 
 def rows_of(name: str, config: Configuration, metrics: dict, attacks: list[dict], data_hash: str,

@@ -2,14 +2,14 @@
 
 Both metrics look at the first ten ranks alone, so the rest can be left out. What remains is small
 enough to lie beside the tables, in `ranks/`: intervals of new comparisons can then be drawn where
-the run itself is long gone. A file holds "columns" (names), "codes" (columns, users) uint8, and
-arrays "substitutes NAME" (users, k) int32.
+the run itself is long gone. A file holds "columns" (names) and "codes" (columns, users) uint8;
+older ones hold the substitutes as well, which nothing needs.
 """
 
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +38,9 @@ class UserRanks:
 
     codes: {column: (users,) uint8}: "last", "best", for each attack "ATTACK clean", and for each
         attack and rule of exclusion "ATTACK-RULE attacked".
-    substitutes: {attack without its k: (users, k) int32} for the largest k, 0 where nobody was
-        attacked; those of pick "random" follow from the seed alone and are left out.
     """
 
     codes: dict[str, np.ndarray]
-    substitutes: dict[str, np.ndarray] = field(default_factory=dict)
 
     def users(self, column: str) -> np.ndarray:
         """(users,) bool: whom the column is about."""
@@ -66,8 +63,7 @@ def ranks_file(folder: Path, run: str) -> Path:
 def write_ranks(folder: Path, run: str, ranks: UserRanks) -> Path:
     """Store a run's ranks beside the tables."""
     return write_arrays(ranks_file(folder, run), {
-        "columns": np.array(list(ranks.codes)), "codes": np.stack(list(ranks.codes.values())),
-        **{f"substitutes {name}": items for name, items in ranks.substitutes.items()}})
+        "columns": np.array(list(ranks.codes)), "codes": np.stack(list(ranks.codes.values()))})
 
 
 def read_ranks(folder: Path, run: str) -> UserRanks:
@@ -76,8 +72,6 @@ def read_ranks(folder: Path, run: str) -> UserRanks:
     try:
         with np.load(path, allow_pickle=False) as stored:
             codes = dict(zip(stored["columns"].tolist(), stored["codes"], strict=True))
-            substitutes = {name.removeprefix("substitutes "): stored[name] for name in stored
-                           if name.startswith("substitutes ")}
         whole = set(EPOCHS) <= set(codes) and all(one.dtype == np.uint8 for one in codes.values())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DamagedFile(f"{path} does not hold the ranks of a run ({error}); delete it, and its "
@@ -85,4 +79,4 @@ def read_ranks(folder: Path, run: str) -> UserRanks:
     if not whole:
         raise DamagedFile(f"{path} does not hold the ranks of a run; delete it, and its run is "
                           "made again")
-    return UserRanks(codes, substitutes)
+    return UserRanks(codes)

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from fabricated import LEVELS, SETTINGS, World, bad, changed, perfect, without
 
-from casadv_lib.experiments.plan import EPSILONS
+from casadv_lib.experiments.configuration import EPSILONS
 from casadv_lib.results import claims, tables
 from casadv_lib.results.claims import CLAIMS, check
 from casadv_lib.results.frames import Results, read_results

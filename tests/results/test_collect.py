@@ -5,8 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 
-from casadv_lib.experiments.configuration import PROFILES
-from casadv_lib.experiments.runs import attack_name
+from casadv_lib.experiments.configuration import PROFILES, attack_name
 from casadv_lib.experiments.study import Study
 from casadv_lib.results import analysis, collect, frames
 from casadv_lib.results.claims import check

@@ -104,8 +104,7 @@ def test_selectors_name_what_is_missing():
 def test_ranks_keep_what_the_metrics_see(tmp_path):
     ranks = np.array([1, 1.5, 10, 10.5, 11, 400])
     assert decode(encode(ranks)).tolist() == [1, 1.5, 10, 11, 11, 11]
-    one = UserRanks({"last": encode(ranks), "best": encode(ranks[::-1])},
-                    {"attack": np.ones((6, 2), np.int32)})
+    one = UserRanks({"last": encode(ranks), "best": encode(ranks[::-1])})
     path = write_ranks(tmp_path, "run", one)
     again = read_ranks(tmp_path, "run")
     assert {name: codes.tolist() for name, codes in again.codes.items()} == {
