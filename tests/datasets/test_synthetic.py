@@ -1,17 +1,12 @@
-"""The embedded world: its exact next-item distribution, checked by enumeration and by counting.
-
-At the end: the same process drawn by rejection (tests/scaled_world.py) against that distribution.
-"""
+"""The embedded world: its exact next-item distribution, checked by enumeration and by counting."""
 
 import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scaled_world import Wheels, draw_items, make_scaled, sequels_by_rejection
 
 from casadv_lib.data import held_out
-from casadv_lib.datasets.process import draw_rules, length_law
 from casadv_lib.datasets.synthetic import World, WorldSettings, make_world
 
 TINY = WorldSettings(
@@ -307,94 +302,3 @@ def test_extreme_settings_still_make_worlds():
     dict(mean_length=62.5), dict(n_users=1, n_moves=1), dict(mean_length=5, max_length=5)])
 def test_the_limits_themselves_are_allowed(settings):
     WorldSettings(**settings)
-
-
-# ---------------------------------------------------------------- drawn by rejection
-
-
-ROOMY = replace(TINY, n_items=15)  # no user can use up a group
-LARGER = WorldSettings(n_users=3000, n_items=1300, n_groups=8)
-
-
-def drawn_by_rejection(rules, users=40_000, length=4):
-    lengths = np.full(users, length)
-    items = draw_items(rules, lengths, np.random.default_rng(0))
-    return list(items.reshape(users, length).astype(np.int64))
-
-
-@pytest.mark.parametrize("change", [{}, {"misclick": 0.0}, {"follow": 1.0}, {"look_back": 1.0},
-                                    {"n_groups": 1}, {"stay": 1.0, "follow": 0.0}])
-def test_rejection_draws_from_the_exact_distribution(change):
-    """Rules drawn by tables, items by rejection; the truth is `World.next_item_distribution`."""
-    world = make_world(replace(ROOMY, n_users=1, **change), seed=3)
-    sequences = drawn_by_rejection(world.rules)
-    for step in range(4):
-        assert abs(surprise(world, sequences, step)) < 4
-        assert abs(chi_square(world, sequences, step)) < 4
-
-
-@pytest.mark.parametrize("change", [{"misclick": 0.2}, {"follow": 0.55}, {"zipf": 0.8}])
-def test_a_wrong_distribution_by_rejection_would_be_noticed(change):
-    world = make_world(replace(ROOMY, n_users=1), seed=3)
-    wrong = make_world(replace(ROOMY, n_users=1, **change), seed=3)
-    sequences = drawn_by_rejection(replace(wrong.rules, sequels=world.rules.sequels))
-    assert max(abs(score(world, sequences, step)) for step in range(1, 4)
-               for score in (surprise, chi_square)) > 4
-
-
-def test_sequels_by_rejection_are_drawn_without_replacement_in_proportion_to_near():
-    """All ordered pairs of two sequels, for each of ten items in groups of four, three and three.
-
-    A pair's chance is w_a / w * w_b / (w - w_a), where w sums over all items but the item itself.
-    """
-    drawn, draws = {}, 8000
-    draw_rules(replace(TINY, n_items=10, sequel_home=0.4), np.random.default_rng(1),
-               lambda group_of, near, *_: drawn.update(group_of=group_of, near=near))
-    group_of, near = drawn["group_of"], drawn["near"]
-    rng, items = np.random.default_rng(2), np.arange(1, 11)
-    counts = np.zeros((11, 11, 11))
-    for _ in range(draws):
-        sequels = sequels_by_rejection(group_of, near, 2, rng)
-        counts[items, sequels[1:, 0], sequels[1:, 1]] += 1
-    for item in items:
-        weights = np.where(items == item, 0, near[group_of[item], group_of[1:]])
-        others = weights.sum() - weights
-        chance = np.outer(weights / weights.sum() / others, weights)
-        allowed = (weights[:, None] > 0) & (weights > 0) & ~np.eye(10, dtype=bool)
-        seen, expected = counts[item][1:, 1:][allowed], draws * chance[allowed]
-        freedom = len(expected) - 1
-        assert seen.sum() == draws
-        assert abs(((seen - expected) ** 2 / expected).sum() - freedom) < 4 * np.sqrt(2 * freedom)
-
-
-class Edge:
-    """Draws only the ends of [0, 1): what rounding could push beside a wheel."""
-
-    def __init__(self, value):
-        self.value = value
-
-    def random(self, size):
-        return np.full(size, self.value)
-
-
-@pytest.mark.parametrize("value, entry", [(0.0, 1), (np.nextafter(1, 0), 2)])
-def test_wheels_do_not_leave_their_range(value, entry):
-    wheels = Wheels(np.tile([0.0, 1.0, 2.0, 0.0], 100_000), 4)
-    drawn = wheels.spin(Edge(value), np.arange(100_000))
-    assert (drawn == 4 * np.arange(100_000) + entry).all()
-
-
-def test_the_scaled_world():
-    """Its lengths follow the embedded world's law, its sequels lie where they are planted."""
-    data, again = make_scaled(LARGER, seed=1), make_scaled(LARGER, seed=1)
-    assert again.fingerprint == data.fingerprint != make_scaled(LARGER, seed=2).fingerprint
-    assert data.world is None and (data.n_users, data.n_items) == (3000, 1300)
-    lengths = np.array([len(sequence) for sequence in data.sequences])
-    assert all(len(set(sequence.tolist())) == len(sequence) for sequence in data.sequences)
-    values, weights = length_law(LARGER)
-    variance = weights @ (values - LARGER.mean_length) ** 2 / weights.sum()
-    assert abs(lengths.mean() - LARGER.mean_length) < 4 * np.sqrt(variance / len(lengths))
-    assert lengths.min() == LARGER.min_length and 50 < lengths.max() <= LARGER.max_length
-    assert (np.diff(lengths) != 0).mean() > 0.5  # users are not sorted by length
-    with pytest.raises(ValueError, match="smallest group has 50 items; allowed are more than max"):
-        make_scaled(WorldSettings())
