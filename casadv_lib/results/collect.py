@@ -268,13 +268,21 @@ def ranks_of(made: Run) -> UserRanks:
         return whole
 
     codes = {which: column(made.ranks("test", which)) for which in EPOCHS}
+    substitutes: dict[str, np.ndarray] = {}
     for attack in stored_attacks(made):
         with np.load(made.folder / "attacks" / f"{attack}.npz", allow_pickle=False) as stored:
             users = stored["users"]
             codes[f"{attack} clean"] = column(stored["clean"], users)
             codes |= {f"{attack}-{rule} attacked": column(stored[rule], users)
                       for rule in EXCLUDES}
-    return UserRanks(codes)
+            items = stored["substitutes"]
+        if "-random-" not in attack:
+            name, k = attack.replace(f"-{items.shape[1]}-", "-", 1), items.shape[1]
+            before = substitutes.get(name, np.zeros((made.data.n_users, 0), np.int32))
+            missing = max(0, k - before.shape[1])  # columns of a larger k, for those who have it
+            substitutes[name] = np.pad(before, ((0, 0), (0, missing)))
+            substitutes[name][users, :k] = items
+    return UserRanks(codes, substitutes)
 
 
 def rows_of(name: str, config: Configuration, metrics: dict, attacks: list[dict], data_hash: str,

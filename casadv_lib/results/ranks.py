@@ -2,14 +2,14 @@
 
 Both metrics look at the first ten ranks alone, so the rest can be left out. What remains is small
 enough to lie beside the tables, in `ranks/`: intervals of new comparisons can then be drawn where
-the run itself is long gone. A file holds "columns" (names) and "codes" (columns, users) uint8;
-older ones hold the substitutes as well, which nothing needs.
+the run itself is long gone. A file holds "columns" (names), "codes" (columns, users) uint8,
+and arrays "substitutes NAME", the items that each attack put in.
 """
 
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -38,9 +38,13 @@ class UserRanks:
 
     codes: {column: (users,) uint8}: "last", "best", for each attack "ATTACK clean", and for each
         attack and rule of exclusion "ATTACK-RULE attacked".
+    substitutes: {attack without its k: (users, k) int32} for the largest k, 0 where nobody was
+        attacked: those of k items are the first of those of k + 1. Those of pick "random" follow
+        from the seed and are left out.
     """
 
     codes: dict[str, np.ndarray]
+    substitutes: dict[str, np.ndarray] = field(default_factory=dict)
 
     def users(self, column: str) -> np.ndarray:
         """(users,) bool: whom the column is about."""
@@ -63,7 +67,8 @@ def ranks_file(folder: Path, run: str) -> Path:
 def write_ranks(folder: Path, run: str, ranks: UserRanks) -> Path:
     """Store a run's ranks beside the tables."""
     return write_arrays(ranks_file(folder, run), {
-        "columns": np.array(list(ranks.codes)), "codes": np.stack(list(ranks.codes.values()))})
+        "columns": np.array(list(ranks.codes)), "codes": np.stack(list(ranks.codes.values())),
+        **{f"substitutes {name}": items for name, items in ranks.substitutes.items()}})
 
 
 def read_ranks(folder: Path, run: str) -> UserRanks:
@@ -72,6 +77,8 @@ def read_ranks(folder: Path, run: str) -> UserRanks:
     try:
         with np.load(path, allow_pickle=False) as stored:
             codes = dict(zip(stored["columns"].tolist(), stored["codes"], strict=True))
+            substitutes = {name.removeprefix("substitutes "): stored[name] for name in stored
+                           if name.startswith("substitutes ")}
         whole = set(EPOCHS) <= set(codes) and all(one.dtype == np.uint8 for one in codes.values())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DamagedFile(f"{path} does not hold the ranks of a run ({error}); delete it, and its "
@@ -79,4 +86,4 @@ def read_ranks(folder: Path, run: str) -> UserRanks:
     if not whole:
         raise DamagedFile(f"{path} does not hold the ranks of a run; delete it, and its run is "
                           "made again")
-    return UserRanks(codes)
+    return UserRanks(codes, substitutes)

@@ -11,14 +11,25 @@ from casadv_lib.evaluation import METRICS, RESAMPLES, gains, paired_bootstrap, s
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.results import comparisons
-from casadv_lib.results.analysis import relative_change
-from casadv_lib.results.collect import collect
+from casadv_lib.results.collect import collect, ranks_of
 from casadv_lib.results.frames import COLUMNS, MissingRecords, interval, select
-from casadv_lib.results.ranks import UserRanks, encode
+from casadv_lib.results.ranks import UserRanks, encode, read_ranks, write_ranks
 from casadv_lib.settings import EXCLUDES
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every": 1,
          "device": "cpu", "health": "note"}
+
+
+def relative_change(attacked, clean, versus=None, metric="ndcg@10", seed=0):
+    """The change in percent, minus another one, on the same resamples, one user after the other."""
+    gain = [gains(ranks, metric) for ranks in (attacked, clean, *(versus or ()))]
+    rng, users, drawn = np.random.default_rng(seed), len(clean), []
+    for rows in (np.arange(users), *(rng.integers(0, users, users) for _ in range(RESAMPLES))):
+        means = [one[rows].mean() for one in gain]
+        other = 100 * (means[2] / means[3] - 1) if versus else 0
+        drawn.append(100 * (means[0] / means[1] - 1) - other)
+    low, high = np.quantile(drawn[1:], [0.025, 0.975])
+    return {"value": drawn[0], "low": low, "high": high}
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +108,16 @@ def test_figure_6_is_about_those_who_can_be_attacked_at_every_k(world):
         found = interval(results, "attack", quantity, "hr@10", run=made["base"].name,
                          attack=runs.attack_name(), exclude="both")
         assert found["value"] == pytest.approx(gains(ranks[kept], "hr@10").mean(), rel=1e-5)
+
+
+def test_ranks_keep_what_each_attack_put_in(world, tmp_path):
+    run = world[0]["base"]
+    write_ranks(tmp_path, run.name, ranks_of(run))
+    stored = read_ranks(tmp_path, run.name).substitutes
+    for k in (1, 3):
+        attacked = runs.run_attack(run, k=k)
+        items = stored[runs.attack_name(k=k).replace(f"-{k}-", "-", 1)][attacked["indices"], :k]
+        assert (items == attacked["substitutes"]).all() and (items > 0).all()
 
 
 def test_a_number_without_meaning_is_none():
