@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -227,7 +228,6 @@ def test_bad_words(words, said, runs_folder, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(grid, "SECONDS_TO_CONNECT", 0.5)
     folder = [] if "paper" in words else ["--folder", str(tmp_path / "tables")]
     assert main(["grid", *words, *folder]) == 2
-    import re
     assert re.search(said, capsys.readouterr().err)
 
 
@@ -302,7 +302,9 @@ def goes_on(path, folder, often, wanted, *words):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_grid_that_is_ended_leaves_no_process_and_goes_on(how, uncut, often, tmp_path):
     path, wanted = uncut
-    process = client(path, tmp_path / "runs", often, process_group=0)
+    # whoever starts the tests in the background may have told them to ignore Ctrl-C
+    process = client(path, tmp_path / "runs", often, process_group=0, preexec_fn=lambda: (
+        signal.signal(signal.SIGINT, signal.default_int_handler)))
     assert within(LATE, lambda: started(tmp_path / "runs"))
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 2
@@ -325,7 +327,7 @@ class Site:
         self.folder, self.runs, self.environment = folder, runs, environment
         self.processes, self.file = [], folder / "scheduler.json"
         self.start("scheduler", "--port", "0", "--scheduler-file", str(self.file))
-        assert within(LATE, self.file.exists)
+        assert within(LATE, lambda: self.file.exists() and self.file.stat().st_size)
         self.address = json.loads(self.file.read_text())["address"]
 
     def start(self, *words, **environment):
@@ -384,24 +386,20 @@ def test_a_scheduler_or_a_client_that_is_killed(site, uncut, often):
     goes_on(path, site.runs, often, wanted)
 
 
-def test_a_worker_of_another_version_or_without_the_folder_is_refused(site, uncut, often, tmp_path):
-    path, _ = uncut
+@pytest.mark.parametrize("why", ["it has another version of the library",
+                                 "it does not see the folder of runs"])
+def test_a_worker_that_does_not_fit_is_refused(why, site, tmp_path, monkeypatch):
     other = shutil.copytree(ROOT / "casadv_lib", tmp_path / "other" / "casadv_lib")
     with (other / "training.py").open("a") as file:
         file.write("# another version\n")
-    site.worker(PYTHONPATH=str(tmp_path / "other"))
-    site.worker(CASADV_RUNS=str(tmp_path / "elsewhere"))
-    jobs, said = Grid(jobs_of(path, "base")), []
-    os.environ["CASADV_RUNS"], before = str(site.runs), os.environ.get("CASADV_RUNS")
-    try:
-        with pytest.raises(ValueError) as refused:
-            run_grid(jobs, 1, "cpu", site.address, report=said.append)
-    finally:
-        os.environ.pop("CASADV_RUNS")
-        os.environ |= {"CASADV_RUNS": before} if before else {}
-    assert "it has another version of the library" in str(refused.value)
-    assert "does not see the folder of runs" in str(refused.value)
-    assert not list(site.runs.glob("*-base-*")) and not (tmp_path / "elsewhere").exists()
+    elsewhere = tmp_path / "elsewhere"
+    site.worker(**{"PYTHONPATH": str(other.parent)} if "version" in why else
+                {"CASADV_RUNS": str(elsewhere)})
+    monkeypatch.setenv("CASADV_RUNS", str(site.runs))
+    jobs = Grid(jobs_of(write_data(tmp_path / "own.txt"), "base"))
+    with pytest.raises(ValueError, match=f"the worker tcp.* is refused: {why}"):
+        run_grid(jobs, 1, "cpu", site.address, report=print)
+    assert not list(site.runs.glob("*-base-*")) and not elsewhere.exists()
 
 
 def test_a_job_that_another_process_does_is_left_to_it(tmp_path, runs_folder):
