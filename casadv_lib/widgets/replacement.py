@@ -121,7 +121,6 @@ def history_table(before: np.ndarray, after: np.ndarray, names, max_len: int = 5
     return frame[(replaced | (frame.index < SHOWN)) & (frame.index < max_len)]
 
 
-
 def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k: int = 1,
                       marked: Callable[[], Figure] | None = None,
                       mark: Callable[[int, str], tuple] = lambda k, positions: (k,),

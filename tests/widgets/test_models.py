@@ -2,16 +2,14 @@
 
 import numpy as np
 import pytest
-import torch
 from conftest import build
 
 import casadv_lib as cas
-from casadv_lib.adversarial import bce, distance, generic_perturbation
+from casadv_lib.adversarial import generic_perturbation
 from casadv_lib.data import training_inputs, training_sequences
 from casadv_lib.figures.cascade import user_terms
 from casadv_lib.figures.perturbation import epsilon_figure
 from casadv_lib.figures.sketches import figure2
-from casadv_lib.widgets import probing
 from casadv_lib.widgets.cascade import STEPS, USERS, Reach
 from casadv_lib.widgets.epsilon import PerturbedUser
 from casadv_lib.widgets.panel import list_table
@@ -165,60 +163,3 @@ def test_the_pictures_of_an_interaction(toy):
     bars = user_terms(own, cross, items, mark, 50)
     assert f"{own[mark] + cross[mark]:.4g}" in bars.axes[0].get_title()
     assert len(reach.listed(user, mark)) == min(12, len(reach.others(user, mark)))
-
-
-# Measurements around one batch
-
-def test_a_batch_has_what_training_reads(toy):
-    model = build("sasrec")
-    batch = probing.one_batch(model, toy, batch_size=10, seed=1)
-    assert len(batch.last) == 10
-    assert len(batch.inputs) == len(batch.positives) == len(batch.negatives) == len(batch.weights)
-    assert probing.one_batch(model, toy, terms=None).weights is None
-    assert not np.array_equal(batch.users, probing.one_batch(model, toy, batch_size=10).users)
-
-
-def test_distances_start_at_zero_and_agree_with_one_pass(toy):
-    model = build("sasrec")
-    batch = probing.one_batch(model, toy)
-    rows = model.embed(batch.inputs).detach()
-    A = torch.randn(rows.shape, generator=torch.Generator().manual_seed(0))
-    measured = probing.distances_along(model, batch, 7 * A, [0.0, 0.5, 1.0])
-    assert measured[0] == 0 and measured[1] < measured[2]
-    apart = distance(model.encode(rows + A / A.norm(), batch), model(batch)).mean().item()
-    assert measured[2] == pytest.approx(apart, rel=1e-4)
-    start = 1e-3 * torch.rand(A.shape, generator=torch.Generator().manual_seed(0))
-    assert probing.gradient_at(model, batch, 0 * A).norm() == 0  # the trap of Eq. 7
-    assert probing.gradient_at(model, batch, start).norm() > 0
-
-
-def test_bce_moves_only_what_is_named(toy):
-    model = build("gru4rec")
-    batch = probing.one_batch(model, toy)
-    positive, negative = (model.embed(x).detach() for x in (batch.positives, batch.negatives))
-    w = model(batch).detach()
-    still = float(bce(model.score(w, positive), model.score(w, negative)))
-    unmoved = probing.bce_along(model, batch, (None, None, None), [0, 9])
-    assert unmoved == pytest.approx([still] * 2)
-    moved = probing.bce_along(model, batch, (None, -w, None), [0.0, 5.0])
-    shift = positive - 5 * w / w.norm()
-    assert moved[1] == pytest.approx(float(bce(model.score(w, shift), model.score(w, negative))))
-    assert moved[1] > moved[0]
-
-
-def test_only_independent_masks_measure_dropout(toy):
-    model = build("sasrec", dropout=0.5)
-    batch = probing.one_batch(model, toy)
-    assert probing.masks_distance(model, batch, same=True) == 0
-    assert probing.masks_distance(model, batch, same=False) > 0.1
-    A = torch.ones_like(model.embed(batch.inputs))
-    assert probing.masks_distance(model, batch, same=True, A=A) > 0
-
-
-def test_spread_is_zero_for_a_collapsed_encoder(toy):
-    model = build("sasrec")
-    assert 0.1 < probing.spread(model, toy) <= 1
-    with torch.no_grad():
-        model.norm.weight.zero_()  # the last layer norm now gives its bias for every user
-        model.norm.bias.fill_(3.0)
-    assert probing.spread(model, toy) == pytest.approx(0, abs=1e-5)
