@@ -125,18 +125,15 @@ def test_archives_and_unpacked_files_in_casadv_data_need_no_server(
     assert asked == []
 
 
-def test_a_wrong_hash_is_refused(serve, tmp_path):
-    content = ARCHIVES["ml-1m"]
-    source, _ = serve("ml-1m", [ok(content)], md5="0" * 32)
-    refused(source, tmp_path, "0" * 32, hashlib.md5(content).hexdigest())
-
-
 @pytest.mark.parametrize("name", ARCHIVES)
 @pytest.mark.parametrize("counts, words", [((6, 5, 1_234), "6 users, 5 items and 1,234 inter"),
                                            ((5, 5, 30), "5 users"), ((6, 4, 30), "4 items")])
-def test_other_counts_are_refused_and_both_are_named(name, counts, words, serve, tmp_path):
-    source, _ = serve(name, [ok(ARCHIVES[name])], counts=counts)
+def test_other_counts_and_a_wrong_hash_are_refused_and_both_are_named(
+        name, counts, words, serve, tmp_path):
+    content = ARCHIVES[name]
+    source, _ = serve(name, [ok(content)], counts=counts)
     refused(source, tmp_path, "6 users, 5 items and 30 interactions", words)
+    refused(replace(source, md5="0" * 32), tmp_path, "0" * 32, hashlib.md5(content).hexdigest())
 
 
 BOMB = zip_of({"ml-1m/ratings.dat": b"1::2::3::4\n" * 500_000})
@@ -163,14 +160,6 @@ def test_content_of_another_kind_and_bombs_are_refused(
     monkeypatch.setattr(sources, "MOST_UNPACKED", 1_000_000)
     source, _ = serve(name, [ok(content)])
     refused(source, tmp_path, words)
-
-
-def test_the_limits_leave_room_for_the_published_files():
-    assert sources.MOST_MEMBER > 8 * 24_594_131  # ml-1m's ratings.dat
-    assert sources.MOST_UNPACKED > 3 * 318_000_000 and downloads.MOST_BYTES > 8 * 47_000_000
-    assert sources.MOST_LINE > 50 * len(max(REVIEWS.splitlines(), key=len))
-    assert downloads.READ_SECONDS >= 10 and downloads.SLOW_BYTES < 5_000  # of a slow line
-    assert len(downloads.PAUSES) == 2 and downloads.PASSING == {429, 500, 502, 503, 504}
 
 
 EVIL_NAMES = ("../../escaped", "/tmp/casadv-escaped", "ml-1m/../../../escaped", "..\\escaped",
@@ -218,22 +207,17 @@ def test_a_bad_server_is_named_and_nothing_stays_and_the_next_try_works(
     for limit, value in (("READ_SECONDS", 0.3), ("SLOW_SECONDS", 0.5), ("MOST_BYTES", 3_000_000)):
         monkeypatch.setattr(downloads, limit, value)
     pieces, words, attempts = BAD_ANSWERS[name]
-    source, asked = serve("beauty", *[pieces] * attempts, [ok(GOOD)])
+    # afterwards one more fault that passes, and then it works
+    source, asked = serve("beauty", *[pieces] * attempts, [error(502, "Bad")], [ok(GOOD)])
     refused(source, tmp_path, words)
     assert len(asked) == attempts
     assert download(source, tmp_path / "cache").read_bytes() == GOOD
-    assert load_dataset("beauty").n_users == COUNTS[0]
+    assert load_dataset("beauty").n_users == COUNTS[0] and len(asked) == attempts + 2
 
 
 def test_a_server_out_of_reach_is_refused(serve, tmp_path):
     source, _ = serve("beauty", [b""])
     refused(replace(source, url=f"http://127.0.0.1:1/{source.file_name}"), tmp_path)
-
-
-def test_a_passing_fault_is_tried_again_and_heals(serve, tmp_path):
-    source, asked = serve("beauty", [ok(GOOD)[:-50]], [error(502, "Bad")], [ok(GOOD)])
-    assert download(source, tmp_path / "cache").read_bytes() == GOOD
-    assert len(asked) == 3
 
 
 @pytest.mark.parametrize("asks, most, seconds", [(86_400, 0.7, 0.7), (1, 60.0, 1.0)])
@@ -257,12 +241,6 @@ def test_what_a_kill_or_an_interrupt_left_is_not_taken_for_the_file(serve, tmp_p
     assert cached(tmp_path) == set()
     assert download(source, tmp_path / "cache").read_bytes() == GOOD
     assert cached(tmp_path) == {source.file_name}
-
-
-def test_the_cache_is_outside_the_repository():
-    cache = downloads.default_cache()
-    assert cache.is_absolute() and cache.name == "casadv"
-    assert not cache.is_relative_to(os.path.dirname(os.path.dirname(downloads.__file__)))
 
 
 # ---------------------------------------------------------------- the layouts
@@ -333,11 +311,3 @@ def test_a_bad_title_is_named_with_its_line(file, name, content, line):
     with pytest.raises(DataError, match=f"{name}, line {line}: "):
         sources.read_titles(folder)
     assert sources.read_titles(folder / "elsewhere") == {}
-
-
-def test_the_official_addresses_and_names():
-    assert {name: source.file_name for name, source in SOURCES.items()} == {
-        "ml-1m": "ml-1m.zip", "beauty": "reviews_Beauty_5.json.gz",
-        "video": "reviews_Video_Games_5.json.gz", "ml-latest-small": "ml-latest-small.zip",
-        "clothing": "reviews_Clothing_Shoes_and_Jewelry_5.json.gz"}
-    assert {name for name, source in SOURCES.items() if source.md5} == {"ml-1m"}
