@@ -7,13 +7,14 @@ import pytest
 
 import casadv_lib as cas
 from casadv_lib.experiments import notebooks as batch
+from casadv_lib.experiments import study
 
 BAD = {  # by the type of the committed value
     str: [3, None, "", "nonsense", [], True],
     int: [-1, 1.5, "3", None, [], True, float("nan"), 10**400],
     float: [-1.0, "0.1", None, [], float("nan"), float("inf")],
     list: [3, None, "x", [None], [object()], []],
-    dict: [3, None, [], {"nothing": 1}, {"epochs": 0}, {"epochs": "5"}, {3: 1}],
+    dict: [3, [], {"nothing": 1}, {"epochs": 0}, {"epochs": "5"}, {3: 1}],
     type(None): [3, "", "nonsense", [], 1.5],
 }
 
@@ -38,10 +39,10 @@ def test_a_notebook_refuses_bad_parameters_before_any_work(
     exec(parameters, good)
     del good["__builtins__"]
     # the notebook makes its data set before it trains; a world a case would take minutes
-    world = cas.load_dataset("synthetic")
-    real = cas.load_dataset
-    monkeypatch.setattr(cas, "load_dataset",
-                        lambda name, *more: world if name == "synthetic" else real(name, *more))
+    world, real = cas.load_dataset("synthetic"), cas.load_dataset
+    for module in (cas, study):
+        monkeypatch.setattr(module, "load_dataset",
+                            lambda name, *more: world if name == "synthetic" else real(name, *more))
     for name, value in good.items():
         for bad in BAD[type(value)]:
             space = {"__name__": "__main__", **good, name: bad}
