@@ -151,9 +151,18 @@ def chosen(settings: dict) -> dict[str, float]:
 
     A choice counts for the same profile, data set, backbone, epochs of the base and dimension.
     """
+    return dict(_choice(settings).get("chosen", {}))
+
+
+def collapsed(settings: dict) -> list[dict]:
+    """The candidates whose whole run collapsed, with the "epoch": the choice passes over them."""
+    return _choice(settings).get("collapsed", [])
+
+
+def _choice(settings: dict) -> dict:
     wanted = {name: settings[name] for name in ("profile", "dataset", "backbone", "epochs", "dim")}
     wanted["family"] = FAMILY.get(settings["method"])
-    return next((dict(row["chosen"]) for row in _choices() if wanted.items() <= row.items()), {})
+    return next((row for row in _choices() if wanted.items() <= row.items()), {})
 
 
 @cache

@@ -34,7 +34,7 @@ from ..support.devices import choose_device, use_threads
 from ..support.files import make_folder, read_json, write_bytes
 from ..support.progress import long_work
 from ..support.repository import source_hash
-from .configuration import Configuration, chosen
+from .configuration import Configuration, chosen, collapsed
 from .plan import CANDIDATES, Job, best
 from .runs import Run, attack_name, has_attack, one_at_a_time, run, run_attack, runs_folder
 
@@ -85,7 +85,9 @@ class Grid:
     def _choice(self, job: Job) -> dict | None:
         trials = [need for need in map(self.jobs.get, job.needs) if need.role == "trial"]
         scores = [self.score(trial) for trial in trials]
-        return None if None in scores else best(job.family, [one["ndcg@10"] for one in scores])
+        if None in scores:
+            return None
+        return _best(job.family, scores, self.run(trials[0]))
 
     def score(self, trial: Job) -> dict | None:
         """A trial's metrics on validation: of its run, or of tables; None where it is not made."""
@@ -104,8 +106,8 @@ class Grid:
         for (_, family), jobs in families.items():
             scores = [self.score(job) for job in jobs]
             if None not in scores:
-                wanted = best(family, [score["ndcg@10"] for score in scores])
-                yield family, [self.run(job) for job in jobs], scores, wanted
+                trials = [self.run(job) for job in jobs]
+                yield family, trials, scores, _best(family, scores, trials[0])
 
     def choices(self) -> list[str]:
         """What was chosen by trials of this plan, in words."""
@@ -208,6 +210,12 @@ class Grid:
             total += seconds
         return [*lines, f"{len(self.jobs) - len(left)} of {len(self.jobs)} jobs done, {len(left)} "
                 f"left, about {total / 3600 / workers:.1f} h with {workers} worker(s)"]
+
+
+def _best(family: str, scores: list[dict], trial: Run) -> dict[str, float]:
+    """The best candidate by the trials' NDCG@10 on validation."""
+    return best(family, [score["ndcg@10"] for score in scores],
+                collapsed(trial.config.everything()))
 
 
 def _trial_row(made: Run) -> dict:

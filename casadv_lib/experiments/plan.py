@@ -133,9 +133,14 @@ class Job:
         return configure(**{**(choice or {}), **self.asked})
 
 
-def best(family: str, scores: list[float]) -> dict[str, float]:
-    """The candidate with the best trial; of equals the first, with the smallest values."""
-    return CANDIDATES[family][scores.index(max(scores))]
+def best(family: str, scores: list[float], collapsed: Iterable[dict] = ()) -> dict[str, float]:
+    """The candidate with the best trial; of equals the first, with the smallest values.
+
+    collapsed: candidates to pass over, since a whole run of theirs has collapsed.
+    """
+    tried = [(score, candidate) for score, candidate in zip(scores, CANDIDATES[family], strict=True)
+             if not any(candidate.items() <= one.items() for one in collapsed)]
+    return max(tried, key=lambda one: one[0])[1]  # max keeps the first of equals
 
 
 def attacks_of(method: str) -> list[dict]:

@@ -38,8 +38,8 @@ STAGES = {
     "paper/ml-1m-gru4rec": (ELEVEN, ATTACKED, None),
     "paper/clothing-sasrec": (ELEVEN, ATTACKED, None),
     "paper/clothing-gru4rec": (ELEVEN, ATTACKED, None),
-    "paper/seeds-sasrec": (SEEDS, [], "a159c118"),
-    "paper/seeds-gru4rec": (SEEDS, [], "1884b29b"),
+    "paper/seeds-sasrec": (SEEDS, [], "f078c8ed"),
+    "paper/seeds-gru4rec": (SEEDS, [], "4034ca89"),
 }
 
 
@@ -165,6 +165,8 @@ def test_every_perturbing_method_has_a_family_with_candidates():
 
 def test_of_equals_the_first_is_taken():
     assert planning.best("adv_linear", [0.1, 0.2, 0.2, 0.1]) == {"epsilon": 3.0, "lambda1": 1.0}
+    over = [{"epsilon": 3.0, "lambda1": 1.0, "epoch": 583}]  # its whole run collapsed
+    assert planning.best("adv_linear", [0.1, 0.2, 0.15, 0.1], over)["epsilon"] == 10.0
     assert planning.best("adv_neighbour", [0.1] * 9) == {"replace_probability": 0.1, "epsilon": 3.0}
 
 
