@@ -17,7 +17,7 @@ from .experiments.illustration import perturbed_history
 from .experiments.plan import PAPER_STAGES, plan, stages_of
 from .experiments.provenance import code_version, provenance
 from .results import collect, frames
-from .settings import EXCLUDES, PICKS, POSITIONS, checked_options, settings_table
+from .settings import AttackOptions, checked_options, settings_table
 from .support.checks import number, one_of
 from .support.devices import choose_device, use_threads
 from .support.files import write_json
@@ -32,20 +32,14 @@ def main(arguments: list[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: print(f"note: {message}", file=sys.stderr)
             options.command(options)
-    except (ValueError, FileNotFoundError) as error:
-        return _fail(error, 2)
-    except (OSError, TrainingError, grid.JobsFailed, repeat.Unequal) as error:
-        return _fail(error, 1)
+    except (ValueError, OSError, TrainingError, grid.JobsFailed, repeat.Unequal) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, (ValueError, FileNotFoundError)) else 1
     except KeyboardInterrupt as stop:
-        words = str(stop) or "stopped; the same command goes on from the last checkpoint"
-        print(words, file=sys.stderr)
+        print(str(stop) or "stopped; the same command goes on from the last checkpoint",
+              file=sys.stderr)
         return 130
     return 0
-
-
-def _fail(error, status: int) -> int:
-    print(f"error: {error}", file=sys.stderr)
-    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -116,9 +110,8 @@ def _run(options) -> None:
 
 
 def _attack(options) -> None:
-    names = ("positions", "k", "pick", "step", "split", "exclude")
     # a slip in them must show before a run of minutes, not after it
-    asked = checked_options(**{name: getattr(options, name) for name in names})
+    asked = checked_options(**{name: getattr(options, name) for name in ATTACK})
     surrogate = one_of("surrogate", options.surrogate, configuration.SURROGATES)
     found = runs.run_attack(runs.run(_config(options)), surrogate=surrogate, **asked)
     print(f"{found['users']} users; a substitute lies {found['distance'] / found['unit']:.2f} "
@@ -168,14 +161,13 @@ def _grid(options) -> None:
         raise ValueError(f"settings are {settings}, and {folder} keeps the runs of the profile's "
                          "own; allowed is another folder (--folder), or --no-keep, which writes "
                          "its tables anew")
-    workers = options.workers or grid.default_workers(options.device)
-    workers = number("workers", workers, low=1, kind=int)
+    workers = number("workers", options.workers or grid.default_workers(options.device), low=1,
+                     kind=int)
     jobs = grid.Grid(plan(profile, stages, options.choose, device=options.device, **settings),
                      collect.known(folder) if keep else None)
     if options.dry_run or options.status:
         *lines, total = jobs.lines(workers)
-        lines = [line for line in lines if options.dry_run or "running: " in line]
-        print(*lines, total, sep="\n")
+        print(*(line for line in lines if options.dry_run or "running: " in line), total, sep="\n")
         return
 
     def store() -> Path:
@@ -186,8 +178,8 @@ def _grid(options) -> None:
                                                      options.scheduler, store)
     print(f"results in {store()}")
     if failed:
-        lines = [f"{name}: {why}" for name, why in failed.items()]
-        raise grid.JobsFailed("\n".join([f"{len(failed)} job(s) failed", *lines]))
+        raise grid.JobsFailed("\n".join([f"{len(failed)} job(s) failed", *(
+            f"{name}: {why}" for name, why in failed.items())]))
 
 
 def _figures(options) -> None:
@@ -200,18 +192,20 @@ def _figures(options) -> None:
 
 def _data(options) -> None:
     rows = []
-    for name in options.names:
-        data = load_dataset(name)
+    for data in map(load_dataset, options.names):
         rows.append({"dataset": data.name, "data_hash": data.fingerprint} | data.statistics())
-        for line in (data.name, *data.notes):
-            print(line)
+        print(data.name, *data.notes, sep="\n")
         for key, value in data.statistics().items():
             print(f"{key:>16} {value:,.4g}" if isinstance(value, float) else f"{key:>16} {value:,}")
     if options.save:
         write_json(options.save, {"dataset": rows, "code_version": code_version()})
 
 
-OPTIONS = {
+ATTACK = {row["name"]: {"default": row["default"],
+                        "help": f"{row['meaning']}; allowed: {row['allowed']}"}
+          for row in settings_table(AttackOptions)
+          if row["name"] not in ("seed", "loss", "joint")}  # seed is that of the run
+OPTIONS = ATTACK | {
     "profile": {"default": "quick", "help": f"one of {', '.join(configuration.PROFILES)}; of "
                 "figures and verify also a folder of tables"},
     "dataset": {"help": "a name or a path; by default the profile's"},
@@ -222,14 +216,7 @@ OPTIONS = {
     "set": {"action": "append", "default": [], "metavar": "NAME=VALUE",
             "help": "any setting below, repeatable"},
     "threads": {"default": 1, "help": "CPU threads; another number, other last bits"},
-    "positions": {"default": "last", "help": f"one of {', '.join(POSITIONS)}"},
-    "k": {"default": 1, "help": "how many items, counted from the end"},
-    "pick": {"default": "gradient", "help": f"one of {', '.join(PICKS)}"},
-    "step": {"default": 0.1, "help": "in median neighbour distances"},
-    "exclude": {"default": "both", "help": "what an attacked user is not offered again: the "
-                f"original history and what was put in, or one: one of {', '.join(EXCLUDES)}"},
     "surrogate": {"help": "base: the run's base picks substitutes"},
-    "split": {"default": "test", "help": "test or validation"},
     "device": {"default": "auto", "help": "auto, cpu, cuda, ..."},
     "folder": {"help": "where the tables go; by default figures/made/<profile>, for paper "
                "figures/paper"},
@@ -253,7 +240,7 @@ ONE_RUN = "profile dataset backbone method seed set threads "
 COMMANDS = {  # name: (function, what it does, its options, defaults of its own)
     "run": (_run, "train a model, or reuse it; ends with a line a split, last epoch", ONE_RUN, {}),
     "attack": (_attack, "replace items of every history and rank again",
-               ONE_RUN + "positions k pick step exclude surrogate split", {}),
+               f"{ONE_RUN}surrogate {' '.join(ATTACK)}", {}),
     "repeat": (_repeat, "make a stored run again from its base, compare to the last digit",
                ONE_RUN, {}),
     "verify": (_verify, "make a run of a profile's tables (this machine's, else the committed "

@@ -38,6 +38,6 @@ def test_the_command_line_refuses_before_any_work(command, no_work, runs_folder,
             assert "Traceback" not in said.err and said.out == ""
             name = option.strip("-") if option != "--set" else value.split("=")[0]
             words = {"dataset": "data set", "set": "--set"}
-            words = (name, words.get(name, name), "setting", "no such file")
+            words = (name, words.get(name, name), "setting", "cannot be read")
             assert any(word in said.err for word in words), said.err
     assert not runs_folder.exists()

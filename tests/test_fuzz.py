@@ -1,11 +1,349 @@
-"""2,000 pieces of bad data for all parsers; `make soak` takes 50,000 (see _fuzz.py)."""
+"""2,000 pieces of made-up data for all parsers, and what must hold for each of them.
 
+A case is data or an error: `DataError` with the file in its message, and the line where the
+content can be blamed on one. Whatever is loaded must account for every interaction: kept, or
+dropped with a note that says how many and why. FUZZ maps names to (strategy, check); `make soak`
+runs 50,000 cases.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+import tempfile
+import warnings
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 import pytest
-from _fuzz import FUZZ, fuzz
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-CASES = 2000
+from casadv_lib.data import DataError
+from casadv_lib.datasets import from_interactions, load_dataset, sources
+
+QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+
+def fuzz(name: str, cases: int) -> None:
+    """Run `cases` cases of FUZZ[name]; the same ones every time."""
+    strategy, check = FUZZ[name]
+
+    @settings(max_examples=cases, deadline=None, derandomize=True, database=None,
+              suppress_health_check=QUIET)
+    @given(strategy)
+    def run(case):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a RuntimeWarning of numpy is a mistake, too
+            warnings.simplefilter("ignore", UserWarning)  # what was dropped is told by warnings
+            check(case)
+
+    run()
+
+
+def loaded(content: bytes, name: str, read, **options):
+    """What `read` makes of a file with this content; a DataError is returned, others raise."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(content)
+        try:
+            return read(path, **options)
+        except DataError as error:
+            # what is found after reading names the data set, which is called like the file
+            assert str(path) in str(error) or path.stem.split(".")[0] in str(error), error
+            assert len(str(error)) < 1500, "a message must not be as long as the data"
+            return error
+
+
+def line_of(error: DataError) -> int | None:
+    found = re.search(r", line (\d+): ", str(error))
+    return int(found[1]) if found else None
+
+
+def accounted(data, interactions: int) -> None:
+    """Assert that notes explain every interaction that is not in the data set."""
+    missing = interactions - data.n_interactions
+    told = 0
+    for note in data.notes:
+        if found := re.search(r"-core keeps ([\d,]+) of ([\d,]+) interactions", note):
+            kept, all_of_them = (int(text.replace(",", "")) for text in found.groups())
+            told += all_of_them - kept
+        if found := re.search(r"dropped .* with their ([\d,]+) interactions?", note):
+            told += int(found[1].replace(",", ""))
+    assert told == missing, (data.notes, missing)
+
+
+def fits_together(data) -> None:
+    """Assert what every loaded data set promises."""
+    assert min(map(len, data.sequences)) >= 3
+    items = np.concatenate(data.sequences)
+    assert items.dtype == np.int64 and items.min() >= 1 and items.max() <= data.n_items
+    assert len(set(data.item_ids[1:])) == data.n_items == len(data.item_names) - 1
+    assert len(set(data.user_ids)) == data.n_users
+    assert all(isinstance(name, str) for name in data.item_names)
+
+
+# ------------------------------------------------------------------ 'user item item ...' lines
+
+good = st.integers(1, 12).map(str)
+odd = st.sampled_from(["0", "-1", "-0", "+3", "1.0", "1e3", "x", "nan", "inf", "1_0", "٣", "0x1",
+                       "9223372036854775807", "9223372036854775808", "-9223372036854775808",
+                       "007", "9" * 40, "1,2", "\x00", "\u2028", "\x0b", "\x1c", "\ufeff", "--1"])
+rare_odd = st.integers(0, 29).flatmap(lambda n: odd if n == 0 else good)
+text_case = st.fixed_dictionaries({
+    "users": st.lists(st.tuples(st.integers(-3, 40), st.lists(rare_odd, max_size=9)), max_size=7),
+    "blank": st.sampled_from([" ", "\t", "   ", " \t "]),
+    "newline": st.sampled_from(["\n", "\n", "\r\n", "\r", "\n\n"]),
+    "encoding": st.sampled_from(["utf-8"] * 6 + ["utf-8-sig", "utf-16", "latin-1"]),
+    "unique": st.booleans(),
+    "min_count": st.sampled_from([None, None, None, 1, 2, 5]),
+})
+
+
+def check_text(case) -> None:
+    users = dict(case["users"]).items() if case["unique"] else case["users"]
+    rows = [case["blank"].join([str(user), *items]) for user, items in users]
+    text = case["newline"].join(rows)
+    content = text.encode(case["encoding"], errors="replace")
+    found = loaded(content, "own.txt", load_dataset, min_count=case["min_count"])
+    if case["encoding"] == "latin-1":
+        text = content.decode("latin-1")
+    if case["encoding"] == "utf-16":
+        assert isinstance(found, DataError)
+        return
+    number, rows = broken_line(text)
+    if number is not None:
+        assert isinstance(found, DataError) and line_of(found) == number, (found, number, text)
+        return
+    expected_items = [int(token) for row in rows for token in row[1:]]
+    if isinstance(found, DataError):
+        assert case["min_count"] or not any(len(row) > 3 for row in rows), found
+        return
+    fits_together(found)
+    accounted(found, len(expected_items))
+    if case["min_count"] in (None, 1):
+        kept = [(int(user), list(map(int, items))) for user, *items in rows if len(items) >= 3]
+        assert found.user_ids == [user for user, _ in kept]
+        assert [[found.item_ids[i] for i in s] for s in found.sequences] == [s for _, s in kept]
+
+
+def broken_line(text: str) -> tuple[int | None, list[list[str]]]:
+    """The number of the first line that breaks the rules, by the rules alone; and all tokens."""
+    rows, seen = [], set()
+    for number, line in enumerate(re.split("\r\n|\r|\n", text.removeprefix("\ufeff")), start=1):
+        tokens = re.split("[ \t]+", line.strip(" \t"))
+        if tokens == [""]:
+            continue
+        for place, token in enumerate(tokens):
+            if not re.fullmatch("-?[0-9]+", token) or abs(int(token)) > 2**63 - 1:
+                return number, rows
+            if place and int(token) < 1:
+                return number, rows
+        if int(tokens[0]) in seen:
+            return number, rows
+        seen.add(int(tokens[0]))
+        rows.append(tokens)
+    return None, rows
+
+
+# ------------------------------------------------------------------ CSV
+
+ids = st.one_of(st.integers(-3, 9).map(str),
+                st.sampled_from(["ann", "007", "NA", "nan", "1.0", "ü", "a,b", 'q"q', "x" * 50,
+                                 "<b>", "=1+1", "9" * 25, "None", "True", "-"]))
+bad_ids = st.sampled_from(["", " "])
+stamps = st.one_of(st.integers(-5, 5).map(str), st.sampled_from(
+    ["1e9", "-0", "0.5", "1.5e3", "1400000000", "-2208988800"]))
+bad_stamps = st.sampled_from(["", "nan", "NaN", "inf", "-inf", "1e400", "soon", "2014-01-01",
+                              "0x10", "1_000", "1 000", "None", "--3"])
+csv_case = st.fixed_dictionaries({
+    "rows": st.lists(st.tuples(
+        st.integers(0, 59).flatmap(lambda n: bad_ids if n == 0 else ids),
+        st.integers(0, 59).flatmap(lambda n: bad_ids if n == 0 else ids),
+        st.integers(0, 29).flatmap(lambda n: bad_stamps if n == 0 else stamps)), max_size=25),
+    "order": st.permutations(["user", "item", "timestamp", "stars"]),
+    "crowd": st.booleans(),  # few users, so that some have three items
+    "newline": st.sampled_from(["\n", "\r\n"]),
+    "mark": st.booleans(),
+    "min_count": st.sampled_from([None, None, 2, 5]),
+})
+
+
+def check_csv(case) -> None:
+    rows = [("u" if case["crowd"] and user.strip() else user, item, stamp)
+            for user, item, stamp in case["rows"]]
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator=case["newline"])
+    writer.writerow(case["order"])
+    for user, item, stamp in rows:
+        value = {"user": user, "item": item, "timestamp": stamp, "stars": "5"}
+        writer.writerow([value[name] for name in case["order"]])
+    content = b"\xef\xbb\xbf" * case["mark"] + text.getvalue().encode()
+    found = loaded(content, "own.csv", load_dataset, min_count=case["min_count"])
+    bad = [number for number, row in enumerate(rows, start=2)
+           if not row[0].strip() or not row[1].strip() or not is_number(row[2])]
+    if bad:
+        assert isinstance(found, DataError) and line_of(found) in bad, (found, bad)
+        return
+    counts = Counter(user.strip() for user, *_ in rows)
+    if isinstance(found, DataError):
+        assert case["min_count"] or max(counts.values(), default=0) < 3, found
+        return
+    fits_together(found)
+    accounted(found, len(rows))
+    if case["min_count"] is None:
+        wanted = {}
+        for user, item, _ in sorted(rows, key=lambda row: float(row[2])):  # Python's sort is stable
+            wanted.setdefault(user.strip(), []).append(item.strip())
+        given = {str(user): [str(found.item_ids[i]) for i in s]
+                 for user, s in zip(found.user_ids, found.sequences)}
+        assert given == {user: items for user, items in wanted.items() if len(items) >= 3}
+
+
+def is_number(text: str) -> bool:
+    try:
+        return bool(np.isfinite(float(text))) and "_" not in text
+    except ValueError:
+        return False
+
+
+# ------------------------------------------------------------------ any bytes, and damage
+
+TEXT = b"".join(b"%d 1 2 3 %d\n" % (user, 3 + user) for user in range(1, 6))
+CSV = b"user,item,timestamp\n" + b"".join(
+    b"u%d,i%d,%d\n" % (user, item, item) for user in range(4) for item in range(4))
+RATINGS = b"".join(b"%d::%d::4::%d\n" % (user, item, 9 - item)
+                   for user in range(1, 4) for item in range(1, 5))
+MOVIES = "1::Amélie (2001)::Comedy\n2::<script>alert(1)</script>::Crime\n".encode("latin-1")
+SMALL = b"userId,movieId,rating,timestamp\r\n" + b"".join(
+    b"%d,%d,4.0,%d\r\n" % (user, item, item) for user in range(1, 4) for item in range(1, 5))
+SMALL_MOVIES = 'movieId,title,genres\r\n1,"Amélie, the",Comedy\r\n2,Heat,Crime\r\n'.encode()
+REVIEWS = "".join(json.dumps({"reviewerID": f"A{u}", "asin": f"B{i}", "unixReviewTime": i}) + "\n"
+                  for u in range(3) for i in range(4)).encode()
+
+
+def zipped(members: dict, pack=zipfile.ZIP_DEFLATED) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", pack) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return made.getvalue()
+
+
+def titled(path):
+    """Read titles as they lie beside unpacked ratings."""
+    return sources.parse_titles(path, path.read_bytes())
+
+
+# name of the file: (whole content, reader)
+KINDS = {
+    "own.txt": (TEXT, load_dataset),
+    "own.csv": (CSV, load_dataset),
+    "ratings.dat": (RATINGS, sources.read_movielens_1m),
+    "ratings.csv": (SMALL, sources.read_movielens_small),
+    "ml-1m.zip": (zipped({"ml-1m/ratings.dat": RATINGS, "ml-1m/movies.dat": MOVIES}),
+                  sources.read_movielens_1m),
+    "ml-latest-small.zip": (zipped({"ml-latest-small/ratings.csv": SMALL,
+                                    "ml-latest-small/movies.csv": SMALL_MOVIES}),
+                            sources.read_movielens_small),
+    "plain.zip": (zipped({"ml-1m/ratings.dat": RATINGS, "ml-1m/movies.dat": MOVIES},
+                         zipfile.ZIP_STORED), sources.read_movielens_1m),
+    "reviews.json": (REVIEWS, sources.read_amazon),
+    "reviews.json.gz": (gzip.compress(REVIEWS, mtime=0), sources.read_amazon),
+    "movies.dat": (MOVIES, titled),
+    "movies.csv": (SMALL_MOVIES, titled),
+}
+edit = st.tuples(st.sampled_from(["flip", "cut", "insert", "double", "end"]),
+                 st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=4))
+junk = st.one_of(
+    st.binary(max_size=80),
+    st.text('0123456789,;:-."\' \t\r\n\x00{}[]<>&ue', max_size=60).map(str.encode),
+    st.binary(max_size=40).map(lambda end: b"PK\x03\x04" + end),
+    st.binary(max_size=40).map(lambda end: b"\x1f\x8b\x08" + end))
+damage_case = st.tuples(st.sampled_from(list(KINDS)),
+                        st.one_of(st.lists(edit, min_size=1, max_size=3), junk))
+
+
+def damaged(content: bytes, edits) -> bytes:
+    for how, share, extra in edits:
+        at = int(share * (len(content) + 1))
+        if how == "flip" and at < len(content):
+            content = content[:at] + bytes([content[at] ^ (extra[0] or 1)]) + content[at + 1 :]
+        elif how == "cut":
+            content = content[:at] + content[at + len(extra) * 3 :]
+        elif how == "insert":
+            content = content[:at] + extra + content[at:]
+        elif how == "double":
+            content = content[:at] + content[max(0, at - 20) :]
+        elif how == "end":
+            content = content[:at]
+    return content
+
+
+def check_damage(case) -> None:
+    name, edits = case
+    content, read = KINDS[name]
+    found = loaded(edits if isinstance(edits, bytes) else damaged(content, edits), name, read)
+    if isinstance(found, tuple):
+        frame, titles = found
+        assert list(frame.columns) == ["user", "item", "timestamp"] and len(frame) > 0
+        assert all(isinstance(title, str) for title in titles.values())
+    elif not isinstance(found, (DataError, dict)):
+        fits_together(found)
+
+
+# ------------------------------------------------------------------ frames
+
+cell = st.one_of(st.integers(-2, 5), st.sampled_from(["a", "b", "", " ", None, float("nan"), 1.5,
+                                                      True, pd.NaT, pd.NA, 2**70, b"x", ()]))
+frame_case = st.fixed_dictionaries({
+    "rows": st.lists(st.tuples(cell, cell, cell), max_size=12),
+    "users": st.sampled_from(["as drawn", "one", "few"]),
+    "columns": st.sampled_from([["user", "item", "timestamp"]] * 6 + [
+        ["user", "item", "item"], ["user", "timestamp", "item"], ["user", "user", "item"]]),
+    "dtype": st.sampled_from([None, None, "category", "string", "datetime", "float"]),
+    "min_count": st.sampled_from([None, None, 2]),
+})
+
+
+def check_frame(case) -> None:
+    rows = [(0 if case["users"] == "one" else row[0], *row[1:]) for row in case["rows"]]
+    if case["users"] == "few":
+        rows = [(place % 2, item, place) for place, (_, item, _) in enumerate(rows)]
+    frame = pd.DataFrame(rows, columns=case["columns"], dtype=object)
+    last = case["columns"][2]
+    if case["dtype"] in ("category", "string"):
+        try:
+            frame = frame.astype({"user": case["dtype"]})
+        except (TypeError, ValueError):
+            return  # pandas itself cannot make such a frame
+    elif case["dtype"] == "datetime" and frame.columns.is_unique:
+        frame[last] = pd.to_datetime(frame[last], errors="coerce")
+    elif case["dtype"] == "float" and frame.columns.is_unique:
+        frame[last] = pd.to_numeric(frame[last], errors="coerce")
+    try:
+        data = from_interactions(frame, "frame", case["min_count"])
+    except DataError as error:
+        assert "frame" in str(error)
+        return
+    fits_together(data)
+    accounted(data, len(frame))
+
+
+FUZZ = {
+    "text": (text_case, check_text),
+    "csv": (csv_case, check_csv),
+    "damage": (damage_case, check_damage),
+    "frame": (frame_case, check_frame),
+}
 
 
 @pytest.mark.parametrize("name", FUZZ)
 def test_data_or_a_clear_error(name):
-    fuzz(name, CASES // len(FUZZ))
+    fuzz(name, 2000 // len(FUZZ))

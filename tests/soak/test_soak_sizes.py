@@ -3,8 +3,8 @@
 import os
 
 import pytest
-from _fuzz import FUZZ, fuzz
 from load import run_load
+from test_fuzz import FUZZ, fuzz
 
 pytestmark = pytest.mark.soak
 CASES = int(os.environ.get("CASADV_FUZZ_CASES", 50_000))
