@@ -351,19 +351,11 @@ def test_a_whole_step_runs_on_the_meta_device(name, method, toy):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"epsilon": "10"}, "epsilon is '10'; allowed is a number of at least 0"),
         ({"epsilon": -1}, "epsilon is -1"),
-        ({"lambda1": float("nan")}, "lambda1 is nan"),
         ({"method": "adv_all"}, "method is 'adv_all'; allowed are 'base.100'"),
-        ({"scope": "sequence"}, "scope is 'sequence'; allowed are 'batch', 'literal'"),
         ({"preset": "paper"}, "preset is 'paper'"),
-        ({"detach_clean": 1}, "detach_clean is 1; allowed are True, False"),
-        ({"replace_probability": 1.5}, "replace_probability is 1.5; allowed is .* 0 to 1"),
-        ({"neighbours": 0}, "neighbours is 0; allowed is a whole number from 1 to 1000"),
-        ({"epochs": 1.5}, "epochs is 1.5; allowed is a whole number"),
         ({"seed": -1}, "seed is -1"),
         ({"eps": 3}, "'eps' is not a setting; allowed are .*epsilon"),
-        ({"device": "gpu"}, "device is 'gpu'"),
     ],
 )
 def test_bad_settings_are_named_before_any_work(options, said, toy):

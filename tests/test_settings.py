@@ -46,6 +46,8 @@ def test_numbers_become_plain(kind, name, value, plain):
     (AdversarialSettings, "scope", "all", "scope is 'all'; allowed are 'batch', 'literal'$"),
     (AdversarialSettings, "detach_clean", 1, "detach_clean is 1; allowed are True, False$"),
     (AdversarialSettings, "neighbours", 1001, "allowed is a whole number from 1 to 1000$"),
+    (AdversarialSettings, "neighbours", 0, "allowed is a whole number from 1 to 1000$"),
+    (AdversarialSettings, "replace_probability", 1.5, "is 1.5; allowed is a number from 0 to 1$"),
     (TrainingSettings, "batch_size", 0, "batch_size is 0; allowed is a whole number of at least 1"),
     (TrainingSettings, "epochs", 1.5, "epochs is 1.5; allowed is a whole number of at least 0$"),
     (TrainingSettings, "seed", 2**63, f"seed is {2**63}; allowed is a .* from 0 to {2**63 - 1}$"),

@@ -1,9 +1,8 @@
 """Stopping without losing anything: the state after the last good epoch, held and stored.
 
-A run may be stopped by Ctrl-C (a notebook's stop button is the same) or by its own health check,
-in the middle of an epoch. `LastGood` holds a copy of everything as it was after the last whole
-epoch; it puts that back into the model and writes it as the checkpoint, so nothing of the broken
-epoch stays and the same call goes on from there.
+A run may be stopped in the middle of an epoch, by Ctrl-C (a notebook's stop button is the same) or
+by its own health check. `LastGood` then puts the state after the last whole epoch back into the
+model and writes it as the checkpoint, and the same call goes on from there.
 """
 
 from __future__ import annotations
@@ -99,9 +98,8 @@ def _copied(value):
 class LastGood:
     """The state after the last good epoch; leaving its block by a stop brings it back.
 
-    It begins with the checkpoint at `path` where there is one. As a context manager it turns
-    KeyboardInterrupt into `Stopped` and completes the message of a TrainingError, both after the
-    checkpoint (if there is a path) was written.
+    It begins with the checkpoint at `path` where there is one. A KeyboardInterrupt becomes
+    `Stopped`; both that and a TrainingError say where training stands.
     """
 
     def __init__(self, trainer, path: Path | None):
