@@ -9,11 +9,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..results import frames
-from ..results.frames import METRICS, MissingRecords, Results, main_run, select
+from ..results.frames import METRICS, Results, main_run, select
 from ..results.paper import PAPER_BEST_EPSILON
 from . import style
 from .animated import with_changing_part
-from .style import COLORS, level_label, method_key, method_line, panel_title, styled
+from .style import COLORS, level_label, method_key, method_line, styled
 
 FIGURE3_METHODS = ("base", "base+100", "adv_cas")
 SWITCH = {"color": style.PAPER_GREY, "linewidth": 1, "label": "end of phase 1"}
@@ -33,18 +33,17 @@ def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10
     Needs the curves of "base" and "adv_cas"; "base+100" is drawn where it is there.
     """
     dataset = frames.choose_dataset(results, dataset)
-    curves, missing = style.by_backbone(results, dataset,
-                                        lambda backbone: _curves(results, dataset, backbone))
+    curves, missing = style.by_backbone(_curves, results, [dataset])
     optimum = select(results.datasets, dataset=dataset)[f"optimum_{metric}"].dropna()
     figure, axes = style.panels(1, len(curves), sharey=True)
-    for axis, (backbone, rows) in zip(axes[0], curves.items(), strict=True):
+    for axis, (title, rows) in zip(axes[0], curves.items(), strict=True):
         for split, look in SPLIT_LOOK.items():
             style.method_lines(axis, select(rows, split=split), "epoch", metric, **look)
         axis.axvline(select(rows, method="base")["epoch"].max(), **SWITCH)
         for level in optimum:
             axis.axhline(level, **OPTIMUM)
-        axis.set(title=panel_title(backbone, dataset),
-                 xlabel="epoch (passes over the training data)", ylabel=level_label(metric))
+        axis.set(title=title, xlabel="epoch (passes over the training data)",
+                 ylabel=level_label(metric))
         axis.label_outer()
     methods = pd.concat(curves.values())["method"].unique()
     style.key_below(figure, [
@@ -62,8 +61,7 @@ def _curves(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
     curves = results.curves.assign(method=results.curves["run"].map(runs)).dropna(subset="method")
     for method in ("base", "adv_cas"):
         if select(curves, run=main_run(results, dataset, backbone, method)).empty:
-            raise MissingRecords(f"no curve of method {method!r}, backbone {backbone!r}, dataset "
-                                 f"{dataset!r}")
+            raise style.no_records(f"curve of method {method!r}", dataset, backbone)
     base = select(curves, method="base")
     end = select(base, epoch=base["epoch"].max())
     starts = [end.assign(method=method) for method in curves["method"].unique()
@@ -83,13 +81,11 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
     Needs "base" and at least two values of epsilon for "adv_cas".
     """
     dataset = frames.choose_dataset(results, dataset)
-    swept, missing = style.by_backbone(results, dataset,
-                                       lambda backbone: _swept(results, dataset, backbone))
+    swept, missing = style.by_backbone(_swept, results, [dataset])
     epsilons = sorted(set(pd.concat(swept.values())["epsilon"]))
     figure, axes = style.panels(len(METRICS), len(swept), height=2.5, sharex=True)
-    parts = [(axes[row, column], select(rows, metric=metric),
-              "" if row else panel_title(backbone, dataset))
-             for column, (backbone, rows) in enumerate(swept.items())
+    parts = [(axes[row, column], select(rows, metric=metric), "" if row else title)
+             for column, (title, rows) in enumerate(swept.items())
              for row, metric in enumerate(METRICS)]
     for axis, rows, title in parts:
         axis.axvspan(*PAPER_BEST_EPSILON, facecolor="0.85", zorder=0)

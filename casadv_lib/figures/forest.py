@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..results import frames
-from ..results.frames import METHOD_ORDER, METRICS, MissingRecords, Results, select
+from ..results.frames import METHOD_ORDER, METRICS, Results, select
 from ..results.paper import paper_change
 from . import style
 from .style import PAPER_LOOK, STYLES, styled
@@ -39,7 +39,7 @@ def forest(frame: pd.DataFrame, xlabel: str = "", row: str = "row", panel: str |
     columns = min(columns, len(titles))
     lines = -(-len(titles) // columns)
     figure, axes = style.panels(lines, columns, height=0.62 + 0.22 * len(labels), sharex=True,
-                          sharey=True)
+                                sharey=True)
     for axis, title in zip(axes.flat, titles, strict=False):
         for one in (frame if panel is None else select(frame, **{panel: title})).to_dict("records"):
             at, method = labels.index(one[row]), one["method"]
@@ -75,18 +75,8 @@ def gains(results: Results, dataset: str | None = None, metric: str = "ndcg@10")
     """
     names = frames.datasets(results)
     names = names if dataset is None else [frames.choose_dataset(results, dataset)]
-    parts, missing = [], []
-    for name in names:
-        try:
-            own, lacking = style.by_backbone(
-                results, name, lambda backbone, name=name: _gains(results, name, backbone, metric))
-        except MissingRecords as error:
-            own, lacking = {}, [str(error)]
-        parts += own.values()
-        missing += lacking
-    if not parts:
-        raise MissingRecords("; ".join(missing) or "results hold no runs at all")
-    rows = pd.concat(parts)
+    parts, missing = style.by_backbone(_gains, results, names, metric)
+    rows = pd.concat(parts, names=["panel"]).reset_index("panel")
     methods = [method for method in METHOD_ORDER if method in set(rows["method"])]
     return forest(rows, f"change of {METRICS[metric]} (% of the base)", panel="panel",
                   labels=[STYLES[method].label for method in methods], zero="base",
@@ -95,15 +85,14 @@ def gains(results: Results, dataset: str | None = None, metric: str = "ndcg@10")
 
 def _gains(results: Results, dataset: str, backbone: str, metric: str) -> pd.DataFrame:
     """A frame for `forest`, of one data set and backbone."""
-    methods = {run: m for m, run in frames.main_runs(results, dataset, backbone).items()}
+    methods = {run: method
+               for method, run in frames.main_runs(results, dataset, backbone).items()}
     base = frames.main_run(results, dataset, backbone, "base")
     rows = select(results.intervals, kind="pair", quantity="percent", metric=metric, which="last",
                   versus=base, versus_which="last")
     rows = rows.assign(method=rows["run"].map(methods)).dropna(subset="method")
     if rows.empty:
-        raise MissingRecords(f"no method besides 'base' with an interval, backbone {backbone!r}, "
-                             f"dataset {dataset!r}")
+        raise style.no_records("method besides 'base' with an interval", dataset, backbone)
     return rows.assign(row=[STYLES[method].label for method in rows["method"]],
-                       panel=style.panel_title(backbone, dataset),
                        reference=[paper_change(dataset, backbone, method, metric)
                                   for method in rows["method"]])

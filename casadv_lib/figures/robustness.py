@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from ..results import frames
-from ..results.frames import METRICS, MissingRecords, Results, select
+from ..results.frames import METRICS, Results, select
 from ..results.paper import MOST_REPLACED, PAPER_LAST_DROP_PERCENT
 from ..support.checks import number, one_of
 from . import style
@@ -45,10 +45,9 @@ def figure5(results: Results, dataset: str | None = None, pick: str = "gradient"
     Needs the three attacks with k = 1 for "base" and "adv_cas"; others are drawn where they are.
     """
     dataset = frames.choose_dataset(results, dataset)
-    drops, missing = style.by_backbone(results, dataset, lambda backbone: _drops(
-        results, dataset, backbone, exclude, pick, step))
+    drops, missing = style.by_backbone(_drops, results, [dataset], exclude, pick, step)
     figure, axes = style.panels(len(METRICS), len(drops), sharex=True, sharey="row")
-    for column, rows in enumerate(drops.values()):
+    for column, (title, rows) in enumerate(drops.items()):
         for axis, metric in zip(axes[:, column], METRICS, strict=True):
             _drop_panel(axis, select(rows, metric=metric))
             if dataset == "video":
@@ -57,7 +56,7 @@ def figure5(results: Results, dataset: str | None = None, pick: str = "gradient"
             axis.set(xlabel="position of the replaced item",
                      ylabel=f"change of {METRICS[metric]} (% of clean)")
             axis.label_outer()
-        axes[0, column].set_title(_title(rows))
+        axes[0, column].set_title(title + _rule(rows))
     methods = pd.concat(drops.values())["method"].unique()
     keys = [Patch(label=STYLES[method].label, **style.bar_look(method))
             for method in FIGURE5_METHODS if method in methods]
@@ -92,8 +91,8 @@ def _checked(rows: pd.DataFrame, dataset: str, backbone: str, **options) -> pd.D
     for method in NEEDED:
         if method not in set(rows["method"]):
             words = ", ".join(f"{name} {value!r}" for name, value in options.items())
-            raise MissingRecords(f"no attacks with {words} on the run of method {method!r}, "
-                                 f"backbone {backbone!r}, dataset {dataset!r}")
+            raise style.no_records(f"attacks with {words} on the run of method {method!r}",
+                                   dataset, backbone)
     return rows
 
 
@@ -127,10 +126,9 @@ def _drop_panel(axis, rows: pd.DataFrame) -> None:
     axis.grid(False, axis="x")
 
 
-def _title(rows: pd.DataFrame) -> str:
-    """A panel's title, with the rule of exclusion where it is not the usual one."""
-    first = rows.iloc[0]
-    return style.panel_title(first["backbone"], first["dataset"]) + RULES[first["exclude"]]
+def _rule(rows: pd.DataFrame) -> str:
+    """What a panel's title adds where the rule of exclusion is not the usual one."""
+    return RULES[rows["exclude"].iloc[0]]
 
 
 @styled
@@ -147,13 +145,12 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
     Needs attacks at the last position with pick "gradient" for "base" and "adv_cas".
     """
     dataset = frames.choose_dataset(results, dataset)
-    curves, missing = style.by_backbone(results, dataset, lambda backbone: _replaced(
-        results, dataset, backbone, step, exclude))
+    curves, missing = style.by_backbone(_replaced, results, [dataset], exclude, step)
     users = int(select(results.attacks, dataset=dataset, positions="last")["users"].min())
     everything = pd.concat(curves.values())
     has_controls = everything["pick"].isin(CONTROLS).any()
     figure, axes = style.panels(1 + has_controls, len(curves), height=2.6, sharex=True, sharey=True)
-    for column, rows in enumerate(curves.values()):
+    for column, (title, rows) in enumerate(curves.items()):
         gradient = select(rows, pick="gradient")
         style.method_lines(axes[0, column], gradient, "k", "value", linestyle="-")
         for method, own in gradient.groupby("method"):
@@ -168,7 +165,7 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
                      ylabel=f"{style.level_label('hr@10')}\n{label}",
                      xticks=range(MOST_REPLACED + 1))
             axis.label_outer()
-        axes[0, column].set_title(_title(rows))
+        axes[0, column].set_title(title + _rule(rows))
     keys = [style.method_key(method, linestyle="-") for method in everything["method"].unique()]
     if has_controls:
         keys += [Line2D([], [], color="0.3", marker="o", linestyle=line, **CONTROL_LOOK,
@@ -179,13 +176,13 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
     def mark(k):
         number("highlight", k, 0, MOST_REPLACED, kind=int)
         lines = [axis.axvline(k, color="0.2", linewidth=0.8) for axis in axes.flat]
-        return lines + [axis.set_title(f"{_title(rows)}\n{_values_at(rows, k)}")
-                        for axis, rows in zip(axes[0], curves.values(), strict=True)]
+        return lines + [axis.set_title(f"{title}{_rule(rows)}\n{_values_at(rows, k)}")
+                        for axis, (title, rows) in zip(axes[0], curves.items(), strict=True)]
 
     return figure if highlight is None else with_changing_part(figure, mark, highlight)
 
 
-def _replaced(results: Results, dataset: str, backbone: str, step: float, exclude: str | None
+def _replaced(results: Results, dataset: str, backbone: str, exclude: str | None, step: float
               ) -> pd.DataFrame:
     """HR@10 as value, low and high for each K, of those who can be attacked at every K."""
     rows = _attacked(results, dataset, backbone, FIGURE6_METHODS, exclude, positions="last")
@@ -225,8 +222,7 @@ def trade_off(results: Results, dataset: str, backbone: str = "sasrec", metric: 
     """
     runs = frames.with_role(results, "trade-off", dataset=dataset, backbone=backbone)
     if runs.empty:
-        raise MissingRecords(f"no runs of role 'trade-off', backbone {backbone!r}, dataset "
-                             f"{dataset!r}")
+        raise style.no_records("runs of role 'trade-off'", dataset, backbone)
     runs = runs.assign(setting=runs["epsilon"].fillna(runs["replace_probability"]))
     last = select(results.attacks, positions="last", k=1, pick="gradient", step=0.1,
                   exclude="both", surrogate="")

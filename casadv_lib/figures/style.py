@@ -154,18 +154,26 @@ def level_label(metric: str) -> str:
     return f"{METRICS[metric]} (from 0 to 1)"
 
 
-def by_backbone(results: Results, dataset: str, rows_of: Callable[[str], pd.DataFrame]
-                ) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """{backbone: what rows_of(backbone) returns}, and what is missing for those without it.
+def by_backbone(rows_of: Callable[..., pd.DataFrame], results: Results, datasets: list[str],
+                *options) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """{panel title: rows_of(results, dataset, backbone, *options)}, and what is missing.
 
-    MissingRecords where that is so for all of them.
+    MissingRecords where it is missing for all of them.
     """
     there, missing = {}, []
-    for backbone in frames.backbones(results, dataset):
-        try:
-            there[backbone] = rows_of(backbone)
-        except MissingRecords as error:
-            missing.append(str(error))
+    for dataset in datasets:
+        for backbone in frames.backbones(results, dataset):
+            try:
+                rows = rows_of(results, dataset, backbone, *options)
+            except MissingRecords as error:
+                missing.append(str(error))
+            else:
+                there[panel_title(backbone, dataset)] = rows
     if not there:
-        raise MissingRecords("; ".join(missing))
+        raise MissingRecords("; ".join(missing) or "results hold no runs at all")
     return there, missing
+
+
+def no_records(what: str, dataset: str, backbone: str) -> MissingRecords:
+    """What a figure raises that finds nothing to draw for a backbone."""
+    return MissingRecords(f"no {what}, backbone {backbone!r}, dataset {dataset!r}")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from casadv_lib.figures.accuracy import figure4
-from casadv_lib.figures.animated import Animated, changed
+from casadv_lib.figures.animated import Animated
 from casadv_lib.figures.robustness import figure5, figure6
 
 
@@ -31,12 +31,4 @@ def test_an_animated_figure_shows_what_the_figure_would(results, name):
     fresh = pixels(Animated(draw(results, second), dpi=60).png())
     assert after.shape == before.shape and np.abs(after - before).max() > 0.5
     assert (after == fresh).all()
-    again = pixels(animated.png(first))
-    assert (again == before).all()
-
-
-def test_a_saved_figure_has_its_changing_part(results):
-    figure = figure6(results, highlight=2)
-    with_two = figure._repr_png_()
-    assert with_two != changed(figure, 4)._repr_png_()
-    assert "K = 4" in figure.axes[0].get_title()
+    assert (pixels(animated.png(first)) == before).all()

@@ -21,17 +21,9 @@ def test_the_map_is_aligned_at_the_newest_item():
     texts = {text.get_position(): text.get_text() for text in axis.texts}
     assert texts[(4.5, 0.5)] == f"item 3\n{BOTH[0][-1]:.1f}" and len(texts) == 8
     assert [tick.get_text() for tick in axis.get_yticklabels()] == ["a", "b"]
-
-
-def test_the_map_shows_the_newest_steps_only():
     axis = effect_map(BOTH, ITEMS, steps=2).axes[0]
     np.testing.assert_allclose(axis.collections[0].get_array(), [BOTH[0][-2:], BOTH[1][-2:]])
     assert [tick.get_text() for tick in axis.get_xticklabels()] == ["T-1", "T"]
-
-
-def test_equal_effects_can_be_drawn():
-    figure = effect_map([np.ones(2)], [np.array([1, 2])])
-    assert len(figure._repr_png_()) > 1000
 
 
 def test_the_bars_stack_up_to_the_effect():
@@ -42,8 +34,7 @@ def test_the_bars_stack_up_to_the_effect():
         np.testing.assert_allclose([bar.get_y() + bar.get_height() for bar in upper], both)
 
 
-@pytest.mark.parametrize("own, cross", [(OWN, CROSS[:1]), (OWN, [CROSS[0], CROSS[1][:2]]),
-                                        ([], []), ([np.zeros(0)], [np.zeros(0)])])
+@pytest.mark.parametrize("own, cross", [(OWN, [CROSS[0], CROSS[1][:2]]), ([], [])])
 def test_what_does_not_fit_is_refused(own, cross):
     with pytest.raises(ValueError, match="own and cross have the lengths"):
         stacked_terms(own, cross, ITEMS, ["a", "b"])

@@ -9,16 +9,22 @@ from matplotlib.colors import to_hex
 
 from casadv_lib.figures.accuracy import figure3, figure4
 from casadv_lib.figures.forest import forest, gains
-from casadv_lib.figures.robustness import figure5, figure6, trade_off, traded_off
+from casadv_lib.figures.robustness import (
+    FIGURE5_METHODS,
+    FIGURE6_METHODS,
+    POSITIONS,
+    figure5,
+    figure6,
+    trade_off,
+    traded_off,
+)
 from casadv_lib.figures.style import STYLES
 from casadv_lib.results.frames import (
     METHOD_ORDER,
     METRICS,
     MissingRecords,
-    attack_on,
-    attacks_on,
-    interval,
     main_run,
+    main_runs,
     score,
     select,
     sweep,
@@ -27,13 +33,6 @@ from casadv_lib.results.paper import PAPER_LAST_DROP_PERCENT, paper_change
 
 BACKBONES = ("sasrec", "gru4rec")
 FIGURES = {"figure3": figure3, "figure4": figure4, "figure5": figure5, "figure6": figure6}
-
-
-def lines(axis, method, **traits):
-    """{x: y} of each line in a method's colour with these traits, in the order of drawing."""
-    return [dict(zip(*map(np.ravel, line.get_data()), strict=True)) for line in axis.lines
-            if to_hex(line.get_color()).upper() == STYLES[method].color
-            and all(getattr(line, f"get_{name}")() == value for name, value in traits.items())]
 
 
 def titles(figure):
@@ -51,38 +50,125 @@ def test_a_method_reads_without_colour_and_without_marker():
         assert len(set(values)) == len(values), trait
 
 
-def test_neighbouring_bars_differ_in_grey_or_hatch():
-    def grey(method):
-        return np.dot(matplotlib.colors.to_rgb(STYLES[method].color), (0.299, 0.587, 0.114))
+def numbers(axis):
+    """{method: its points (x, y), by colour}; under "" each coordinate of all else."""
+    numbers = {method: set() for method in STYLES} | {"": set()}
+    methods = {style.color: method for method, style in STYLES.items()}
+    for line in axis.lines:
+        points = np.round(np.transpose(line.get_data()).astype(float), 6).tolist()
+        numbers.get(methods.get(to_hex(line.get_color()).upper()), set()).update(
+            map(tuple, points))
+        numbers[""].update(np.ravel(points))
+    for bar in axis.patches:
+        if (color := to_hex(bar.get_facecolor()).upper()) in methods and hasattr(bar, "get_height"):
+            middle = bar.get_x() + bar.get_width() / 2
+            numbers[methods[color]].add((round(middle), round(bar.get_height(), 6)))
+    for collection in axis.collections:  # shades and error bars
+        for path in collection.get_paths():
+            numbers[""].update(path.vertices.round(6).ravel())
+    return numbers
 
-    for one, two in zip(METHOD_ORDER, METHOD_ORDER[1:], strict=False):
-        assert abs(grey(one) - grey(two)) > 0.1 or STYLES[one].hatch != STYLES[two].hatch
+
+# What a figure should draw, read off the stored results: a row a point, with its panel (line of
+# panels, backbone), method, x and y; low and high where its interval is drawn.
+
+def main(results, dataset):
+    return pd.DataFrame([(run, backbone, method) for backbone in BACKBONES for method, run in
+                         main_runs(results, dataset, backbone).items()],
+                        columns=["run", "backbone", "method"])
 
 
-@pytest.mark.parametrize("draw", [*FIGURES.values(), gains])
-def test_figures_leave_no_global_state(results, draw):
-    before = dict(matplotlib.rcParams)
+def attacked(results, dataset, **options):
+    bounds = select(results.intervals, kind="attack", exclude="both")
+    attacks = select(results.attacks, surrogate="", exclude="both", **options)
+    attacks = attacks[(attacks["pick"] != "gradient") | (attacks["step"] == 0.1)]
+    return main(results, dataset).merge(attacks[["run", "attack", "positions", "k", "pick"]]).merge(
+        bounds.drop(columns=["dataset", "backbone"])).rename(columns={"value": "y"})
+
+
+def curves(results):
+    rows = main(results, "synthetic").merge(results.curves)
+    rows = rows[rows["method"].isin(["base", "base+100", "adv_cas"])]
+    return rows.assign(line=0, x=rows["epoch"], y=rows["ndcg@10"])
+
+
+def swept(results):
+    parts = []
+    for backbone in BACKBONES:
+        base = main_run(results, "synthetic", backbone, "base")
+        bounds = select(results.intervals, kind="pair", quantity="difference", versus=base,
+                        which="last", versus_which="last")
+        for line, metric in enumerate(METRICS):
+            rows = sweep(results, "synthetic", backbone)[["run", "method", "epsilon", metric]]
+            rows = rows.merge(select(bounds, metric=metric))
+            level = score(results, base, metric)
+            parts.append(rows.assign(line=line, x=rows["epsilon"], y=rows[metric],
+                                     low=level + rows["low"], high=level + rows["high"]))
+    return pd.concat(parts)
+
+
+def drops(results):
+    rows = select(attacked(results, "synthetic", pick="gradient", k=1), quantity="change")
+    rows = rows[rows["method"].isin(FIGURE5_METHODS)]
+    return rows.assign(line=rows["metric"].map(list(METRICS).index), low=rows[["low", "y"]].min(
+        axis=1), high=rows[["high", "y"]].max(axis=1), x=rows["positions"].map(POSITIONS.index))
+
+
+def hit_ratios(results):
+    rows = select(attacked(results, "synthetic", positions="last"), metric="hr@10")
+    rows = rows[(rows["pick"] == "gradient") & rows["method"].isin(FIGURE6_METHODS)
+                | rows["pick"].isin(["nearest", "random"])
+                & rows["method"].isin(["base", "adv_cas"])]
+    rows = pd.concat([select(rows, quantity="able"),
+                      select(rows, quantity="able_clean").assign(k=0)])
+    controls = rows["pick"] != "gradient"  # they have no shade
+    return rows.assign(line=controls.astype(int), x=rows["k"], low=rows["low"].mask(controls),
+                       high=rows["high"].mask(controls))
+
+
+def traded(results):
+    rows = select(results.attacks, dataset="video", backbone="sasrec", positions="last", k=1,
+                  pick="gradient", step=0.1, exclude="both", surrogate="")
+    return rows.assign(line=0, x=rows["ndcg@10_clean"], y=rows["ndcg@10"])
+
+
+def changes(results):
+    parts = []
+    for line, dataset in enumerate(("beauty", "video")):
+        rows = main(results, dataset)
+        bases = rows[rows["method"] == "base"]["run"]
+        bounds = select(results.intervals, kind="pair", quantity="percent", which="last",
+                        versus_which="last", metric="ndcg@10")
+        bounds = bounds[bounds["versus"].isin(bases)]
+        parts.append(rows.merge(bounds[["run", "value", "low", "high"]]).assign(line=line))
+    rows = pd.concat(parts)
+    methods = [method for method in METHOD_ORDER if method in set(rows["method"])]
+    return rows.assign(x=rows["value"], y=rows["method"].map(methods.index))
+
+
+@pytest.mark.parametrize("draw, profile, read, least", [
+    (figure3, "results", curves, 60), (figure4, "results", swept, 20),
+    (figure5, "results", drops, 72), (figure6, "results", hit_ratios, 60),
+    (lambda results: trade_off(results, "video"), "paper_results", traded, 10),
+    (gains, "paper_results", changes, 12)])
+def test_a_figure_draws_what_is_stored(request, draw, profile, read, least):
+    results, before = request.getfixturevalue(profile), dict(matplotlib.rcParams)
     figure = draw(results)
     assert pyplot.get_fignums() == [] and dict(matplotlib.rcParams) == before
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    wide = len(figure.axes) > 1
+    drawn = [numbers(axis) for axis in figure.axes]
+    rows = read(results).reindex(columns=["line", "backbone", "method", "x", "y", "low", "high"])
+    assert len(rows) >= least
+    for row in rows.itertuples():
+        panel = drawn[2 * row.line + BACKBONES.index(row.backbone)] if wide else drawn[0]
+        assert (round(row.x, 6), round(row.y, 6)) in panel[row.method], row
+        for end in (row.low, row.high):
+            assert np.isnan(end) or np.nanmin(np.abs(np.array([*panel[""]]) - end)) < 2e-6, row
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_figure3_draws_every_evaluation(results, metric):
-    figure = figure3(results, metric=metric)
-    assert titles(figure) == ["SASRec, synthetic world", "GRU4Rec, synthetic world"]
-    for axis, backbone in zip(figure.axes, BACKBONES, strict=True):
-        base = select(results.curves, run=main_run(results, "synthetic", backbone, "base"))
-        for method in ("base", "base+100", "adv_cas"):
-            run = main_run(results, "synthetic", backbone, method)
-            for split, drawn in zip(("test", "validation"), lines(axis, method), strict=False):
-                own = select(results.curves, run=run, split=split).set_index("epoch")[metric]
-                end = select(base, split=split).iloc[-1]
-                start = {} if method == "base" else {end["epoch"]: end[metric]}
-                assert drawn == start | own.to_dict()
-            marks = [line for line in axis.lines if line.get_marker() not in ("None", "")]
-            assert len(marks) == 6 and all(line.get_markevery() is None for line in marks)
-        best = select(results.datasets, dataset="synthetic")[f"optimum_{metric}"].iloc[0]
+def test_figure3_has_the_optimum(results):
+    best = results.datasets.set_index("dataset").loc["synthetic", "optimum_hr@10"]
+    for axis in figure3(results, metric="hr@10").axes:
         assert best in [line.get_ydata()[0] for line in axis.lines]
 
 
@@ -97,28 +183,6 @@ def test_figure3_names_an_empty_curve(results):
         figure3(empty)
 
 
-def test_figure4_draws_the_sweep_and_its_intervals(results):
-    axes = np.array(figure4(results).axes).reshape(2, 2)
-    for column, backbone in enumerate(BACKBONES):
-        base = main_run(results, "synthetic", backbone, "base")
-        runs = sweep(results, "synthetic", backbone)
-        for axis, metric in zip(axes[:, column], METRICS, strict=True):
-            level = score(results, base, metric)
-            assert axis.get_xscale() == "log"
-            [drawn] = lines(axis, "adv_cas")
-            assert list(drawn) == pytest.approx(list(runs["epsilon"]))  # off the log scale
-            assert list(drawn.values()) == list(runs[metric])
-            assert level in lines(axis, "base")[0].values()
-            corners = axis.collections[0].get_paths()[0].vertices
-            for row in runs.itertuples():
-                bound = interval(results, "pair", "difference", metric, run=row.run, versus=base,
-                                 which="last", versus_which="last")
-                ends = corners[np.isclose(corners[:, 0], row.epsilon), 1]
-                assert [ends.min(), ends.max()] == pytest.approx(
-                    [level + bound["low"], level + bound["high"]])
-            assert axis.patches[0].get_x() == 10 and axis.patches[0].get_width() == 10
-
-
 def test_figure4_highlight(results):
     figure = figure4(results, highlight=5)
     run = sweep(results, "synthetic", "sasrec").set_index("epsilon").loc[5.0, "run"]
@@ -128,31 +192,6 @@ def test_figure4_highlight(results):
     assert words in figure.axes[0].get_title()
     with pytest.raises(ValueError, match="highlight is 4; allowed .* 0.1, 1, 3, 5, 10"):
         figure4(results, highlight=4)
-
-
-@pytest.mark.parametrize("rule", ["both", "attacked", "original"])
-def test_figure5_draws_stored_changes_and_their_intervals(results, rule):
-    figure = figure5(results, exclude=rule)
-    axes = np.array(figure.axes).reshape(2, 2)
-    methods = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas", "adv_neighbour")
-    for column, backbone in enumerate(BACKBONES):
-        for axis, metric in zip(axes[:, column], METRICS, strict=True):
-            bars = [c for c in axis.containers if hasattr(c, "patches")]
-            errors = [c for c in axis.containers if not hasattr(c, "patches")]
-            for method, container, error in zip(methods, bars, errors, strict=True):
-                run = main_run(results, "synthetic", backbone, method)
-                attacks = [attack_on(results, run, positions=position, exclude=rule)
-                           for position in ("first", "middle", "last")]
-                stored = [interval(results, "attack", "change", metric, run=run,
-                                   attack=attack["attack"], exclude=rule) for attack in attacks]
-                assert [bar.get_height() for bar in container] == pytest.approx(
-                    [100 * (a[metric] / a[f"{metric}_clean"] - 1) for a in attacks], 1e-4)
-                ends = [segment[:, 1] for segment in error.lines[2][0].get_segments()]
-                assert ends == [pytest.approx([min(s["low"], s["value"]), max(s["high"],
-                                                                             s["value"])])
-                                for s in stored]
-    assert legend_texts(figure) == [STYLES[method].label for method in methods]
-    assert ("left out" in titles(figure)[0]) == (rule != "both")
 
 
 def test_the_papers_drop_stands_where_the_paper_has_it(results, paper_results):
@@ -177,75 +216,32 @@ def test_the_attack_that_is_asked_for(results, draw):
     assert "substitutes compete" in titles(draw(old))[0]
 
 
-def test_figure6_is_about_one_group_of_users(results):
-    axes = np.array(figure6(results).axes).reshape(2, 2)
-    last = select(results.attacks, dataset="synthetic", positions="last")
-    for column, backbone in enumerate(BACKBONES):
-        for method in ("base", "adv_global", "adv_cas", "adv_neighbour"):
-            run = main_run(results, "synthetic", backbone, method)
-            for row, pick in ((0, "gradient"), (1, "nearest"), (1, "random")):
-                attacks = attacks_on(results, run, pick=pick)
-                assert list(attacks["k"]) == [1, 2, 3, 4, 5]
-                stored = {row.k: interval(results, "attack", "able", "hr@10", run=run,
-                                          attack=row.attack, exclude="both")["value"]
-                          for row in attacks.itertuples()}
-                clean = interval(results, "attack", "able_clean", "hr@10", run=run,
-                                 attack=attacks["attack"].iloc[0], exclude="both")["value"]
-                drawn = [line for line in lines(axes[row, column], method) if len(line) > 2]
-                wanted = pick == "gradient" or method in ("base", "adv_cas")
-                assert ({0: clean} | stored in drawn) == wanted
-                # whoever can be attacked at K = 5 is the group: there the whole column agrees
-                assert stored[5] == pytest.approx(attacks.set_index("k").loc[5, "hr@10"],
-                                                  1e-4)
-        words = axes[1, column].get_xlabel()
-        assert f"{int(last['users'].min()):,} users" in words
+def test_trade_off_says_what_it_lacks(paper_results, results):
+    assert traded_off(paper_results) == ["video"] and traded_off(results) == []
+    with pytest.raises(MissingRecords, match="role 'trade-off', backbone 'gru4rec'"):
+        trade_off(paper_results, "video", "gru4rec")
 
 
 def test_figure6_highlight_and_its_bounds(results):
     figure = figure6(results, highlight=2)
+    last = select(results.attacks, dataset="synthetic", positions="last")
+    assert f"{int(last['users'].min()):,} users" in figure.axes[2].get_xlabel()
     assert "K = 2: base" in titles(figure)[0]
     with pytest.raises(ValueError, match="highlight is 6"):
         figure6(results, highlight=6)
 
 
-def test_trade_off_draws_short_runs_as_curves_and_the_methods_own_beside(paper_results, results):
-    assert traded_off(paper_results) == ["video"] and traded_off(results) == []
-    axis = trade_off(paper_results, "video").axes[0]
-    last = select(paper_results.attacks, dataset="video", backbone="sasrec", positions="last", k=1,
-                  pick="gradient", step=0.1, exclude="both", surrogate="")
-    for method, own in last.groupby("method"):
-        short = select(own, roles="trade-off")
-        points = set(zip(short["ndcg@10_clean"], short["ndcg@10"], strict=True))
-        drawn = lines(axis, method)
-        if points:
-            assert set(drawn[0].items()) == points
-        [(x, y)] = own[own["roles"] != "trade-off"][["ndcg@10_clean", "ndcg@10"]].to_numpy()
-        assert {x: y} in drawn
-    with pytest.raises(MissingRecords, match="role 'trade-off', backbone 'gru4rec'"):
-        trade_off(paper_results, "video", "gru4rec")
-
-
-@pytest.mark.parametrize("metric", METRICS)
-def test_gains_are_the_stored_changes_and_those_of_the_paper(paper_results, metric):
-    figure = gains(paper_results, metric=metric)
-    assert titles(figure) == ["SASRec, Amazon Beauty", "GRU4Rec, Amazon Beauty",
-                              "SASRec, Amazon Video Games", "GRU4Rec, Amazon Video Games"]
-    places = [(d, b) for d in ("beauty", "video") for b in BACKBONES]
+def test_gains_stand_beside_those_of_the_paper(paper_results):
+    figure = gains(paper_results, "video")
+    assert titles(figure) == ["SASRec, Amazon Video Games", "GRU4Rec, Amazon Video Games"]
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    for axis, (dataset, backbone) in zip(figure.axes, places, strict=True):
-        base = main_run(paper_results, dataset, backbone, "base")
+    for axis, backbone in zip(figure.axes, BACKBONES, strict=True):
         for method in ("adv_seq", "adv_cas_1", "adv_cas"):
-            at = names.index(STYLES[method].label)
-            bound = interval(paper_results, "pair", "percent", metric, versus=base,
-                             run=main_run(paper_results, dataset, backbone, method),
-                             which="last", versus_which="last")
-            drawn = [list(line.get_xdata()) for line in axis.lines
-                     if at in list(line.get_ydata())]
-            assert [bound["low"], bound["high"]] in drawn and [bound["value"]] in drawn
-            printed = paper_change(dataset, backbone, method, metric)
-            below = [line.get_xdata()[0] for line in axis.lines
-                     if line.get_marker() == "d" and line.get_ydata()[0] == at + 0.3]
-            assert below == [printed] or printed is None and np.isnan(below).all()
+            at = names.index(STYLES[method].label) + 0.3
+            [below] = [line.get_xdata()[0] for line in axis.lines
+                       if line.get_marker() == "d" and line.get_ydata()[0] == at]
+            printed = paper_change("video", backbone, method, "ndcg@10")
+            assert below == printed or printed is None and np.isnan(below)
     assert "paper" in legend_texts(figure)
 
 
