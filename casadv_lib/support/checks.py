@@ -64,9 +64,7 @@ def _fits_kind(value: numbers.Real, kind: type) -> bool:
 
 def flag(name: str, value) -> bool:
     """Return `value` if it is True or False; raise ValueError otherwise."""
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} is {shown(value)}; allowed are True, False")
-    return value
+    return one_of(name, value, (True, False))
 
 
 def instance(name: str, value, kind):
@@ -77,12 +75,8 @@ def instance(name: str, value, kind):
     return value
 
 
-def whole_numbers(name: str, values) -> np.ndarray:
+def whole_numbers(name: str, values, rule="allowed are whole numbers in one row") -> np.ndarray:
     """Return `values` as a one-dimensional int64 array; raise ValueError for anything else."""
-    return _row(name, values, "allowed are whole numbers in one row")
-
-
-def _row(name: str, values, rule: str) -> np.ndarray:
     try:
         array = np.asarray(values)
     except (ValueError, TypeError):
@@ -97,7 +91,7 @@ def histories(name: str, value) -> list[np.ndarray]:
     rule = "allowed is a list of lists of item numbers, each a whole number of at least 1"
     if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__len__"):
         raise ValueError(f"{name} is {shown(value)}; {rule}")
-    lists = [_row(f"{name}[{i}]", one, rule) for i, one in enumerate(value)]
+    lists = [whole_numbers(f"{name}[{i}]", one, rule) for i, one in enumerate(value)]
     if lists and np.concatenate(lists).min(initial=1) < 1:
         i = next(i for i, one in enumerate(lists) if one.min(initial=1) < 1)
         raise ValueError(f"{name}[{i}] is {shown(value[i])}; {rule} (0 pads)")
