@@ -19,13 +19,8 @@ from .style import PAPER_GREY, STYLES, key_below, panels, styled
 # Five users, b = m. Item 2 of the first user reaches the 3 items after it there, and with the
 # other users 4 + 1 + 2 items: 10, and itself. The value is 11, as in the paper's Figure 2.
 FIGURE2_TOY = {
-    "histories": [
-        np.array([1, 2, 3, 4, 5]),
-        np.array([6, 2, 7, 8, 4]),
-        np.array([3, 1, 8, 2]),
-        np.array([5, 6, 2, 1]),
-        np.array([7, 3, 8]),
-    ],
+    "histories": [np.array(history) for history in (
+        [1, 2, 3, 4, 5], [6, 2, 7, 8, 4], [3, 1, 8, 2], [5, 6, 2, 1], [7, 3, 8])],
     "mark": (0, 1),
     "max_len": 5,
     "batch_size": 5,
@@ -45,25 +40,22 @@ def figure1(points, generic, guided, effects, radii=None) -> Figure:
         plane hides part of them. Circles and arrows have these lengths.
     Raises ValueError where the shapes differ or C is not positive.
     """
-    arrays = {"points": points, "generic": generic, "guided": guided}
-    arrays = {name: np.asarray(value, dtype=float) for name, value in arrays.items()}
-    n = len(arrays["points"])
-    for name, array in arrays.items():
+    points, *moves = (np.asarray(array, dtype=float) for array in (points, generic, guided))
+    effects, n = np.asarray(effects, dtype=float), len(points)
+    for name, array in zip(("points", "generic", "guided"), (points, *moves)):
         if array.shape != (n, 2) or n == 0:
             raise ValueError(f"{name} has shape {array.shape}; all three need the same (n, 2)")
-    effects = np.asarray(effects, dtype=float)
     if effects.shape != (n,) or not (effects > 0).all():
         raise ValueError(f"effects has shape {effects.shape}; allowed are {n} values above 0")
-    moves = [arrays["generic"], arrays["guided"]]
     if radii is None:
         radii = [np.linalg.norm(move, axis=1) for move in moves]
     figure, axes = panels(1, 2, width=5.0, height=4.6)
     titles = ("generic: no regard to the cascade effect", "cascade-guided: scaled by 1/C")
     for axis, title, move, radius, method in zip(
             axes[0], titles, moves, radii, ("adv_global", "adv_cas"), strict=True):
-        history_path(axis, arrays["points"], np.max(radii, axis=0))
+        history_path(axis, points, np.max(radii, axis=0))
         axis.set(title=title, ylabel="second direction (embedding units)")
-        perturbations(axis, arrays["points"], move, radius, method, effects)
+        perturbations(axis, points, move, radius, method, effects)
     key_below(figure, perturbation_keys())
     return figure
 

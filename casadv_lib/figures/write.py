@@ -1,4 +1,4 @@
-"""All figures, a function each, and the batch that writes figures and tables to files.
+"""The batch that writes figures and tables to files.
 
 A function never trains and keeps no state: notebooks, sliders and the batch call the same one.
 Where records are missing it raises MissingRecords (a ValueError) rather than draw an empty panel.
@@ -15,13 +15,10 @@ from ..results.frames import MissingRecords, Results, datasets
 from ..results.tables import TABLES, markdown
 from ..support.files import write_bytes
 from .accuracy import figure3, figure4
-from .forest import forest, gains
+from .forest import gains
 from .robustness import figure5, figure6, trade_off, traded_off
 from .sketches import FIGURE2_TOY, figure1, figure2
 from .style import picture
-
-__all__ = ["FIGURE2_TOY", "figure1", "figure2", "figure3", "figure4", "figure5", "figure6",
-           "forest", "gains", "trade_off", "traded_off", "write_all"]
 
 
 def write_all(results: Results, folder: str | Path, report: Callable[[str], None] = print
