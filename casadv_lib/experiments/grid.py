@@ -27,6 +27,7 @@ from statistics import median
 import dask
 import distributed
 import torch
+from distributed.client import FuturesCancelledError
 from filelock import FileLock, Timeout
 
 from ..datasets import load_dataset
@@ -46,6 +47,7 @@ SECONDS_AN_INTERACTION, SECONDS_A_SCORE = 6e-5, 3e-8
 DASK = {"distributed.nanny.pre-spawn-environ": {},  # the workers' environment is the client's
         "distributed.comm.timeouts.connect": "300s",  # a machine may be busy
         "distributed.worker.profile.enabled": False}
+GONE = "the scheduler is gone; the same command goes on from what is stored"
 
 
 class JobsFailed(RuntimeError):
@@ -331,8 +333,7 @@ def _workers(count: int, device: str, scheduler: str | None, report: Callable[[s
 
         def look():
             if client.status != "running":
-                raise ConnectionError("the scheduler is gone; the same command goes on from what "
-                                      "is stored")
+                raise ConnectionError(GONE)
             there = client.scheduler_info(n_workers=-1)["workers"]
             fitting = [one for one, about in there.items() if name in about["resources"]]
             new = [one for one in there if one not in {*fitting, *refused}]
@@ -404,10 +405,13 @@ def run_grid(grid: Grid, workers: int = 1, device: str = "auto", scheduler: str 
             if not (running or ready or elsewhere):
                 break
             with contextlib.suppress(TimeoutError):
-                if running:
-                    distributed.wait(list(running), SECONDS_BETWEEN_LOOKS, "FIRST_COMPLETED")
-                else:
-                    time.sleep(SECONDS_BETWEEN_LOOKS)
+                try:
+                    if running:
+                        distributed.wait(list(running), SECONDS_BETWEEN_LOOKS, "FIRST_COMPLETED")
+                    else:
+                        time.sleep(SECONDS_BETWEEN_LOOKS)
+                except FuturesCancelledError as error:
+                    raise ConnectionError(GONE) from error
             for future in [one for one in running if one.done()]:
                 job = running.pop(future)
                 bar.update()
