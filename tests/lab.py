@@ -56,7 +56,7 @@ def jupyter_lab(folder, **environment):
     news.mkdir(parents=True)
     (news / "notification.jupyterlab-settings").write_text(
         json.dumps({"fetchNews": "false", "checkForUpdates": False}))
-    kept = {"JUPYTER_CONFIG_DIR": own, "JUPYTER_RUNTIME_DIR": own / "runtime",
+    own_folders = {"JUPYTER_CONFIG_DIR": own, "JUPYTER_RUNTIME_DIR": own / "runtime",
               "JUPYTERLAB_SETTINGS_DIR": own / "settings", "IPYTHONDIR": own / "ipython",
               "JUPYTERLAB_WORKSPACES_DIR": own / "workspaces", "PYTHONPATH": notebooks.root()}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
@@ -66,34 +66,44 @@ def jupyter_lab(folder, **environment):
     with open(folder / "lab.log", "w") as log:
         server = subprocess.Popen(
             command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder,
-            env=os.environ | {name: str(path) for name, path in kept.items()} | environment)
+            env=os.environ | {name: str(path) for name, path in own_folders.items()} | environment)
     try:
-        wait_for(f"http://127.0.0.1:{port}/api?token={token}", server, folder / "lab.log")
+        until(lambda: answers(f"http://127.0.0.1:{port}/api?token={token}"), 60,
+              f"JupyterLab answers; see {folder / 'lab.log'}")
         yield f"http://127.0.0.1:{port}/lab?token={token}"
     finally:
         end(server)
 
 
-def wait_for(address, server, log, seconds=60):
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends and server.poll() is None:
-        with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5):
-            return
-        time.sleep(0.2)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+@contextlib.contextmanager
+def browser_page(folder, **environment):
+    """A page of a browser in which a JupyterLab of its own shows the folder."""
+    from playwright.sync_api import sync_playwright
+
+    if chromium() is None:
+        raise RuntimeError("no Chromium on this machine: `apt-get install chromium` brings it")
+    with jupyter_lab(folder, **environment) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        page = browser.new_page(viewport={"width": 1400, "height": 1300})
+        page.goto(address)
+        yield page
+        browser.close()
+
+
+def answers(address) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5):
+        return True
+    return False
 
 
 def end(server):
     """End a server and all that it started: kernels live in sessions of their own."""
     family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
-    for process in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.terminate()
-    _, left = psutil.wait_procs(family, timeout=10)
-    for process in left:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-    server.wait(timeout=10)
+    for end_it in (psutil.Process.terminate, psutil.Process.kill):
+        for process in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                end_it(process)
+        _, family = psutil.wait_procs(family, timeout=10)
 
 
 def start(page, number):
@@ -148,10 +158,8 @@ class Notebook:
     def drag(self, slider):
         """A drag with the mouse to the other side of the slider."""
         box = slider.bounding_box()
-        most = int(slider.get_attribute("max"))
-        begin = int(slider.input_value()) / most
-        end = 0.25 if begin > 0.5 else 0.8
-        y = box["y"] + box["height"] / 2
+        begin = int(slider.input_value()) / int(slider.get_attribute("max"))
+        end, y = 0.25 if begin > 0.5 else 0.8, box["y"] + box["height"] / 2
         self.page.mouse.move(box["x"] + 8 + begin * (box["width"] - 16), y)
         self.page.mouse.down()
         self.page.mouse.move(box["x"] + end * box["width"], y, steps=6)
@@ -160,23 +168,23 @@ class Notebook:
     def html(self, view):
         return self.panel.locator(f".casadv-{view}").inner_html()
 
-    def text(self, view):
-        return self.panel.locator(f".casadv-{view}").inner_text()
+    def said(self):
+        return self.words.inner_text()
 
     def until_other(self, view, before, seconds):
         until(lambda: self.html(view) != before, seconds, f"{view} changes")
 
     def until_words(self, pattern, seconds):
-        until(lambda: re.search(pattern, self.text("words")), seconds, f"{pattern} is said")
+        until(lambda: re.search(pattern, self.said()), seconds, f"{pattern} is said")
 
     def until_quiet(self, seconds):
-        until(lambda: "working" not in self.text("words"), seconds, "the work is done")
+        until(lambda: "working" not in self.said(), seconds, "the work is done")
 
     def troubles(self):
         """What stands in the notebook that should not."""
-        found = [box.inner_text() for box in self.all.locator(WRONG).all()]
+        boxes = [box.inner_text() for box in self.all.locator(WRONG).all()]
         text = self.all.locator(".jp-Notebook").inner_text()
-        return found + [word for word in ("Error displaying widget", "Traceback") if word in text]
+        return boxes + [word for word in ("Error displaying widget", "Traceback") if word in text]
 
 
 def until(happened, seconds, words):

@@ -36,29 +36,19 @@ def badges(notebook: str, repository: str) -> str:
             f"?urlpath=lab/tree/{path})")
 
 
-def repository_of(citation: str) -> str | None:
-    """The address that CITATION.cff (its text) names, or None."""
-    match = FIELD.search(citation)
-    return match[1] if match else None
-
-
-def with_repository(citation: str, repository: str) -> str:
-    """The text of CITATION.cff with that address."""
-    line = f'repository-code: "{repository}"\n'
-    return re.sub(r"^version: ", line + "version: ", FIELD.sub("", citation), count=1, flags=re.M)
-
-
-def refreshed(text: str, record: dict, repository: str | None = None) -> str:
-    """The README's text with the run times of `record` and the badges of `repository`.
+def refreshed(text: str, record: dict, citation: str) -> str:
+    """The README's text with the run times of `record` and badges for CITATION.cff's address.
 
     record: as `notebooks.execute` stores it. Raises ValueError for a notebook that it lacks.
     """
+    repository = FIELD.search(citation)
+
     def row(match: re.Match) -> str:
         link, notebook, middle = match.groups()
         if notebook not in record:
             raise ValueError(f"{RECORD} has no {notebook!r}; `make figures` measures it")
         seconds = record[notebook]["provenance"]["wall_seconds"]
-        own = f" {badges(notebook, repository)}" if repository else ""
+        own = f" {badges(notebook, repository[1])}" if repository else ""
         return f"| {link}{own} |{middle}| {seconds:.0f} s |"
 
     return ROW.sub(row, text)
@@ -74,9 +64,10 @@ def main(arguments: list[str] | None = None, folder: Path | None = None) -> int:
     try:
         cited = citation.read_text(encoding="utf-8")
         if options.repository:
-            cited = with_repository(cited, options.repository)
+            line = f'repository-code: "{options.repository}"\n'
+            cited = FIELD.sub("", cited).replace("\nversion: ", f"\n{line}version: ", 1)
         record = read_json(folder / (FRESH if (folder / FRESH).exists() else RECORD))
-        text = refreshed(readme.read_text(encoding="utf-8"), record, repository_of(cited))
+        text = refreshed(readme.read_text(encoding="utf-8"), record, cited)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

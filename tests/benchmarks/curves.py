@@ -8,15 +8,13 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
+import seaborn
 from matplotlib.figure import Figure
 
 from casadv_lib.support.files import write_bytes
 
 PANELS = ("users", "items", "length", "interactions")
-# Okabe and Ito's colours, told apart in grey by marker and line
-LOOKS = (("#0072B2", "o", "-"), ("#E69F00", "s", "--"), ("#D55E00", "*", "-"),
-         ("#009E73", "^", "-."), ("#CC79A7", "v", "-"), ("#000000", "D", ":"),
-         ("#56B4E9", "<", "--"), ("#999999", "X", "-."))
 RC = {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True,
       "grid.color": "0.9", "legend.frameon": False, "svg.hashsalt": "casadv"}
 
@@ -26,11 +24,7 @@ def exponent(sizes: Sequence[float], seconds: Sequence[float]) -> float:
 
     sizes, seconds: equally long, at least two, all above 0. 1 is linear, 2 quadratic.
     """
-    x, y = np.asarray(sizes, dtype=float), np.asarray(seconds, dtype=float)
-    if x.ndim != 1 or x.shape != y.shape or len(x) < 2 or min(x.min(), y.min()) <= 0:
-        raise ValueError(f"sizes has shape {x.shape}, seconds {y.shape}; allowed are two equally "
-                         "long lists of at least two numbers above 0")
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+    return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
 def growth_figure(curves: dict[str, dict]) -> Figure:
@@ -39,38 +33,30 @@ def growth_figure(curves: dict[str, dict]) -> Figure:
     The bars reach from the least to the most of the repeats; a legend's number is the line's
     fitted exponent. The grey line has exponent 1.
     """
-    drawn = [name for name in PANELS if name in curves]
-    if not drawn:
-        raise ValueError(f"curves is {sorted(curves)}; allowed are {', '.join(PANELS)}")
-    names = dict.fromkeys(line for name in drawn for line in curves[name]["lines"])
-    looks = dict(zip(names, LOOKS))  # a line looks the same in every panel
+    drawn = {name: curves[name] for name in PANELS if name in curves}
+    names = dict.fromkeys(line for curve in drawn.values() for line in curve["lines"])
+    colors = dict(zip(names, seaborn.color_palette("colorblind")))  # the same in every panel
     rows = -(-len(drawn) // 2)
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(9.6, 4.2 * rows), layout="constrained")
-        for number, name in enumerate(drawn, 1):
-            _panel(figure.add_subplot(rows, 2, number), curves[name], looks)
+        for number, curve in enumerate(drawn.values(), 1):
+            _panel(figure.add_subplot(rows, 2, number), curve, colors)
     return figure
 
 
-def _panel(axis, curve: dict, looks: dict[str, tuple]) -> None:
-    axis.set(xscale="log", yscale="log", xlabel=f"{curve['label']} (log scale)",
-             ylabel="seconds (log scale)", title=curve["fixed"])
-    for name, line in curve["lines"].items():
-        measured = [i for i, value in enumerate(line["median"]) if value is not None]
-        x = np.array(curve["x"], dtype=float)[measured]
-        median, low, high = (np.array([line[key][i] for i in measured])
-                             for key in ("median", "low", "high"))
-        power = f" ({exponent(x, median):.2f})" if len(x) > 1 else ""
-        color, marker, style = looks[name]
-        axis.errorbar(x, median, [median - low, high - median], color=color, marker=marker,
-                      linestyle=style, markersize=5, linewidth=1.4, capsize=2, label=name + power)
-    axis.set_xticks(curve["x"], [f"{x:,}" if x < 1e5 else f"$10^{{{np.log10(x):.0f}}}$"
-                                 for x in curve["x"]])
-    axis.minorticks_off()
+def _panel(axis, curve: dict, colors: dict) -> None:
+    axis.set(xscale="log", yscale="log", title=curve["fixed"])
+    for marker, (name, line) in zip("osd^v<>X", curve["lines"].items()):
+        frame = pd.DataFrame({key: line[key] for key in ("median", "low", "high")},
+                             index=curve["x"], dtype=float).dropna()  # where it was measured
+        power = f" ({exponent(frame.index, frame['median']):.2f})" if len(frame) > 1 else ""
+        long = frame.melt(ignore_index=False, value_name="seconds").reset_index(names="size")
+        seaborn.lineplot(long, x="size", y="seconds", color=colors[name], label=name + power,
+                         marker=marker, estimator="median", errorbar=("pi", 100),
+                         err_style="bars", ax=axis)
     ends, limits = np.array([min(curve["x"]), max(curve["x"])], dtype=float), axis.get_ylim()
-    axis.plot(ends, limits[0] * ends / ends[0], color="0.6", linewidth=1, linestyle=(0, (1, 2)),
-              label="linear", zorder=1)
-    axis.set_ylim(limits)
+    axis.plot(ends, limits[0] * ends / ends[0], ":", color="0.6", label="linear", zorder=1)
+    axis.set(ylim=limits, xlabel=f"{curve['label']} (log scale)", ylabel="seconds (log scale)")
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, fontsize=7.5)
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import lab
 from benchmarks.measuring import measured
-from playwright.sync_api import sync_playwright
 
 from casadv_lib.experiments.runs import runs_folder
 
@@ -73,19 +72,12 @@ def times(opened: lab.Notebook, name: str, views: list[str], moves: int) -> dict
 
 def main(moves: int = 20) -> dict:
     """Medians over `moves` key presses for each panel."""
-    if lab.chromium() is None:
-        raise RuntimeError("no Chromium on this machine: `apt-get install chromium` brings it")
     rows = []
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         lab.copies(folder, {number: {} for number in PANELS})
-        kept = {"OMP_NUM_THREADS": "2", "CASADV_RUNS": str(runs_folder())}
-        address = stack.enter_context(lab.jupyter_lab(folder, **kept))
-        playwright = stack.enter_context(sync_playwright())
-        browser = playwright.chromium.launch(executable_path=lab.chromium(), args=lab.FLAGS)
-        stack.callback(browser.close)
-        page = browser.new_page(viewport={"width": 1400, "height": 1300})
-        page.goto(address)
+        page = stack.enter_context(lab.browser_page(
+            folder, OMP_NUM_THREADS="2", CASADV_RUNS=str(runs_folder())))
         for number, (slider, views) in PANELS.items():
             lab.start(page, number)
             opened = lab.Notebook(page, number, seconds=500)

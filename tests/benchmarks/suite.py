@@ -22,16 +22,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 import torch
 from benchmarks import curves, tables
-from benchmarks.measuring import environment
-from benchmarks.public import MissingEnvironment
+from benchmarks.measuring import call
 
 from casadv_lib.experiments.provenance import provenance
 from casadv_lib.support.files import write_bytes, write_json
@@ -66,7 +63,7 @@ def chosen(only: str | None) -> list[str]:
     return names
 
 
-def run_one(name: str, device: str, folder: Path) -> dict:
+def run_one(name: str, device: str, folder: str) -> dict:
     """Run a benchmark in this process and store what it found."""
     module, function, arguments = BENCHMARKS[name]
     if module not in NEEDS_NO_DEVICE:
@@ -80,7 +77,7 @@ def run_one(name: str, device: str, folder: Path) -> dict:
     fingerprint = record.pop("data", "none: made up by the benchmark")
     origin = provenance(fingerprint, torch.device(device), seconds)
     record |= {"name": name, "provenance": origin | {"processor_use_before_percent": busy}}
-    write_json(folder / f"{name}.json", record)
+    write_json(Path(folder, f"{name}.json"), record)
     return record
 
 
@@ -91,28 +88,17 @@ def main(arguments: list[str] | None = None) -> int:
     add("--device", default="cpu", help="where PyTorch computes")
     add("--folder", help="where the results go; default: figures/bench")
     add("--table", action="store_true", help="measure nothing, write tables and figure anew")
-    add("--here", action="store_true", help="run the first of the names in this process")
     options = parser.parse_args(arguments)
-    names = chosen(options.only)
-    folder = Path(options.folder or tables.folder_of(options.device))
-    if options.table:
-        write_summary(folder)
-        return 0
-    if options.here:
-        try:
-            print(tables.markdown([run_one(names[0], options.device, folder)]))
-        except MissingEnvironment as error:
-            print(f"not run: {error}")
-            return 1
-        return 0
-    failed = []
-    for name in names:
+    names, failed = chosen(options.only), []
+    folder = options.folder or str(tables.folder_of(options.device))
+    for name in () if options.table else names:
         print(f"\n{name}", flush=True)
-        again = ["--only", name, "--here", "--device", options.device, "--folder", str(folder)]
-        child = subprocess.run([sys.executable, "-m", "benchmarks", *again], env=environment())
-        if child.returncode:
+        try:
+            record = call("suite", "run_one", name=name, device=options.device, folder=folder)
+            print(tables.markdown([record]))
+        except RuntimeError:  # its message stands above
             failed.append(name)
-    write_summary(folder)
+    write_summary(Path(folder))
     if failed:
         print(f"did not run: {', '.join(failed)}; their stored numbers are unchanged")
     return 1 if failed else 0

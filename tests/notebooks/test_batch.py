@@ -1,4 +1,9 @@
-"""Running notebooks in batch: what is handed over, what comes back, what a failure says."""
+"""Running notebooks in batch, and what nbval compares: a changed number, on copies."""
+
+import os
+import re
+import subprocess
+import sys
 
 import nbformat
 import papermill
@@ -6,7 +11,7 @@ import pytest
 
 from casadv_lib.experiments import notebooks
 from casadv_lib.support.files import read_json, write_json
-from casadv_lib.support.repository import source_hash
+from casadv_lib.support.repository import root, source_hash
 
 MADE = "figures/made/quick/notebooks"
 
@@ -60,19 +65,16 @@ def test_execute_hands_over_what_a_notebook_knows(write, tmp_path, monkeypatch, 
     assert (again["01_all"]["new_runs"], again["02_other"]["new_runs"]) == (0, -1)
 
 
-def test_a_profile_has_parameters_of_its_own_for_a_notebook(write):
+def test_a_profile_has_parameters_of_its_own_which_the_notebooks_know(write):
     for name in ("07_epsilon_sweep.ipynb", "11_ambiguities.ipynb"):
         write(name, "dataset = None\nswitches = []", "print(dataset, switches)")
     seven, eleven = notebooks.execute("paper", None, None, "cpu")
     assert printed(seven) == "video []\n"
     assert printed(eleven) == "None ['literal', 'paper_values']\n"
     assert printed(notebooks.execute("paper", "own.csv", None, "cpu")[0]) == "own.csv []\n"
-
-
-def test_notebooks_know_the_parameters_that_a_profile_has_for_them():
     for stem, parameters in notebooks.OF_PROFILE["paper"].items():
-        [path] = notebooks.committed([stem])
-        assert parameters.keys() <= papermill.inspect_notebook(str(path)).keys()
+        names = papermill.inspect_notebook(str(root() / "notebooks" / f"{stem}.ipynb"))
+        assert parameters.keys() <= names.keys()
 
 
 def test_a_failure_names_notebook_and_cell_and_the_others_still_run(write, tmp_path, capsys):
@@ -105,18 +107,49 @@ def test_refresh_keeps_outputs_and_leaves_nothing_that_changes(write):
     assert bad.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["02", "02_two", "02_two.ipynb", "notebooks/02_two.ipynb"])
-def test_a_notebook_has_several_names(write, name):
+def test_a_notebook_has_several_names_and_bad_arguments_are_refused(write, capsys):
     paths = [write(one, "a = 1") for one in ("01_one.ipynb", "02_two.ipynb")]
-    assert notebooks.committed() == paths and notebooks.committed([name]) == paths[1:]
+    assert notebooks.committed() == paths
+    for name in ("02", "02_two", "02_two.ipynb", "notebooks/02_two.ipynb"):
+        assert notebooks.committed([name]) == paths[1:]
+    for arguments, message in ((["--profile", "quik"], "profile is 'quik'; allowed"),
+                               (["--backbone", "bert"], "backbone is 'bert'; allowed"),
+                               (["--refresh", "--device", "cuda"], "--refresh"),
+                               (["77"], "notebooks is '77'; allowed")):
+        assert notebooks.main(arguments) == 2
+        assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (["--profile", "quik"], "profile is 'quik'; allowed"),
-    (["--backbone", "bert"], "backbone is 'bert'; allowed"),
-    (["--refresh", "--device", "cuda"], "--refresh"),
-    (["77"], "notebooks is '77'; allowed"),
-])
-def test_bad_arguments_are_refused(arguments, message, capsys):
-    assert notebooks.main(arguments) == 2
-    assert message in capsys.readouterr().err
+def outcomes(option, *paths):
+    """{(file, number of the code cell): "PASSED" or another word} of nbval."""
+    command = [sys.executable, "-m", "pytest", option, "-p", "no:cacheprovider", "-v", *paths]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=paths[0].parent, timeout=300,
+                          env={**os.environ, "PYTEST_ADDOPTS": "", "COLUMNS": "200"})
+    words = re.findall(r"^(\w+)\W+ipynb::Cell (\d+) ([A-Z]+)", done.stdout, re.M)
+    assert words, done.stdout + done.stderr
+    return {(name, int(number)): word for name, number, word in words}
+
+
+def test_nbval_compares_what_is_tagged_and_leaves_out_what_is_skipped(tmp_path):
+    def cell(source, printed, *tags):
+        output = [nbformat.v4.new_output("stream", text=printed)] if printed else []
+        count = None if "nbval-skip" in tags else 1
+        return nbformat.v4.new_code_cell(source, outputs=output, execution_count=count,
+                                         metadata={"tags": list(tags)})
+
+    notebook = nbformat.v4.new_notebook(metadata={"kernelspec": notebooks.KERNEL}, cells=[
+        cell("n = 3", "", "parameters"),
+        cell("import time\nprint(time.time())", "1.5\n"),  # no run repeats it
+        cell("raise RuntimeError('only for a reader')", "", "skip-execution", "nbval-skip"),
+        cell("print(n)", "3\n", "nbval-check-output")])
+    small, planted = tmp_path / "small.ipynb", tmp_path / "planted.ipynb"
+    nbformat.write(notebook, small)
+    notebook.cells[3].outputs[0].text = "4\n"
+    nbformat.write(notebook, planted)
+    lax, strict = outcomes("--nbval-lax", small, planted), outcomes("--nbval", small)
+    words = ["PASSED", "PASSED", "SKIPPED", "PASSED"]
+    assert [lax["small", number] for number in range(4)] == words
+    assert [key for key, word in lax.items() if word == "FAILED"] == [("planted", 3)]
+    assert (strict["small", 1], strict["small", 2]) == ("FAILED", "SKIPPED")
+    made = nbformat.read(notebooks.run_notebook(small, tmp_path / "out.ipynb", {}), as_version=4)
+    assert made.cells[3].outputs[0].text == "3\n" and not made.cells[2].execution_count

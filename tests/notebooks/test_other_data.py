@@ -34,9 +34,10 @@ CASES = {
 
 @pytest.fixture
 def own_file(tmp_path):
-    """40 users, 30 items, named by text that a page must not take for its own."""
+    """40 users, 30 items; names with commas, and text that a page must not take for its own."""
     rng = np.random.default_rng(0)
-    rows = [(f"u{user}", f"film {item} <script>alert(1)</script>", step // 2) for user in range(40)
+    rows = [(f"usér «{user}»", f"film {item}, <script>alert(1)</script>", step // 2)
+            for user in range(40)
             for step, item in enumerate(rng.permutation(30)[: rng.integers(4, 9)])]
     path = tmp_path / "own.csv"
     pd.DataFrame(rows, columns=["user", "item", "timestamp"]).to_csv(path, index=False)

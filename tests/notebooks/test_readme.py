@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from casadv_lib.__main__ import _parser
 from casadv_lib.experiments import notebooks
 from casadv_lib.results import readme
 from casadv_lib.results.frames import interval, main_run, read_results, sweep, with_role
@@ -97,6 +98,13 @@ def test_numbers_in_words_are_those_stored(text, pattern, expected):
         assert group == f"{value:.{decimals}f}", said[0]
 
 
+def test_every_percentage_of_the_short_findings_is_held():
+    left = " ".join(SHORT.split())
+    for text, pattern, _ in SAID:
+        left = re.sub(pattern, "", left) if text is SHORT else left
+    assert not re.findall(r"\S+ \S+ [\d.]+%", left)
+
+
 def test_the_code_runs(capsys):
     names, blocks = {}, re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
     for block in blocks:  # one after the other, as a reader would type them
@@ -113,19 +121,23 @@ def test_links_lead_somewhere_and_pictures_are_described(page):
         assert target.startswith("http") or ((ROOT / page).parent / target).exists(), target
 
 
-def test_targets_and_modules_that_are_named_exist():
+def test_commands_and_folders_that_are_named_exist():
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"(?:`|^)make ([a-z]+)", TEXT, re.M):
         assert re.search(rf"^{target}:", makefile, re.M), target
     for folder in re.findall(r"^  ([a-z]+)/", TEXT, re.M):
         assert (ROOT / "casadv_lib" / folder).is_dir(), folder
+    commands = re.findall(r"^python -m casadv_lib ([^#\n]*)", TEXT, re.M)
+    assert len(commands) == 3
+    for words in commands:
+        _parser().parse_args(words.split())  # ends the test where a word is unknown
 
 
 def test_the_table_of_notebooks_is_what_was_measured():
     names = [path.stem for path in notebooks.committed()]
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert [row[1] for row in readme.ROW.findall(TEXT)] == names == sorted(RECORD)
-    assert readme.refreshed(TEXT, RECORD, readme.repository_of(citation)) == TEXT, \
+    assert readme.refreshed(TEXT, RECORD, citation) == TEXT, \
         "run `python -m casadv_lib.results.readme`"
     assert all(entry["new_runs"] == 0 for entry in RECORD.values())
 
