@@ -54,6 +54,9 @@ def _panel(axis, curve: dict, colors: dict) -> None:
         seaborn.lineplot(long, x="size", y="seconds", color=colors[name], label=name + power,
                          marker=marker, estimator="median", errorbar=("pi", 100),
                          err_style="bars", ax=axis)
+    axis.set_xticks(curve["x"], [f"{x:,}" if x < 1e5 else f"$10^{{{np.log10(x):.0f}}}$"
+                                 for x in curve["x"]])
+    axis.minorticks_off()
     ends, limits = np.array([min(curve["x"]), max(curve["x"])], dtype=float), axis.get_ylim()
     axis.plot(ends, limits[0] * ends / ends[0], ":", color="0.6", label="linear", zorder=1)
     axis.set(ylim=limits, xlabel=f"{curve['label']} (log scale)", ylabel="seconds (log scale)")
