@@ -37,11 +37,12 @@ def gain(setting, method, versus="base", which="last"):
     return percent(results, *runs, which)
 
 
-def loss(setting, method, attack=LAST_ITEM):
+def loss(setting, method, attack=LAST_ITEM, exclude="both"):
     """Percent of NDCG@10 that an attack costs."""
     results = QUICK if setting == WORLD else PAPER
     run = main_run(results, *setting, method)
-    return -interval(results, "attack", "change", run=run, attack=attack, exclude="both")["value"]
+    return -interval(results, "attack", "change", run=run, attack=attack,
+                     exclude=exclude)["value"]
 
 
 def values(setting, preset, method, versus):
@@ -68,10 +69,16 @@ SAID = [
     (SHORT, r"falls (\d+)% below the base at 20", lambda: [-of_sweep(VIDEO, 20.0)]),
     (SHORT, r"leave adv_cas (\d+)% below the base on Beauty and (\d+)% on Video Games",
      lambda: [-values(one, "literal", "adv_cas", "base") for one in (BEAUTY, VIDEO)]),
-    (SHORT, r"(\d+)% of NDCG@10, adv_cas (\d+)%, and adv_linear, which has no .* weights, (\d+)%",
-     lambda: [loss(VIDEO, method) for method in ("base", "adv_cas", "adv_linear")]),
-    (SHORT, r"adv_neighbour, loses (\d+)% there, and its NDCG@10 is ([\d.]+)% above",
-     lambda: (loss(VIDEO, "adv_neighbour"), gain(VIDEO, "adv_neighbour", "adv_cas"))),
+    (SHORT, r"base (\d+)% of NDCG@10 on Beauty and (\d+)% on Video Games. adv_cas loses (\d+)% and "
+     r"(\d+)%; adv_linear, .* least of the paper's methods: (\d+)% and (\d+)%",
+     lambda: [loss(one, method) for method in ("base", "adv_cas", "adv_linear")
+              for one in (BEAUTY, VIDEO)]),
+    (SHORT, r"adv_neighbour, loses (\d+)% and (\d+)% there, .* is ([\d.]+)% above that of",
+     lambda: (loss(BEAUTY, "adv_neighbour"), loss(VIDEO, "adv_neighbour"),
+              gain(VIDEO, "adv_neighbour", "adv_cas"))),
+    (SHORT, r"rule the last item cost the base (\d+)% and (\d+)%, and adv_cas (\d+)% and (\d+)%",
+     lambda: [loss(one, method, exclude="original") for method in ("base", "adv_cas")
+              for one in (BEAUTY, VIDEO)]),
     (SHORT, r"adv_cas gains (\d+)% over the base while longer training alone loses (\d+)%",
      lambda: (gain(WORLD, "adv_cas"), -gain(WORLD, "base+100"))),
     (SHORT, r"the last item costs the base (\d+)% and adv_cas (\d+)%",
@@ -82,10 +89,25 @@ SAID = [
      lambda: [of_sweep(VIDEO_GRU, epsilon) for epsilon in (1.0, 3.0, 5.0, 10.0, 20.0)]),
     (FINDINGS, r"adv_global gains (\d+)% and adv_cas (\d+)%, where",
      lambda: [gain(VIDEO_GRU, method) for method in ("adv_global", "adv_cas")]),
-    (FINDINGS, r"which loses (\d+)% at a step of 1, adv_cas (\d+)%",
-     lambda: [loss(VIDEO, method, "test-1-gradient-last-0-1.0") for method in ("base", "adv_cas")]),
-    (FINDINGS, r"(\d+)% with the last item, (\d+)% with five",
-     lambda: [loss(VIDEO, "adv_cas", f"test-{k}-gradient-last-0-0.1") for k in (1, 5)]),
+    (FINDINGS, r"the base loses (\d+)% on Beauty and (\d+)% on Video Games, adv_cas (\d+)% and "
+     r"(\d+)%",
+     lambda: [loss(one, method, "test-1-gradient-last-0-1.0") for method in ("base", "adv_cas")
+              for one in (BEAUTY, VIDEO)]),
+    (FINDINGS, r"(\d+)% with the last item and (\d+)% with five; on Beauty the shares are (\d+)% "
+     r"and (\d+)%", lambda: [loss(one, "adv_cas", f"test-{k}-gradient-last-0-0.1")
+                         for one in (VIDEO, BEAUTY) for k in (1, 5)]),
+    (FINDINGS, r"costs it (\d+)% on Beauty and (\d+)% on Video Games, five items (\d+)% and "
+     r"(\d+)%",
+     lambda: [loss(one, "adv_neighbour", f"test-{k}-gradient-last-0-0.1") for k in (1, 5)
+              for one in (BEAUTY, VIDEO)]),
+    (FINDINGS, r"gains (\d+)% over the base on Beauty, level with adv_cas, and (\d+)% on Video",
+     lambda: [gain(one, "adv_neighbour") for one in (BEAUTY, VIDEO)]),
+    (FINDINGS, r"alone, .* gains (\d+)% on Beauty and loses (\d+)%",
+     lambda: (gain(BEAUTY, "neighbour"), loss(BEAUTY, "neighbour"))),
+    (FINDINGS, r"SASRec's base (\d+)% on Beauty and (\d+)% on Video Games, five items (\d+)% "
+     r"and (\d+)%",
+     lambda: [loss(one, "base", f"test-{k}-gradient-last-0-0.1", "original") for k in (1, 5)
+              for one in (BEAUTY, VIDEO)]),
 ]
 
 
