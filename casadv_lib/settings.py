@@ -92,7 +92,7 @@ class AttackOptions:
     """What `attack` takes besides models and data; its docstring says more."""
 
     positions: Literal[*POSITIONS] = Field("last", description="which item is replaced")
-    k: Annotated[Count, Ge(1)] = Field(1, description="how many, counted from the end")
+    k: Annotated[Whole, Ge(1)] = Field(1, description="how many, counted from the end")
     pick: Literal[*PICKS] = Field("gradient", description="which item is put in")
     step: Size = Field(0.1, description="along the gradient, in median neighbour distances")
     split: Literal["test", "validation"] = Field("test", description="whose target is ranked")

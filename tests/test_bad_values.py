@@ -62,7 +62,7 @@ CALLS = {
     from_interactions: ({"frame": FRAME}, {"frame": [pd.DataFrame()], "min_count": [0, True]}),
     k_core: ({"frame": FRAME, "k": 1}, {"k": WHOLE, "frame": [pd.DataFrame()]}),
     synthetic.make_world: ({}, {"settings": OTHER, "seed": [-1, None]}),
-    TrainingSettings: ({}, dict.fromkeys(TRAINED.keys() - BOTH - {"progress"}, OTHER)),
+    TrainingSettings: ({}, dict.fromkeys(sorted(TRAINED.keys() - BOTH - {"progress"}), OTHER)),
     cas.AdversarialSettings: ({}, MOVED),
     configure: ({"method": "adv_cas"}, LAYERS | MOVED | {
         "profile": WORD, "backbone": WORD, "method": WORD, "epochs": WHOLE, "adv_epochs": WHOLE,

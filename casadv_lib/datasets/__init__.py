@@ -65,7 +65,8 @@ def _own_file(name) -> Path:
         path = Path(name).expanduser()
         path.is_file()
     except (OSError, RuntimeError) as error:  # a name too long, or of an unknown home
-        raise DataError(f"data set is {shown(name)} ({error}); {known}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"data set is {shown(name)} ({reason}); {known}") from error
     bare = isinstance(name, str) and not path.suffix and not {"/", os.sep} & set(name)
     if bare and not path.is_file():
         raise DataError(f"unknown data set {shown(name)}: {known}")

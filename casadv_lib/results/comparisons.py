@@ -14,9 +14,9 @@ import pandas as pd
 
 from ..evaluation import METRICS, gains, resampled_gains
 from ..experiments.configuration import attack_name
-from .frames import COLUMNS, METHOD_ORDER, known_first, main_runs, select
+from .frames import COLUMNS, METHOD_ORDER, Results, known_first, main_runs, select
 from .paper import PAPER_BASELINES, PAPER_SPARSE
-from .ranks import EPOCHS, UserRanks, decode
+from .ranks import UserRanks, decode
 
 COMPARED_ROLES = ("main", "seed", "sweep", "values", "switch")
 LAST_ITEM = attack_name(positions="last", k=1)
@@ -49,7 +49,7 @@ class Resampled:
         self.able = np.logical_and.reduce([
             one.users(column) for one in ranks.values() for column in filter(is_last, one.codes)])
         for run, one in ranks.items():
-            for column in filter(is_compared, one.codes):
+            for column in one.codes:
                 # columns about the same users are resampled together
                 by_users.setdefault(one.users(column).tobytes(), []).extend(
                     ((run, column, metric), gains(one.ranks(column), metric))
@@ -81,15 +81,6 @@ class Resampled:
     def change(self, run: str, attack: str, rule: str, metric: str) -> np.ndarray:
         """The change by an attack, in percent of the same users' clean score."""
         return percent(self.attacked(run, attack, rule, metric), self.clean(run, attack, metric))
-
-
-def is_compared(column: str) -> bool:
-    """Whether a column of ranks is compared: all but harder attacks by the two other rules of
-    exclusion."""
-    if column in EPOCHS or column.endswith((" clean", "-both attacked")):
-        return True
-    return column.endswith(("-0.0-attacked attacked", "-0.0-original attacked",
-                            "-0.1-attacked attacked", "-0.1-original attacked"))
 
 
 def is_last(column: str) -> bool:
@@ -161,7 +152,7 @@ def _attack_rows(compared: dict[str, str], ranks: dict[str, UserRanks], resample
     attacked and clean, of those who can be attacked at every K."""
     guided = next((run for run, method in compared.items() if method == "adv_cas"), None)
     columns = [(run, column) for run in compared for column in ranks[run].codes
-               if column.endswith(" attacked") and is_compared(column)]
+               if column.endswith(" attacked")]
     for (run, column), metric in product(columns, METRICS):
         attack, _, rule = column.removesuffix(" attacked").rpartition("-")
         change = resampled.change(run, attack, rule, metric)
@@ -192,8 +183,6 @@ def _attack_rows(compared: dict[str, str], ranks: dict[str, UserRanks], resample
 def _averages(runs: pd.DataFrame, resampled: dict[str, Resampled]) -> Iterator[dict]:
     """Numbers over several data sets or backbones: mean gains, gains against the second best, the
     gain on sparse data against MovieLens-1M, and what the last item costs the bases."""
-    from .frames import Results
-
     results = Results(runs=runs)
     settings = list(dict.fromkeys(zip(runs["dataset"], runs["backbone"], strict=True)))
     main = {setting: main_runs(results, *setting) for setting in settings}

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from fabricated import perfect
+from old_form import converted
 
 from casadv_lib.results import frames
-from casadv_lib.results.convert import converted
 from casadv_lib.results.frames import MissingRecords, read_results, write_results
 from casadv_lib.results.ranks import UserRanks, decode, encode, read_ranks, write_ranks
 from casadv_lib.support.files import DamagedFile

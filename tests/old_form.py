@@ -1,14 +1,12 @@
 """Results stored as one results.json, by code before these tables, made into them."""
 
-from __future__ import annotations
-
 import math
 
 import pandas as pd
 
-from ..experiments.configuration import Configuration
-from .collect import rows_of
-from .frames import COLUMNS, METRICS, Results
+from casadv_lib.experiments.configuration import Configuration
+from casadv_lib.results.collect import rows_of
+from casadv_lib.results.frames import COLUMNS, METRICS, Results
 
 
 def converted(old: dict) -> Results:
