@@ -12,6 +12,7 @@ from pathlib import Path
 from .adversarial import METHODS
 from .backbones import BACKBONES
 from .datasets import load_dataset
+from .evaluation import paired_bootstrap
 from .experiments import configuration, grid, repeat, runs
 from .experiments.illustration import perturbed_history
 from .experiments.plan import PAPER_STAGES, plan, stages_of
@@ -50,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
                            argparse.RawDescriptionHelpFormatter), {})
     for name, (function, words, options, defaults) in COMMANDS.items():
         command = commands.add_parser(name, help=words, description=words, formatter_class=shown,
-                                      epilog=_settings_help() if "set" in options else None)
+                                      epilog=_settings_help() if "set" in options.split() else None)
         for option in options.split():
             about = {"type": type(OPTIONS[option].get("default") or ""), **OPTIONS[option]}
             if "action" in about:
@@ -118,8 +119,9 @@ def _attack(options) -> None:
           "median neighbour distances away")
     for metric in ("ndcg@10", "hr@10"):
         before, after = (found[which][metric] for which in ("clean", "attacked"))
-        print(f"change of {metric} {after - before:+.4f}, "
-              f"{100 * (after - before) / max(before, 1e-12):+.1f}%")
+        drop = paired_bootstrap(found["ranks"], found["clean ranks"], metric)
+        print(f"change of {metric} {drop['difference']:+.4f} [{drop['low']:+.4f}, "
+              f"{drop['high']:+.4f}], {100 * (after - before) / max(before, 1e-12):+.1f}%")
     print(_line(f"{options.split} clean", found["clean"]))
     print(_line(options.split, found["attacked"]))
 
@@ -207,7 +209,7 @@ ATTACK = {row["name"]: {"default": row["default"],
           if row["name"] not in ("seed", "loss", "joint")}  # seed is that of the run
 OPTIONS = ATTACK | {
     "profile": {"default": "quick", "help": f"one of {', '.join(configuration.PROFILES)}; of "
-                "figures and verify also a folder of tables"},
+                "figures also a folder of tables"},
     "dataset": {"help": "a name or a path; by default the profile's"},
     "backbone": {"default": "sasrec", "help": f"one of {', '.join(BACKBONES)}; of grid by default "
                  "the paper's two"},

@@ -7,10 +7,10 @@ import pytest
 
 from casadv_lib.experiments.configuration import PROFILES, attack_name
 from casadv_lib.experiments.study import Study
-from casadv_lib.results import analysis, collect, frames
+from casadv_lib.results import collect, frames
 from casadv_lib.results.claims import check
 from casadv_lib.results.collect import results_of, store
-from casadv_lib.results.frames import MissingRecords, Results, select
+from casadv_lib.results.frames import Results, select
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every": 1,
          "health": "note"}
@@ -103,15 +103,9 @@ def test_sweeps_and_switches(study, runs_folder):
     assert words["The epsilon chosen on validation improves the base"] != "not run"
     assert words["Epsilon 1 already helps (Figure 4)"] != "not run"
     assert words["Epsilon from 10 to 20 is best (Figure 4)"] == "not run"
-    effects = analysis.switch_effects(found, *setting)
-    assert effects["switch"].tolist() == ["literal", "sign"]
-    assert (effects["low_all"] <= effects["low"]).all()
-    assert (effects["high"] <= effects["high_all"]).all()
-    default, literal = own.run("adv_cas"), own.run("adv_cas", preset="literal")
-    scores = [one.metrics["last"]["test"]["ndcg@10"] for one in (literal, default)]
-    assert effects["difference"][0] == pytest.approx(scores[0] - scores[1], abs=1e-6)
-    with pytest.raises(MissingRecords, match="no switch"):
-        analysis.switch_effects(results_of(own, ("base", "adv_cas")), *setting)
+    assert set(frames.with_role(found, "switch")["run"]) == {
+        own.run("adv_cas", **more).name for more in ({}, {"direction": "sign"},
+                                                     {"preset": "literal"})}
 
 
 def test_errors_come_before_work(study, no_work):
