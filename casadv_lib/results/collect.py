@@ -53,14 +53,15 @@ def collect(made: Mapping[Run, Iterable[str]], profile: str = "quick",
     frames = {name: [getattr(stored, name)] for name in ("runs", "curves", "attacks")}
     configs, provenance = dict(stored.configs), dict(stored.provenance)
     roles = dict(zip(stored.runs["run"], stored.runs["roles"], strict=True))
-    attacks = stored.attacks.groupby("run")["attack"].nunique().to_dict()
+    attacks = stored.attacks.groupby("run").size().to_dict()  # older ones are by one rule alone
     ranks: dict[str, UserRanks] = {}
     for run, wanted in made.items():
         if run.name not in roles and not run.is_complete:
             continue
         before = roles.get(run.name, "").split()
         if run.is_complete and (run.name not in configs
-                                or len(stored_attacks(run)) > attacks.get(run.name, 0)):
+                                or sum(map(len, stored_attacks(run).values()))
+                                > attacks.get(run.name, 0)):
             tables = _tables_of(run)
             for name, parts in frames.items():
                 frames[name] = [part[part["run"] != run.name] for part in parts] + [tables[name]]

@@ -150,7 +150,7 @@ def read_results(profile_or_folder: str | Path) -> Results:
     except (KeyError, TypeError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError,
             ValueError) as error:
         raise DamagedFile(f"{folder} holds no whole results ({error}); bring its files back, or "
-                          "make them again") from error
+                          "delete its runs.json and make them again") from error
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
