@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import torch
-from torch.nn.functional import softplus
 
 from casadv_lib import SequenceDataset
 
@@ -150,9 +149,3 @@ class PaddedModel:
         users = len(batch.last)
         block, mask = pad_left([rows[batch.sequence == u] for u in range(users)])
         return PADDED[self.name](self.model, block, mask)[mask]
-
-
-def bce_by_loop(positive, negative):
-    """Eq. 5 from its text."""
-    terms = [softplus(-p) + softplus(n) for p, n in zip(positive, negative)]
-    return torch.stack(terms).mean()

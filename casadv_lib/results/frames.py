@@ -247,23 +247,6 @@ def sweep(results: Results, dataset: str, backbone: str, method: str = "adv_cas"
     return rows.sort_values("epsilon")
 
 
-def attacks_on(results: Results, run: str, positions: str = "last", pick: str = "gradient",
-               step: float = 0.1, exclude: str = "both", surrogate: str = "") -> pd.DataFrame:
-    """The attacks on a run that differ in k alone, rising; step counts for gradients alone."""
-    step = 0.0 if pick in ("nearest", "random") else step
-    return select(results.attacks, run=run, positions=positions, pick=pick, step=step,
-                  exclude=exclude, surrogate=surrogate).sort_values("k")
-
-
-def attack_on(results: Results, run: str, k: int = 1, **options) -> pd.Series:
-    """One attack on a run; MissingRecords where it is not stored."""
-    rows = attacks_on(results, run, **options)
-    rows = rows[rows["k"] == k]
-    if rows.empty:
-        raise MissingRecords(f"no attack with k {k} and {options or 'defaults'} on the run {run}")
-    return rows.iloc[0]
-
-
 def rule_of(results: Results, run: str) -> str:
     """By which rule a run's attacks are ranked: "both" where they are stored by it, "original"
     where only those are left that let the substitutes compete (see `attacks.excluded`)."""

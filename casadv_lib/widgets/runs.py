@@ -20,7 +20,8 @@ def stored_like(config: Configuration) -> dict[tuple[str, str, str], Configurati
 
     Of several runs with the same three it is the one with the most settings as in `config`.
     """
-    stored = [Configuration.of(read_json(path.with_name("config.json")))
+    here = {"device": config.training.device}  # what a run was made on need not be there any more
+    stored = [Configuration.of(read_json(path.with_name("config.json")) | here)
               for path in sorted(runs_folder().glob("*/metrics.json"))]
     wanted = config.everything().items()
     closest = {}

@@ -46,8 +46,10 @@ def test_the_old_form_becomes_the_same_numbers():
         assert entry["loss"] == record["curve"][0]["loss"]
         assert found.provenance[record["run"]] == record["provenance"]
         for attack in record["attacks"]:
-            row = frames.attack_on(found, record["run"], attack["k"],
-                                   surrogate=attack.get("surrogate", ""))
+            [(_, row)] = frames.select(
+                found.attacks, run=record["run"], k=attack["k"], pick=attack["pick"],
+                positions=attack["positions"], step=attack["step"], exclude=attack["exclude"],
+                surrogate=attack.get("surrogate") or "").iterrows()
             assert (row["ndcg@10"], row["users"], row["distance"]) == (
                 attack["attacked"]["ndcg@10"], attack["users"], attack["distance"])
     runs = frames.main_runs(found, "synthetic", "sasrec")
@@ -92,7 +94,6 @@ def test_selectors_name_what_is_missing():
             (lambda: frames.main_run(results, "beauty", "sasrec", "adv_dog"), "'adv_dog'"),
             (lambda: frames.choose_dataset(results, "mars"), "'mars'.*beauty"),
             (lambda: frames.sweep(results, "beauty", "sasrec"), "0 value"),
-            (lambda: frames.attack_on(results, "beauty-sasrec-base", 9), "k 9"),
             (lambda: frames.interval(results, "pair", "difference", run="x"), "'x'"),
             (lambda: frames.choose_dataset(frames.Results(), None), "no runs")):
         with pytest.raises(MissingRecords, match=words):
