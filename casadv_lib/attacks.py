@@ -1,8 +1,10 @@
 """Attack by item replacement: a small, real change of a history (Section 5.6).
 
 For each item to be replaced, the gradient g of a loss with respect to its embedding e says where
-the attack wants to go; the substitute is the item nearest to e + step * g / ||g||. Replaced are
-the first, the middle or the last item of the history the model sees, or the last K.
+the attack wants to go (up the loss of the held-out target, which it knows); the substitute is the
+item nearest to e + step * unit * g / ||g||, unit the median distance between nearest neighbours.
+Replaced are the first, the middle or the last item of the history the model sees, or the last K.
+Afterwards the target is ranked again, among all items but those of the history before and after.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ def attack(
     positions: "first" real item within the last T, "middle" (index (n - 1) // 2) or "last".
     k: how many items, counted from the end; more than 1 with positions="last" only. Users with
         fewer than 3 (k = 1) or k items are left out.
-    pick: "gradient" (nearest item to e + step * g / ||g||), "nearest" (to e, no gradient),
+    pick: "gradient" (nearest item to e + step * unit * g / ||g||), "nearest" (to e, no gradient),
         "random" (any allowed item); also "halfspace" (nearest with (e' - e) . g > 0),
         "projection" (largest (e' - e) . g among the 20 nearest) and "cosine" (nearest whose
         e' - e has a cosine above 0.5 with g; the nearest by "gradient" where there is none).

@@ -1,7 +1,7 @@
 """What a training run is told (Section 5.3), and how each ambiguous place of the paper is read.
 
 Every setting stands here once, with its type, what is allowed, its default and its meaning;
-pydantic checks it, and the command line and the README's table are made of `settings_table`.
+pydantic checks it, and the help of the command line is made of `settings_table`.
 """
 
 from __future__ import annotations

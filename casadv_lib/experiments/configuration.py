@@ -1,4 +1,4 @@
-"""Profiles and configurations: the one place that holds the defaults of a run.
+"""Configurations: all that a run is told, out of the defaults and profiles of `settings`.
 
 A configuration carries the two settings objects and the backbone's arguments. It starts from the
 classes' defaults, takes the profile's values over them, then what was chosen on validation for
@@ -126,9 +126,9 @@ def configure(
 ) -> Configuration:
     """The complete configuration of a run, checked.
 
-    dataset: None takes the profile's. overrides: any setting by name, and preset="batch" or
-    "literal". Raises ValueError for an unknown name, a wrong type or a value out of range, before
-    any work starts.
+    dataset: None takes the profile's. overrides: any setting by name; and preset="batch" or
+    "literal", above which stands what is named besides. Raises ValueError for an unknown name, a
+    wrong type or a value out of range, before any work starts.
     """
     one_of("profile", profile, PROFILES)
     one_of("backbone", backbone, BACKBONES)
