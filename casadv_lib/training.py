@@ -190,9 +190,9 @@ class Trainer:
                 shown = {"loss": f"{loss:.4f}"}
                 if s.eval_every and (self.done % s.eval_every == 0 or last):
                     shown["validation ndcg@10"] = f"{self.evaluate()['validation']['ndcg@10']:.4f}"
+                good.remember(store=last)  # first: what the bar counts is safe
                 bar.update()
                 bar.set_postfix(shown)
-                good.remember(store=last)
         history.optimizer_state = self.optimizer.state_dict()
         return history
 

@@ -96,7 +96,7 @@ def test_attacks_compare_the_same_users_under_the_same_attack(world):
             "attack": runs.attack_name(positions="first")}),
             **relative_change(first["ranks"], first["clean ranks"], own, metric, seed))
     rows = select(results.intervals, quantity="change", run=made["base"].name)
-    assert set(rows[rows["attack"] == runs.attack_name(step=0.5)]["exclude"]) == {"both"}
+    assert set(rows[rows["attack"] == runs.attack_name(step=0.5)]["exclude"]) == set(EXCLUDES)
 
 
 def test_figure_6_is_about_those_who_can_be_attacked_at_every_k(world):
