@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..adversarial import METHODS, moved_rows, sequence_perturbation
+from ..adversarial import generic_perturbation, moved_rows
 from ..backbones import Backbone
 from ..batching import pack
 from ..cascade import cascade_effects, cascade_weights
 from ..data import SequenceDataset, training_sequences
-from ..settings import AdversarialSettings
-from ..support.dropout import Dropout
 
 
 def shown_user(data: SequenceDataset, max_len: int = 50) -> int:
@@ -39,19 +37,12 @@ def perturbed_history(
     inputs = [s[:-1][-model.max_len :] for s in training_sequences(data)]
     lengths = np.array([len(s) for s in inputs])
     user = shown_user(data, model.max_len) if user is None else user
-    kept = [s for s in inputs if len(s)]
-    effects = cascade_effects(kept, model.max_len, batch_size)
+    effects = cascade_effects([s for s in inputs if len(s)], model.max_len, batch_size)
     weights = cascade_weights(effects)
-    place = int(np.flatnonzero(lengths > 0).searchsorted(user))
-    device = next(model.parameters()).device
-    batch = pack([inputs[user]], model.max_len, device)
-    rows = model.embed(batch.inputs).detach()
-    settings = AdversarialSettings(epsilon=epsilon).of(METHODS["adv_global"])
-    generator = torch.Generator(device).manual_seed(seed)
-    A = sequence_perturbation(
-        model, batch, rows, model.encode(rows, batch), None, settings, Dropout(0.0), generator
-    )
-    share = torch.as_tensor(weights[place]).to(rows)
+    own = int(np.flatnonzero(lengths > 0).searchsorted(user))
+    batch = pack([inputs[user]], model.max_len, model.items.weight.device)
+    rows, _, A = generic_perturbation(model, batch, epsilon, seed)
+    share = torch.as_tensor(weights[own]).to(rows)
     guided = moved_rows(model, rows, A, share, "before") - rows
     centred = rows - rows.mean(0)
     plane = torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
@@ -63,6 +54,6 @@ def perturbed_history(
         "points": flat(centred @ plane),
         "generic": flat(A @ plane),
         "guided": flat(guided @ plane),
-        "effects": effects[place].round(6).tolist(),
+        "effects": effects[own].round(6).tolist(),
         "radii": [flat(torch.linalg.vector_norm(x, dim=1)) for x in (A, guided)],
     }
