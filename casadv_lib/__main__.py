@@ -75,7 +75,7 @@ def _settings_help() -> str:
 
 
 def _settings(options) -> dict:
-    found = {}
+    named = {}
     for pair in options.set:
         name, equals, text = pair.partition("=")
         if not equals:
@@ -83,10 +83,10 @@ def _settings(options) -> dict:
         if name in vars(options):
             raise ValueError(f"--set is {pair!r}; allowed is the option --{name} instead")
         try:
-            found[name] = json.loads(text)
+            named[name] = json.loads(text)
         except json.JSONDecodeError:
-            found[name] = {"True": True, "False": False, "None": None}.get(text, text)
-    return found
+            named[name] = {"True": True, "False": False, "None": None}.get(text, text)
+    return named
 
 
 def _config(options) -> configuration.Configuration:
@@ -114,21 +114,21 @@ def _attack(options) -> None:
     # a slip in them must show before a run of minutes, not after it
     asked = checked_options(**{name: getattr(options, name) for name in ATTACK})
     surrogate = one_of("surrogate", options.surrogate, configuration.SURROGATES)
-    found = runs.run_attack(runs.run(_config(options)), surrogate=surrogate, **asked)
-    print(f"{found['users']} users; a substitute lies {found['distance'] / found['unit']:.2f} "
+    result = runs.run_attack(runs.run(_config(options)), surrogate=surrogate, **asked)
+    print(f"{result['users']} users; a substitute lies {result['distance'] / result['unit']:.2f} "
           "median neighbour distances away")
     for metric in ("ndcg@10", "hr@10"):
-        before, after = (found[which][metric] for which in ("clean", "attacked"))
-        drop = paired_bootstrap(found["ranks"], found["clean ranks"], metric)
+        before, after = (result[which][metric] for which in ("clean", "attacked"))
+        drop = paired_bootstrap(result["ranks"], result["clean ranks"], metric)
         print(f"change of {metric} {drop['difference']:+.4f} [{drop['low']:+.4f}, "
               f"{drop['high']:+.4f}], {100 * (after - before) / max(before, 1e-12):+.1f}%")
-    print(_line(f"{options.split} clean", found["clean"]))
-    print(_line(options.split, found["attacked"]))
+    print(_line(f"{options.split} clean", result["clean"]))
+    print(_line(options.split, result["attacked"]))
 
 
 def _repeat(options) -> None:
-    if found := repeat.differences(_config(options)):
-        raise repeat.Unequal("the numbers differ in: " + "; ".join(found))
+    if parts := repeat.differences(_config(options)):
+        raise repeat.Unequal("the numbers differ in: " + "; ".join(parts))
     print("the same numbers to the last digit")
 
 
@@ -150,8 +150,8 @@ def _verify(options) -> None:
     for name in ("hardware", "packages"):
         print(f"{name}: stored {stored[name]}, here {here[name]}")
     with repeat.another_folder():
-        if found := collect.differences(results, runs.run(wanted, data)):
-            raise repeat.Unequal("; ".join(found))
+        if parts := collect.differences(results, runs.run(wanted, data)):
+            raise repeat.Unequal("; ".join(parts))
     print(f"{match[0]}: the same numbers to the last digit")
 
 

@@ -89,14 +89,14 @@ class Configuration:
 
     def flat(self) -> dict:
         """The settings that the method reads, plain values: equal for equal runs."""
-        method, found = METHODS.get(self.method), self.everything()
+        method, own = METHODS.get(self.method), self.everything()
         if method is None or not (method.level1 or method.level2):  # perturbs nothing
-            found |= {k: v for k, v in asdict(AdversarialSettings()).items() if k not in REPLACING}
+            own |= {k: v for k, v in asdict(AdversarialSettings()).items() if k not in REPLACING}
         if method is None:
-            found |= {"adv_epochs": 100, "optimizer_state": "fresh"}
+            own |= {"adv_epochs": 100, "optimizer_state": "fresh"}
         if method is None or not method.replaces:
-            found = {name: value for name, value in found.items() if name not in REPLACING}
-        return found
+            own = {name: value for name, value in own.items() if name not in REPLACING}
+        return own
 
     @classmethod
     def of(cls, flat: dict) -> Configuration:
@@ -105,8 +105,8 @@ class Configuration:
 
     def identity(self, data_hash: str) -> str:
         """Text that is equal for equal runs on equal data."""
-        kept = {name: v for name, v in self.flat().items() if name not in NOT_IDENTITY}
-        return json.dumps(kept | {"data": data_hash}, sort_keys=True)
+        decisive = {name: v for name, v in self.flat().items() if name not in NOT_IDENTITY}
+        return json.dumps(decisive | {"data": data_hash}, sort_keys=True)
 
     def run_name(self, data_hash: str) -> str:
         """The name of the run's folder: what it is, and a hash of its identity."""
@@ -137,13 +137,13 @@ def configure(
         raise ValueError(f"dataset is {shown(dataset)}; allowed is a name, a path, or None")
     preset = one_of("preset", overrides.pop("preset", None), (None, *PRESETS))
     usual_length = {"max_len": MAX_LEN.get(str(dataset or PROFILES[profile]["dataset"]), 50)}
-    found = _defaults(backbone) | usual_length | USUAL | PROFILES[profile]
+    merged = _defaults(backbone) | usual_length | USUAL | PROFILES[profile]
     for name in overrides:
-        one_of("setting", name, sorted(set(found) - {"dataset"}))
-    found |= {"profile": profile, "backbone": backbone, "method": method, "seed": seed}
-    found["dataset"] = found["dataset"] if dataset is None else str(dataset)
+        one_of("setting", name, sorted(set(merged) - {"dataset"}))
+    merged |= {"profile": profile, "backbone": backbone, "method": method, "seed": seed}
+    merged["dataset"] = merged["dataset"] if dataset is None else str(dataset)
     named = PRESETS.get(preset, {}) | overrides
-    return _made(found | chosen(found | named) | named)
+    return _made(merged | chosen(merged | named) | named)
 
 
 def chosen(settings: dict) -> dict[str, float]:

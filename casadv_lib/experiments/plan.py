@@ -89,9 +89,9 @@ class Stage:
     paper_values: bool = False  # adv_global and adv_cas at the paper's epsilon and lambda
 
 
-def _main_stages(pairs: Iterable[tuple[str, str]]) -> list[Stage]:
+def _main_stages(settings: Iterable[tuple[str, str]]) -> list[Stage]:
     return [Stage(f"{dataset}-{backbone}", dataset, backbone, methods=METHOD_ORDER,
-                  attacked=ATTACKED) for dataset, backbone in pairs]
+                  attacked=ATTACKED) for dataset, backbone in settings]
 
 
 PAPER_STAGES = (
@@ -204,14 +204,14 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
 
 def _add_stage(jobs: dict[str, Job], profile: str, stage: Stage, choose: bool, overrides: dict
                ) -> None:
-    place = f"{Path(stage.dataset or PROFILES[profile]['dataset']).stem} {stage.backbone}"
+    setting = f"{Path(stage.dataset or PROFILES[profile]['dataset']).stem} {stage.backbone}"
 
     def add(words, role, method, needs=(), family=None, seed=0, **more):
         """Put a job at the end, unless one of that name is there; returns the name."""
         health = AN_ANSWER if role in ASKING else {}
         asked = {"profile": profile, "dataset": stage.dataset, "backbone": stage.backbone,
                  "method": method, "seed": seed} | health | overrides | more
-        job = Job(f"{place} {words}", stage.name, role, asked, family, needs=tuple(needs))
+        job = Job(f"{setting} {words}", stage.name, role, asked, family, needs=tuple(needs))
         return jobs.setdefault(job.name, job).name
 
     def base(seed=0):

@@ -48,7 +48,7 @@ def differences(config: Configuration, data: SequenceDataset | None = None) -> l
             shutil.copytree(base, folder / base.name)
         again = run(config, made.data, progress=False).folder
         old, new = (read_json(one / "metrics.json") for one in (stored, again))
-        found = [name for name in NUMBERS if old.get(name) != new.get(name)]
+        parts = [name for name in NUMBERS if old.get(name) != new.get(name)]
         with np.load(stored / "ranks.npz") as old, np.load(again / "ranks.npz") as new:
             names = [f"{split} {which}" for split in SPLITS for which in ("last", "best")]
-            return found + [f"ranks, {n}" for n in names if not np.array_equal(old[n], new[n])]
+            return parts + [f"ranks, {n}" for n in names if not np.array_equal(old[n], new[n])]

@@ -120,10 +120,10 @@ def _swept(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
     base = main_run(results, dataset, backbone, "base")
     runs = frames.sweep(results, dataset, backbone)
     levels = select(results.runs, run=base, which="last", split="test").iloc[0]
-    pairs = select(results.intervals, kind="pair", quantity="difference", which="last",
-                   versus=base, versus_which="last")[["run", "metric", "low", "high"]]
+    differences = select(results.intervals, kind="pair", quantity="difference", which="last",
+                         versus=base, versus_which="last")[["run", "metric", "low", "high"]]
     rows = runs.melt(["run", "method", "epsilon"], list(METRICS), "metric", "score")
-    rows = rows.merge(pairs, on=["run", "metric"], how="left")
+    rows = rows.merge(differences, on=["run", "metric"], how="left")
     rows["base"] = rows["metric"].map(levels[list(METRICS)]).astype(float)
     return rows.assign(low=rows["base"] + rows["low"], high=rows["base"] + rows["high"])
 

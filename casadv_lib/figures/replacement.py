@@ -21,7 +21,7 @@ def average_figure(clean: Mapping[str, Mapping[str, float]],
     {metric: value}}} for one choice of the attack, the part that changes (see `animated`).
     """
     figure, axes = panels(1, len(METRICS), width=3.8, height=0.55 * len(clean) + 0.7)
-    rows = {method: -place for place, method in enumerate(clean)}
+    rows = {method: -row for row, method in enumerate(clean)}
     for axis, (metric, name) in zip(axes[0], METRICS.items()):
         most = max(values[metric] for values in clean.values()) or 0.1
         axis.set(xlabel=f"{name} (mean of the sample)", xlim=(0, 2 * most),

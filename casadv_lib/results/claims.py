@@ -277,11 +277,11 @@ def both_terms_help(at: At) -> Finding:
 
 
 def every_seed(at: At) -> Finding:
-    pairs = {}
+    seeds = {}
     for role in ("main", "seed"):
         guided, equal = (at.made_for(role, method) for method in ("adv_cas", "adv_global"))
-        pairs |= {seed: at.runs(guided[seed], equal[seed]) for seed in guided if seed in equal}
-    return all_above(pairs, about=f"the least of {len(pairs)} seeds, {{}}")
+        seeds |= {seed: at.runs(guided[seed], equal[seed]) for seed in guided if seed in equal}
+    return all_above(seeds, about=f"the least of {len(seeds)} seeds, {{}}")
 
 
 def paper_values(scope: str, versus: str) -> Callable[[At], Finding]:
@@ -290,10 +290,10 @@ def paper_values(scope: str, versus: str) -> Callable[[At], Finding]:
     def test(at: At) -> Finding:
         [equal], [guided] = (at.made_for("values", method, preset=scope).values()
                              for method in ("adv_global", "adv_cas"))
-        pairs = [(guided, at.run("base")),
-                 (equal, at.run("base")) if versus == "base" else (guided, equal)]
-        return all_above({pair: at.runs(*pair) for pair in pairs}, "%", f"adv_cas over {versus}",
-                         pairs[0] if versus == "base" else pairs[1])
+        compared = [(guided, at.run("base")),
+                    (equal, at.run("base")) if versus == "base" else (guided, equal)]
+        return all_above({pair: at.runs(*pair) for pair in compared}, "%", f"adv_cas over {versus}",
+                         compared[0] if versus == "base" else compared[1])
     return test
 
 

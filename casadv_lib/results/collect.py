@@ -182,7 +182,7 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
     for backbone, (method, more, role) in product(BACKBONE_NAMES, asked):  # errors before work
         with suppress(*[ValueError] * (backbone != study.backbone)):  # a setting that it lacks
             configs.append((study.config(method, backbone=backbone, **more), more, role))
-    kept: dict[str, list[str]] = {}
+    taken: dict[str, list[str]] = {}
     made: dict[Run, list[str]] = {}
     for config, more, role in configs:
         free = {"epsilon", "lambda1", "replace_probability"} - {*study.asked, *more}
@@ -194,8 +194,8 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
                     run_attack(own, **options)
                 made[own] = [*made.get(own, ()), *role.split()]
         if run is not None:
-            kept[run] = [*kept.get(run, ()), *role.split()]
-    results = _only(stored, {run: " ".join(known_first(roles, ())) for run, roles in kept.items()},
+            taken[run] = [*taken.get(run, ()), *role.split()]
+    results = _only(stored, {run: " ".join(known_first(roles, ())) for run, roles in taken.items()},
                     study.dataset)
     if made:
         results, _ = collect(made, study.profile, results, folder)
@@ -231,9 +231,9 @@ def _only(stored: Results, roles: dict[str, str], dataset: str) -> Results:
     tables = {name: table[table["run"].isin(roles)] for name, table in tables.items()}
     for name in ("runs", "attacks"):
         tables[name] = tables[name].assign(roles=tables[name]["run"].map(roles))
-    pairs = stored.intervals
-    both = pairs["run"].isin(["", *roles]) & pairs["versus"].isin(["", *roles])
-    return stored.but(**tables, intervals=pairs[both & (pairs["dataset"] == dataset)],
+    rows = stored.intervals
+    both = rows["run"].isin(["", *roles]) & rows["versus"].isin(["", *roles])
+    return stored.but(**tables, intervals=rows[both & (rows["dataset"] == dataset)],
                       configs={run: stored.configs[run] for run in roles},
                       provenance={run: stored.provenance[run] for run in roles})
 

@@ -118,8 +118,8 @@ class Results:
 def folder_of(profile: str, made: bool = True) -> Path:
     """Where a profile's results lie: figures/made/<profile>/, which git ignores, or (made=False)
     figures/<profile>/, the committed ones. The paper profile goes on from its committed results."""
-    kept = profile == "paper" or not made
-    return root() / "figures" / ("" if kept else "made") / profile
+    in_place = profile == "paper" or not made
+    return root() / "figures" / ("" if in_place else "made") / profile
 
 
 def stored_folder(profile_or_folder: str | Path) -> Path:
