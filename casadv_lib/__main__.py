@@ -164,8 +164,9 @@ def _grid(options) -> None:
         raise ValueError(f"settings are {settings}, and {folder} keeps the runs of the profile's "
                          "own; allowed is another folder (--folder), or --no-keep, which writes "
                          "its tables anew")
-    workers = number("workers", options.workers or grid.default_workers(options.device), low=1,
-                     kind=int)
+    workers = options.workers
+    workers = number("workers", grid.default_workers(options.device) if workers is None
+                     else workers, low=1, kind=int)
     jobs = grid.Grid(plan(profile, stages, options.choose, device=options.device, **settings),
                      collect.known(folder) if keep else None)
     if options.dry_run or options.status:
