@@ -55,12 +55,14 @@ $(VENV)/installed: requirements.txt pyproject.toml
 	@touch $@
 
 figures: $(VENV)/installed
-	$(BIN)/python -m casadv_lib grid $(WHAT) $(if $(WORKERS),--workers $(WORKERS))
+	$(BIN)/python -m casadv_lib grid $(WHAT) $(if $(WORKERS),--workers $(WORKERS)) $(CHOOSE)
 	$(BIN)/python -m casadv_lib figures --profile $(PROFILE)
 	$(BIN)/python -m casadv_lib.experiments.notebooks $(WHAT)
 
-refresh: figures
-	rm -rf figures/quick/ranks
+# from nothing that was made before, and with the choices tried again
+refresh: $(VENV)/installed
+	rm -rf figures/made/quick figures/quick/ranks
+	$(MAKE) figures CHOOSE=--choose
 	mv figures/made/quick/*.* figures/made/quick/ranks figures/quick/
 	$(BIN)/python -m casadv_lib.results.readme
 	$(BIN)/python -m casadv_lib.experiments.notebooks --refresh
