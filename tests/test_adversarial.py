@@ -92,6 +92,8 @@ def test_size_of_the_sequence_perturbation(name, direction, toy):
         own = literal[batch.sequence == user]
         assert torch.linalg.vector_norm(own) == pytest.approx(2.5, rel=1e-4)
     assert torch.isfinite(whole).all() and torch.isfinite(literal).all()
+    if direction == "random":  # as likely to one side as to the other
+        assert float(whole.max()) == pytest.approx(-float(whole.min()), rel=0.05)
 
 
 @pytest.mark.parametrize("direction", ["gradient", "sign", "random"])

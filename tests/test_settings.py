@@ -15,6 +15,7 @@ from casadv_lib.settings import (
     AdversarialSettings,
     AttackOptions,
     TrainingSettings,
+    checked_options,
     settings_table,
     split_settings,
 )
@@ -132,3 +133,12 @@ def test_a_parameter_has_the_same_default_wherever_it_is_taken(taker):
         if name in wanted and parameter.default is not parameter.empty:
             assert parameter.default == wanted[name], name
             assert type(parameter.default) is type(wanted[name]), name
+
+
+def test_several_items_are_attacked_at_the_end_alone():
+    assert checked_options(positions="first", k=1) == {"positions": "first", "k": 1}
+    assert checked_options(positions="last", k=2) == {"positions": "last", "k": 2}
+    with pytest.raises(ValueError, match="k is 2 with positions='middle'; allowed is 1, or"):
+        checked_options(positions="middle", k=2)
+    with pytest.raises(ValueError, match="k is 0; allowed is a whole number of at least 1"):
+        checked_options(k=0)

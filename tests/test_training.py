@@ -1,6 +1,9 @@
 """Training: determinism, resume, what is learnt, what is never used."""
 
 import functools
+import inspect
+import time
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -116,7 +119,9 @@ def test_best_is_chosen_on_validation(toy):
     (5, 2, [2, 4, 5]), (4, 2, [2, 4]), (3, 5, [3]), (3, 1, [1, 2, 3]), (3, 0, []),
 ])
 def test_which_epochs_are_evaluated(epochs, every, evaluated, toy):
+    started = time.perf_counter()
     history = cas.fit(build("gru4rec"), toy, epochs=epochs, eval_every=every, **QUIET)
+    assert sum(history.epoch_seconds) < time.perf_counter() - started
     assert [entry["epoch"] for entry in history.curve] == evaluated
     assert [entry["loss"] for entry in history.curve] == [history.losses[e - 1] for e in evaluated]
     assert len(history.epoch_seconds) == epochs and min(history.epoch_seconds) > 0
@@ -221,3 +226,13 @@ def test_users_with_one_training_item_are_skipped_not_fatal():
     assert len(cas.evaluate(model, data)["ranks"]) == 2
     with pytest.raises(ValueError, match="two training items"):
         cas.fit(build("sasrec", n_items=9), dataset([[1, 2, 3]], 9), epochs=1)
+
+
+@pytest.mark.parametrize("phase", [cas.fit, cas.fit_adversarial])
+def test_a_phase_has_the_defaults_of_the_settings(phase):
+    wanted = asdict(TrainingSettings()) | asdict(cas.AdversarialSettings())
+    wanted |= {"epochs": 500} if phase is cas.fit else {"epochs": 100}
+    defaults = {name: parameter.default
+                for name, parameter in inspect.signature(phase).parameters.items()}
+    assert {"epochs", "seed", "eval_every"} <= defaults.keys()
+    assert all(defaults[name] == value for name, value in wanted.items() if name in defaults)
