@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import warnings
@@ -16,11 +15,11 @@ from .evaluation import paired_bootstrap
 from .experiments import configuration, grid, repeat, runs
 from .experiments.illustration import perturbed_history
 from .experiments.plan import PAPER_STAGES, plan, stages_of
-from .experiments.provenance import code_version, provenance
+from .experiments.provenance import code_version
 from .results import collect, frames
-from .settings import AttackOptions, checked_options, settings_table
+from .settings import AttackOptions, checked_options
 from .support.checks import number, one_of
-from .support.devices import choose_device, use_threads
+from .support.devices import use_threads
 from .support.files import write_json
 from .training import TrainingError
 
@@ -51,7 +50,8 @@ def _parser() -> argparse.ArgumentParser:
                            argparse.RawDescriptionHelpFormatter), {})
     for name, (function, words, options, defaults) in COMMANDS.items():
         command = commands.add_parser(name, help=words, description=words, formatter_class=shown,
-                                      epilog=_settings_help() if "set" in options.split() else None)
+                                      epilog=configuration.settings_help()
+                                      if "set" in options.split() else None)
         for option in options.split():
             about = {"type": type(OPTIONS[option].get("default") or ""), **OPTIONS[option]}
             if "action" in about:
@@ -61,31 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _settings_help() -> str:
-    """All settings with their defaults and what is allowed."""
-    rows = [(row["name"], row["default"], f"{row['meaning']}; allowed: {row['allowed']}")
-            for row in settings_table()]
-    rows += [(name, default, f"of {backbone}") for backbone in BACKBONES
-             for name, default in configuration.model_defaults(backbone).items()]
-    rows += [("adv_epochs", 100, "epochs of phase 2; epochs are those of phase 1"),
-             ("optimizer_state", "fresh", "Adam's at the switch of phases, or kept"),
-             ("preset", None, "batch or literal, readings of Eq. 7 and 9")]
-    return "\n".join(["settings (a profile sets some, and validation has chosen some):",
-                      *(f"  {name} ({default}): {words}" for name, default, words in rows)])
-
-
 def _settings(options) -> dict:
-    named = {}
-    for pair in options.set:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise ValueError(f"--set is {pair!r}; allowed is NAME=VALUE, such as epsilon=3")
-        if name in vars(options):
-            raise ValueError(f"--set is {pair!r}; allowed is the option --{name} instead")
-        try:
-            named[name] = json.loads(text)
-        except json.JSONDecodeError:
-            named[name] = {"True": True, "False": False, "None": None}.get(text, text)
+    named = configuration.named(options.set)
+    for name in named.keys() & vars(options).keys():
+        raise ValueError(f"--set names {name}; allowed is the option --{name} instead")
     return named
 
 
@@ -133,26 +112,10 @@ def _repeat(options) -> None:
 
 
 def _verify(options) -> None:
-    results = frames.read_results(options.profile)
     wanted = configuration.configure(options.profile, options.dataset, options.backbone,
                                      options.method)
-    match = [run for run, config in results.configs.items()
-             if configuration.Configuration.of(config | {"device": "auto"}).identity("")
-             == wanted.identity("")]  # whatever it was made on need not be here
-    if not match:
-        raise ValueError(f"no run in the tables of {options.profile} has method {wanted.method!r}, "
-                         f"backbone {wanted.backbone!r}, dataset {wanted.dataset!r}")
-    stored, data = results.provenance[match[0]], load_dataset(wanted.dataset)
-    if data.fingerprint != stored["data_hash"]:
-        raise ValueError(f"the data set {data.name!r} has the hash {data.fingerprint}; allowed is "
-                         f"{stored['data_hash']}, that of the stored run")
-    here = provenance(stored["data_hash"], choose_device(wanted.training.device), 0.0)
-    for name in ("hardware", "packages"):
-        print(f"{name}: stored {stored[name]}, here {here[name]}")
-    with repeat.another_folder():
-        if parts := collect.differences(results, runs.run(wanted, data)):
-            raise repeat.Unequal("; ".join(parts))
-    print(f"{match[0]}: the same numbers to the last digit")
+    print(f"{collect.verified(frames.read_results(options.profile), wanted, print)}: the same "
+          "numbers to the last digit")
 
 
 def _grid(options) -> None:
@@ -207,7 +170,7 @@ def _data(options) -> None:
 
 ATTACK = {row["name"]: {"default": row["default"],
                         "help": f"{row['meaning']}; allowed: {row['allowed']}"}
-          for row in settings_table(AttackOptions)
+          for row in configuration.settings_table(AttackOptions)
           if row["name"] not in ("seed", "loss", "joint")}  # seed is that of the run
 OPTIONS = ATTACK | {
     "profile": {"default": "quick", "help": f"one of {', '.join(configuration.PROFILES)}; of "

@@ -1,31 +1,30 @@
 """What a training run is told (Section 5.3), and how each ambiguous place of the paper is read.
 
 Every setting stands here once, with its type, what is allowed, its default and its meaning;
-pydantic checks it, and the help of the command line is made of `settings_table`.
+pydantic checks it, and the help of the command line is made of these fields.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic.dataclasses import dataclass
+from pydantic import BeforeValidator, Field
 
-from .support.checks import MOST_SEED, instance, number, shown, wanted_number
 from .support.devices import choose_device
+from .support.typed import (
+    AutoFlag,
+    Count,
+    Flag,
+    Momentum,
+    Real,
+    Seed,
+    Size,
+    Whole,
+    settings,
+)
 
-Whole = Annotated[int, BeforeValidator(functools.partial(number, "", kind=int))]
-Real = Annotated[float, BeforeValidator(functools.partial(number, ""))]
-Count = Annotated[Whole, Ge(0)]
-Seed = Annotated[Count, Le(MOST_SEED)]
-Size = Annotated[Real, Ge(0)]
-Momentum = Annotated[Real, Ge(0), Le(0.99999)]
-Word = BeforeValidator(functools.partial(instance, "", kind=(str, bool)))  # 1 is not True here
-Flag = Annotated[Literal[True, False], Word]
-AutoFlag = Annotated[Literal["auto", True, False], Word]
 Device = Annotated[str, BeforeValidator(lambda name: str(choose_device(name) and name))]
 
 # Defaults of a run by profile; sizes and epochs of "paper" are those of Section 5.3.
@@ -47,44 +46,6 @@ POSITIONS = ("first", "middle", "last")
 PICKS = ("gradient", "nearest", "random", "halfspace", "projection", "cosine")
 EXCLUDES = ("both", "attacked", "original")
 REPLACING = ("replace_probability", "neighbours")  # read by methods that replace alone
-
-
-def settings(kind: type) -> type:
-    """A frozen dataclass checked by pydantic, whose errors are one sentence of ours each."""
-    kind = dataclass(frozen=True, config=ConfigDict(extra="forbid"))(kind)
-    checked = kind.__init__
-
-    @functools.wraps(checked)
-    def __init__(self, *values, **named):
-        try:
-            checked(self, *values, **named)
-        except ValidationError as error:
-            raise ValueError(_sentence(kind, error.errors()[0])) from None
-
-    kind.__init__ = __init__
-    return kind
-
-
-def _sentence(kind: type, error: dict) -> str:
-    """'epsilon is -1; allowed is a number of at least 0', of one error of pydantic."""
-    name, said = error["loc"][0], str(error.get("ctx", {}).get("error", ""))
-    if name not in kind.__pydantic_fields__:
-        return f"{name!r} is not a setting; allowed are {', '.join(kind.__pydantic_fields__)}"
-    if said.startswith(f"{name} is "):  # of choose_device, who knows more
-        return said
-    return f"{name} is {shown(error['input'])}; allowed {_allowed(kind, name)}"
-
-
-def _allowed(kind: type, name: str) -> str:
-    """What a field takes, in words: "is a number of at least 0", "are 'batch', 'literal'"."""
-    field = kind.__pydantic_fields__[name]
-    if choices := getattr(field.annotation, "__args__", ()):
-        return f"are {', '.join(map(repr, choices))}"
-    if field.annotation is str:
-        return "are 'auto', 'cpu' and the names of this machine's devices in PyTorch"
-    low = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), None)
-    high = next((bound.le for bound in field.metadata if isinstance(bound, Le)), None)
-    return f"is {wanted_number(low, high, field.annotation)}"
 
 
 @settings
@@ -110,16 +71,6 @@ def checked_options(**options) -> dict:
         raise ValueError(f"k is {checked['k']} with positions={checked['positions']!r}; allowed "
                          "is 1, or positions='last'")
     return {name: checked[name] for name in options}
-
-
-def settings_table(*kinds: type) -> list[dict]:
-    """One row a setting: "name", "default", "allowed" in words, and "meaning"."""
-    return [
-        {"name": name, "default": field.default, "meaning": field.description,
-         "allowed": _allowed(kind, name).split(" ", 1)[1]}
-        for kind in kinds or (TrainingSettings, AdversarialSettings)
-        for name, field in kind.__pydantic_fields__.items()
-    ]
 
 
 @settings
@@ -186,13 +137,3 @@ class AdversarialSettings:
         if own == {name: getattr(self, name) for name in own}:
             return self
         return dataclasses.replace(self, **own)
-
-
-def split_settings(options: dict, *kinds: type) -> list:
-    """An object of each kind, made of its part of `options`; ValueError for a name of none."""
-    known = {name for kind in kinds for name in kind.__pydantic_fields__}
-    for name in options:
-        if name not in known:
-            raise ValueError(f"{name!r} is not a setting; allowed are {', '.join(sorted(known))}")
-    return [kind(**{name: value for name, value in options.items()
-                    if name in kind.__pydantic_fields__}) for kind in kinds]

@@ -20,7 +20,7 @@ from .batching import NegativeSampler, PackedBatch, TokenTable
 from .cascade import cascade_effects, cascade_weights
 from .data import SequenceDataset, training_inputs, training_sequences
 from .evaluation import METRICS, evaluate
-from .settings import PRESETS, AdversarialSettings, TrainingSettings, split_settings
+from .settings import PRESETS, AdversarialSettings, TrainingSettings
 from .support.checkpoints import LastGood, load_optimizer
 from .support.checks import file_path, flag, instance, number, one_of
 from .support.collapse import HealthCheck
@@ -28,6 +28,7 @@ from .support.collapse import TrainingError as TrainingError
 from .support.devices import choose_device
 from .support.dropout import Dropout
 from .support.progress import long_work
+from .support.typed import split_settings
 
 
 def fit(

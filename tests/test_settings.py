@@ -10,15 +10,15 @@ import torch
 
 import casadv_lib as cas
 from casadv_lib.adversarial import METHODS
+from casadv_lib.experiments.configuration import settings_table
 from casadv_lib.settings import (
     PRESETS,
     AdversarialSettings,
     AttackOptions,
     TrainingSettings,
     checked_options,
-    settings_table,
-    split_settings,
 )
+from casadv_lib.support.typed import split_settings
 from casadv_lib.training import Trainer
 
 

@@ -29,6 +29,7 @@ from ..settings import (
 )
 from ..support.checks import number, one_of, shown
 from ..support.files import read_json
+from ..support.typed import allowed
 
 # Where nothing was chosen on validation; from short trials on Beauty, on its validation split.
 USUAL = {"epsilon": 3.0, "lambda1": 0.1}
@@ -216,3 +217,40 @@ def attack_name(split: str = "test", **options) -> str:
     """The name of a stored attack, whatever is left out of the ranking after it."""
     options = attack_options(**options)
     return "-".join([split, *(f"{options[name]}" for name in sorted(options))])
+
+
+def named(pairs: list[str]) -> dict:
+    """{name: value} of words such as "epsilon=3"; values are JSON, or else text."""
+    values = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise ValueError(f"--set is {pair!r}; allowed is NAME=VALUE, such as epsilon=3")
+        try:
+            values[name] = json.loads(text)
+        except json.JSONDecodeError:
+            values[name] = {"True": True, "False": False, "None": None}.get(text, text)
+    return values
+
+
+def settings_table(*kinds: type) -> list[dict]:
+    """One row a setting: "name", "default", "allowed" in words, and "meaning"."""
+    return [
+        {"name": name, "default": field.default, "meaning": field.description,
+         "allowed": allowed(kind, name).split(" ", 1)[1]}
+        for kind in kinds or (TrainingSettings, AdversarialSettings)
+        for name, field in kind.__pydantic_fields__.items()
+    ]
+
+
+def settings_help() -> str:
+    """All settings with their defaults and what is allowed, a line each."""
+    rows = [(row["name"], row["default"], f"{row['meaning']}; allowed: {row['allowed']}")
+            for row in settings_table()]
+    rows += [(name, default, f"of {backbone}") for backbone in BACKBONES
+             for name, default in model_defaults(backbone).items()]
+    rows += [("adv_epochs", 100, "epochs of phase 2; epochs are those of phase 1"),
+             ("optimizer_state", "fresh", "Adam's at the switch of phases, or kept"),
+             ("preset", None, "batch or literal, readings of Eq. 7 and 9")]
+    return "\n".join(["settings (a profile sets some, and validation has chosen some):",
+                      *(f"  {name} ({default}): {words}" for name, default, words in rows)])

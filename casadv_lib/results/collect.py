@@ -14,15 +14,19 @@ import pandas as pd
 
 from ..adversarial import METHODS
 from ..data import SequenceDataset
+from ..datasets import load_dataset
 from ..datasets.sources import SOURCES
 from ..experiments.configuration import NOT_IDENTITY, PROFILES, Configuration, attack_name
 from ..experiments.grid import Known
 from ..experiments.plan import SWITCHES
+from ..experiments.provenance import provenance
+from ..experiments.repeat import Unequal, another_folder
 from ..experiments.runs import Run, one_at_a_time, run_attack, stored_attacks
 from ..experiments.runs import run as make
 from ..experiments.study import Study
 from ..settings import EXCLUDES
 from ..support.checks import one_of
+from ..support.devices import choose_device
 from .comparisons import intervals
 from .frames import (
     BACKBONE_NAMES,
@@ -156,6 +160,30 @@ def differences(results: Results, run: Run) -> list[str]:
     return [f"other numbers than its record, in {' and '.join(found)} (test NDCG@10 of the last "
             f"epoch: stored {first!r}, now {second!r}). Another kind of processor, number of "
             "threads or version of a package rounds differently"]
+
+
+def verified(results: Results, config: Configuration, report: Callable[[str], None]) -> str:
+    """Make the stored run of a configuration again from nothing, and compare; returns its name.
+
+    Raises ValueError where the tables do not hold it or the data are others, Unequal where the
+    numbers differ.
+    """
+    match = [run for run, flat in results.configs.items()
+             if Configuration.of(flat | {"device": "auto"}).identity("") == config.identity("")]
+    if not match:  # the device that it was made on need not be here
+        raise ValueError(f"no run in the tables of {results.profile} has method {config.method!r}, "
+                         f"backbone {config.backbone!r}, dataset {config.dataset!r}")
+    stored, data = results.provenance[match[0]], load_dataset(config.dataset)
+    if data.fingerprint != stored["data_hash"]:
+        raise ValueError(f"the data set {data.name!r} has the hash {data.fingerprint}; allowed is "
+                         f"{stored['data_hash']}, that of the stored run")
+    here = provenance(stored["data_hash"], choose_device(config.training.device), 0.0)
+    for name in ("hardware", "packages"):
+        report(f"{name}: stored {stored[name]}, here {here[name]}")
+    with another_folder():
+        if parts := differences(results, make(config, data)):
+            raise Unequal("; ".join(parts))
+    return match[0]
 
 
 def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Iterable[dict] = (),

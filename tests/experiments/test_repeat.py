@@ -67,7 +67,7 @@ def tables(toy, runs_folder, config, tmp_path):
 
 def test_verify_makes_a_run_of_the_tables_again_from_nothing(toy, tables, config, monkeypatch,
                                                              capsys, runs_folder):
-    monkeypatch.setattr("casadv_lib.__main__.load_dataset", lambda name: toy)
+    monkeypatch.setattr("casadv_lib.results.collect.load_dataset", lambda name: toy)
     monkeypatch.setattr("casadv_lib.experiments.configuration.configure", lambda *_, **__: config)
     assert main(["verify", "--profile", str(tables)]) == 0
     assert "seed0-" in capsys.readouterr().out and not runs_folder.exists()
