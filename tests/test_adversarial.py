@@ -107,6 +107,8 @@ def test_size_of_the_score_perturbations(direction, toy):
             if scope == "literal":
                 torch.testing.assert_close(sizes, torch.full_like(sizes, 2.5))
             assert torch.isfinite(delta).all()
+            if direction == "random":  # as likely to one side as to the other
+                assert abs(float(delta.mean())) < 0.1 * float(delta.abs().mean())
             if scope == "batch":
                 assert torch.linalg.vector_norm(sizes) == pytest.approx(2.5, rel=1e-4)
 
@@ -154,6 +156,19 @@ def test_along_the_gradient_the_bce_grows_more_than_at_random(scope, toy):
 
     random = [reached("random", seed) for seed in range(5)]
     assert reached("gradient") > 2 * np.mean(np.abs(random))
+
+
+def test_the_loss_of_level_2_is_the_bce_of_three_moved_vectors(toy):
+    model, batch, rows, w, positive, negative = state("sasrec", toy)
+    s = AdversarialSettings(epsilon=2.5)
+    _, parts = training_loss(model, batch, METHODS["adv_linear"], s)
+    h_i, h_j, h_n = score_perturbations(model, w, positive, negative,
+                                        s.of(METHODS["adv_linear"]))
+    w, positive, negative = w + h_i, positive + h_j, negative + h_n
+    by_hand = torch.log1p(torch.exp(-(w * positive).sum(1)))
+    by_hand += torch.log1p(torch.exp((w * negative).sum(1)))
+    assert float(parts["L_adv2"]) == pytest.approx(float(by_hand.mean()), rel=1e-4)
+    assert parts["L_adv2"] > parts["L_B"]  # all three moves go uphill
 
 
 def test_zero_start_is_caught(toy):

@@ -145,3 +145,11 @@ def test_uniform_over_the_allowed_items():
 def test_a_user_who_has_met_everything_is_named():
     with pytest.raises(ValueError, match="user 1 has met all 3 items"):
         NegativeSampler([np.array([1]), np.array([1, 2, 3])], np.array([1, 2]), 3)
+
+
+def test_a_batch_moves_to_a_device_but_for_what_the_host_decides_by():
+    batch = cas.pack([[1, 2, 3], [4]], 5)
+    moved = batch.to("meta")
+    assert moved.inputs.device.type == moved.last.device.type == "meta"
+    assert moved.step_sizes.tolist() == batch.step_sizes.tolist() == [2, 1, 1]
+    assert moved.groups == batch.groups and moved.users is batch.users

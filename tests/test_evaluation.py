@@ -191,3 +191,9 @@ def test_bootstrap_is_paired():
     assert same == {"difference": 0, "low": 0, "high": 0}
     with pytest.raises(ValueError, match="shapes"):
         cas.paired_bootstrap(ranks, ranks[:-1])
+
+
+def test_resamples_are_those_of_seed_0_unless_said():
+    gain = np.random.default_rng(1).random((30, 2))
+    assert np.array_equal(resampled_gains(gain, resamples=5), resampled_gains(gain, 0, 5))
+    assert not np.array_equal(resampled_gains(gain, resamples=5), resampled_gains(gain, 1, 5))

@@ -202,6 +202,9 @@ def test_amp_and_compile_are_settings(toy):
     cas.fit(full, toy, epochs=1, amp=False, **QUIET)
     cas.fit(half, toy, epochs=1, amp=True, **QUIET)
     assert not torch.equal(flat(full), flat(half))
+    usual = build("gru4rec")
+    cas.fit(usual, toy, epochs=1, **QUIET)  # "auto" is no
+    assert torch.equal(flat(full), flat(usual))
     torch.testing.assert_close(flat(full), flat(half), rtol=0, atol=0.02)
 
 
