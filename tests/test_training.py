@@ -113,6 +113,8 @@ def test_best_is_chosen_on_validation(toy):
     model.load_state_dict(history.best_state)
     found = cas.evaluate(model, toy, "validation")["ndcg@10"]
     assert found == history.best["validation"]["ndcg@10"]
+    same = cas.fit(build("sasrec"), toy, epochs=3, eval_every=1, learning_rate=0, **QUIET)
+    assert same.best["epoch"] == 1  # of equals the first
 
 
 @pytest.mark.parametrize(("epochs", "every", "evaluated"), [
