@@ -43,7 +43,7 @@ def test_sizes_by_default_and_the_layers_constants():
     norms = [m for m in model.modules() if isinstance(m, torch.nn.LayerNorm)]
     assert [norm.eps for norm in norms] == [1e-8] * 5  # as in the PyTorch port
     assert len(cas.CausalCNN(5, dim=4).convolutions) == 4
-    for kind in cas.BACKBONES.values():
+    for kind in (cas.Backbone, *cas.BACKBONES.values()):
         sizes = [inspect.signature(kind).parameters[name].default
                  for name in ("max_len", "dim", "dropout")]
         assert sizes == [50, 100, 0.2]
