@@ -36,7 +36,8 @@ def load_dataset(name: str | Path, min_count: int | None = None, seed: int = 0) 
     seed: of the synthetic world; the other data sets do not use it.
 
     A published data set is looked for in the folder that CASADV_DATA names (as `beauty.txt`, or
-    under its official file name), then in the download cache, then fetched. Items are renumbered
+    under its official file name), then in the download cache, then fetched; "ml-latest-small" comes
+    with the package. Items are renumbered
     1..n_items in the sorted order of their ids. Users keep the order of their lines in a text
     file, and come sorted by id from a CSV or an official archive; there, interactions of equal
     time keep the file's order. Users with fewer than 3 items are dropped with a warning; their
@@ -80,7 +81,7 @@ def _published(source: Source, min_count: int | None) -> SequenceDataset:
         raise DataError(f"CASADV_DATA is {folder!r}; allowed is an existing folder, or unset it")
     files = (f"{source.name}.txt", source.unpacked, source.file_name) if folder else ()
     local = (path for file in files if (path := Path(folder, file)).is_file())
-    path = next(local, None) or download(source)
+    path = next(local, None) or source.packed or download(source)
     if path.suffix == ".txt":
         data = _from_file(path, source.name, core, read_titles(path.parent / source.name))
     else:

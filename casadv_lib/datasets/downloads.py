@@ -45,6 +45,7 @@ class Source:
     counts: tuple[int, int, int]  # users, items, interactions after the 5-core filter
     md5: str | None = None  # of the archive, where one is published
     unpacked: str = ""  # path of the unpacked file in a folder of the reader's own (CASADV_DATA)
+    packed: Path | None = None  # an archive that comes with this package, so that none is fetched
 
     @property
     def file_name(self) -> str:

@@ -150,5 +150,7 @@ SOURCES = {source.name: source for source in (
     _amazon("video", "Video_Games", (24_303, 10_672, 231_780)),
     _amazon("clothing", "Clothing_Shoes_and_Jewelry", (39_387, 23_033, 278_677)),
     Source("ml-latest-small", f"{_MOVIELENS}/ml-latest-small.zip", read_movielens_small,
-           (610, 3_650, 90_274), unpacked="ml-latest-small/ratings.csv"),
+           (610, 3_650, 90_274), unpacked="ml-latest-small/ratings.csv",
+           # the published ratings.csv and movies.csv; links.csv and tags.csv are left out
+           packed=Path(__file__).with_name("ml-latest-small") / "ml-latest-small.zip"),
 )}

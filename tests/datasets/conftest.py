@@ -57,7 +57,7 @@ def serve(monkeypatch, tmp_path):
 
     def set_up(name, *script, **change):
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/{SOURCES[name].file_name}"
-        change = {"url": address, "counts": COUNTS, "md5": None} | change
+        change = {"url": address, "counts": COUNTS, "md5": None, "packed": None} | change
         monkeypatch.setitem(SOURCES, name, replace(SOURCES[name], **change))
         threading.Thread(target=listen, args=(script,), daemon=True).start()
         return SOURCES[name], asked

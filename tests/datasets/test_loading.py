@@ -224,6 +224,23 @@ def test_preparation_of_large_data_shows_a_bar_at_once(file, monkeypatch, capsys
             assert ("preparing mine:" in capsys.readouterr().err) == large
 
 
+def test_the_films_come_with_the_package_and_casadv_data_goes_first(file, monkeypatch, recwarn):
+    monkeypatch.delenv("CASADV_DATA", raising=False)
+    monkeypatch.setattr(datasets, "download", None)
+    data = load_dataset("ml-latest-small")
+    assert (data.n_users, data.n_items, data.n_interactions) == (610, 3_650, 90_274)
+    # of the unpacked official files, as stored with the results
+    assert data.fingerprint.startswith("257d827e33a86ee4") and not recwarn
+    assert data.item_names[1] == "Toy Story (1995)" and not any(map(str.isdigit, data.item_names))
+    archive = SOURCES["ml-latest-small"].packed
+    assert archive.stat().st_size < 1_000_000
+    assert "redistribute" in archive.with_name("README.txt").read_text()
+    path = file(five_core_lines(), "ml-latest-small.txt")
+    monkeypatch.setenv("CASADV_DATA", str(path.parent))
+    with pytest.warns(UserWarning, match="ml-latest-small.txt has 6 users"):
+        assert load_dataset("ml-latest-small").n_users == 6
+
+
 @pytest.mark.real_data
 @pytest.mark.skipif(not os.environ.get("CASADV_DATA"), reason="CASADV_DATA names no folder")
 @pytest.mark.parametrize("name", SOURCES)
