@@ -148,6 +148,7 @@ def test_several_items_are_attacked_at_the_end_alone():
 def test_profiles_are_those_that_stored_runs_have():
     sizes = {name: [profile[key] for key in ("dataset", "epochs", "adv_epochs", "eval_every")]
              for name, profile in PROFILES.items()}
-    assert sizes == {"quick": ["synthetic", 80, 12, 5], "laptop": ["beauty", 200, 40, 20],
+    assert sizes == {"quick": ["synthetic", 80, 12, 5], "films": ["ml-latest-small", 150, 20, 10],
+                     "laptop": ["beauty", 200, 40, 20],
                      "paper": ["beauty", 500, 100, 20]}  # Section 5.3
     assert (PROFILES["quick"]["dim"], PROFILES["quick"]["max_len"]) == (64, 50)
