@@ -238,22 +238,22 @@ def zipped(members: dict, pack=zipfile.ZIP_DEFLATED) -> bytes:
 
 def titled(path):
     """Read titles as they lie beside unpacked ratings."""
-    return sources.parse_titles(path, path.read_bytes())
+    return sources.titles_in(path.parent)
 
 
 # name of the file: (whole content, reader)
 KINDS = {
     "own.txt": (TEXT, load_dataset),
     "own.csv": (CSV, load_dataset),
-    "ratings.dat": (RATINGS, sources.read_movielens_1m),
-    "ratings.csv": (SMALL, sources.read_movielens_small),
+    "ratings.dat": (RATINGS, sources.read_movielens),
+    "ratings.csv": (SMALL, sources.read_movielens),
     "ml-1m.zip": (zipped({"ml-1m/ratings.dat": RATINGS, "ml-1m/movies.dat": MOVIES}),
-                  sources.read_movielens_1m),
+                  sources.read_movielens),
     "ml-latest-small.zip": (zipped({"ml-latest-small/ratings.csv": SMALL,
                                     "ml-latest-small/movies.csv": SMALL_MOVIES}),
-                            sources.read_movielens_small),
+                            sources.read_movielens),
     "plain.zip": (zipped({"ml-1m/ratings.dat": RATINGS, "ml-1m/movies.dat": MOVIES},
-                         zipfile.ZIP_STORED), sources.read_movielens_1m),
+                         zipfile.ZIP_STORED), sources.read_movielens),
     "reviews.json": (REVIEWS, sources.read_amazon),
     "reviews.json.gz": (gzip.compress(REVIEWS, mtime=0), sources.read_amazon),
     "movies.dat": (MOVIES, titled),

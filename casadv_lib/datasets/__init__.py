@@ -5,9 +5,9 @@ is in sources.py, fetched by downloads.py; files of one's own are read by reader
 world is drawn, and its best possible score computed, in synthetic.py.
 """
 
+import contextlib
 import os
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +15,13 @@ import pandas as pd
 
 from ..data import SHORTEST, DataError, SequenceDataset
 from ..support.checks import instance, number, shown
-from ..support.progress import long_work
 from . import readers
-from .downloads import CORE, Source, describe, download
+from .downloads import download
 from .kcore import k_core
-from .sources import SOURCES, read_titles
+from .sources import CORE, SOURCES, Source, titles_in
 from .synthetic import make_world
 
 NAMES = ("synthetic", *SOURCES)
-LARGE, ROW_BYTES = 10**6, 20  # interactions from which a bar is shown at once; about, in a CSV
 
 
 def load_dataset(name: str | Path, min_count: int | None = None, seed: int = 0) -> SequenceDataset:
@@ -36,12 +34,12 @@ def load_dataset(name: str | Path, min_count: int | None = None, seed: int = 0) 
     seed: of the synthetic world; the other data sets do not use it.
 
     A published data set is looked for in the folder that CASADV_DATA names (as `beauty.txt`, or
-    under its official file name), then in the download cache, then fetched; "ml-latest-small" comes
-    with the package. Items are renumbered
-    1..n_items in the sorted order of their ids. Users keep the order of their lines in a text
-    file, and come sorted by id from a CSV or an official archive; there, interactions of equal
-    time keep the file's order. Users with fewer than 3 items are dropped with a warning; their
-    items stay in the catalogue. Raises DataError (a ValueError) for all that cannot be read.
+    under its official file name), then in the download cache, then fetched; "ml-latest-small"
+    comes with the package. Items are renumbered 1..n_items in the sorted order of their ids. Users
+    keep the order of their lines in a text file, and come sorted by id from a CSV or an official
+    archive; there, interactions of equal time keep the file's order. Users with fewer than 3 items
+    are dropped with a warning; their items stay in the catalogue. Raises DataError (a ValueError)
+    for all that cannot be read.
     """
     if min_count is not None:
         min_count = number("min_count", min_count, low=1, kind=int)
@@ -50,49 +48,11 @@ def load_dataset(name: str | Path, min_count: int | None = None, seed: int = 0) 
         return _published(SOURCES[name], min_count)
     if not (isinstance(name, str) and name == "synthetic"):
         path = _own_file(name)
-        return _from_file(path, path.stem, min_count)
+        return _build(path.stem, *_read(path), min_count)
     if min_count is not None:
         raise DataError(f"min_count is {min_count}; allowed for 'synthetic' is only None, as "
                         "filtering would change the world's known distribution")
     return make_world(seed=seed).dataset
-
-
-def _own_file(name) -> Path:
-    """Return the path that `name` means; raise DataError for what looks like a mistyped name."""
-    known = f"known data sets are {', '.join(NAMES)}; or give the path of a file"
-    if not isinstance(name, (str, Path)) or "\0" in str(name):
-        raise DataError(f"data set is {shown(name)}; {known}")
-    try:
-        path = Path(name).expanduser()
-        path.is_file()
-    except (OSError, RuntimeError) as error:  # a name too long, or of an unknown home
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"data set is {shown(name)} ({reason}); {known}") from error
-    bare = isinstance(name, str) and not path.suffix and not {"/", os.sep} & set(name)
-    if bare and not path.is_file():
-        raise DataError(f"unknown data set {shown(name)}: {known}")
-    return path
-
-
-def _published(source: Source, min_count: int | None) -> SequenceDataset:
-    """Load one of the published data sets from CASADV_DATA, or else from the cache."""
-    core = CORE if min_count is None else min_count
-    if (folder := os.environ.get("CASADV_DATA")) and not Path(folder).is_dir():
-        raise DataError(f"CASADV_DATA is {folder!r}; allowed is an existing folder, or unset it")
-    files = (f"{source.name}.txt", source.unpacked, source.file_name) if folder else ()
-    local = (path for file in files if (path := Path(folder, file)).is_file())
-    path = next(local, None) or source.packed or download(source)
-    if path.suffix == ".txt":
-        data = _from_file(path, source.name, core, read_titles(path.parent / source.name))
-    else:
-        frame, titles = source.read(path)
-        data = from_interactions(frame, source.name, core, titles)
-    counts = (data.n_users, data.n_items, data.n_interactions)
-    if core == CORE and counts != source.counts:
-        data.notes.append(f"{source.name}: {path} has {describe(counts)}, but the published "
-                          f"data set has {describe(source.counts)}.")
-        warnings.warn(data.notes[-1], stacklevel=3)
-    return data
 
 
 def from_interactions(frame: pd.DataFrame, name: str = "interactions",
@@ -108,46 +68,64 @@ def from_interactions(frame: pd.DataFrame, name: str = "interactions",
     if min_count is not None:
         min_count = number("min_count", min_count, low=1, kind=int)
     instance("frame", frame, pd.DataFrame)
-    large = len(frame) >= LARGE
-    return _from_table(lambda: readers.checked(frame, name), name, min_count, titles, large)
+    return _build(name, *_sorted(readers.checked(frame, name)), min_count, titles)
 
 
-def _from_file(path: Path, name: str, min_count: int | None, titles: dict | None = None,
-               ) -> SequenceDataset:
-    """Load a CSV or 'user item item ...' lines."""
-    if readers.looks_like_csv(path):
-        large = path.is_file() and path.stat().st_size >= LARGE * ROW_BYTES
-        return _from_table(lambda: readers.parse_csv(path, readers.decode(
-            path, readers.read_bytes(path))), name, min_count, titles, large)
-    user_ids, sequences = readers.read_sequences(path)
-    users = np.repeat(np.arange(len(user_ids)), [len(sequence) for sequence in sequences])
-    items, item_ids = pd.factorize(np.concatenate(sequences), sort=True)
-    return _build(name, users, items, pd.Index(user_ids), item_ids, min_count, titles)
+def _own_file(name) -> Path:
+    """Return the path that `name` means; raise DataError for a mistyped name or path."""
+    with contextlib.suppress(TypeError, ValueError, OSError, RuntimeError):
+        if (path := Path(name).expanduser()).is_file():
+            return path
+    raise DataError(f"data set is {shown(name)}; known data sets are {', '.join(NAMES)}; or give "
+                    "the path of a file that is there")
 
 
-def _from_table(read: Callable[[], pd.DataFrame], name: str, min_count: int | None,
-                titles: dict | None, large: bool) -> SequenceDataset:
-    """Sort by user and time; `read` gives what `readers.checked` gives."""
-    with long_work(desc=f"preparing {name}", unit=" steps", total=3, now=large) as bar:
-        frame = read()
-        bar.update()
-        (users, user_ids), (items, item_ids) = (pd.factorize(frame[column], sort=True)
-                                                for column in ("user", "item"))
-        # lexsort is stable: rows of one user and one time stay as they were in the file
-        order = np.lexsort((frame["timestamp"].to_numpy(), users))
-        bar.update()
-        data = _build(name, users[order], items[order], user_ids, item_ids, min_count, titles)
-        bar.update()
+def _published(source: Source, min_count: int | None) -> SequenceDataset:
+    """Load one of the published data sets from CASADV_DATA, or else from the cache."""
+    core = CORE if min_count is None else min_count
+    if (folder := os.environ.get("CASADV_DATA")) and not Path(folder).is_dir():
+        raise DataError(f"CASADV_DATA is {folder!r}; allowed is an existing folder, or unset it")
+    files = (f"{source.name}.txt", source.unpacked, source.file_name) if folder else ()
+    local = (path for file in files if (path := Path(folder, file)).is_file())
+    path = next(local, None) or source.packed or download(source)
+    if path.suffix == ".txt":
+        data = _build(source.name, *_read(path), core, titles_in(path.parent / source.name))
+    else:
+        frame, titles = source.read(path)
+        data = from_interactions(frame, source.name, core, titles)
+    fault = source.fault(data.n_users, data.n_items, data.n_interactions)
+    if core == CORE and fault:
+        data.notes.append(f"{source.name}: {path} is not the published file: {fault}.")
+        warnings.warn(data.notes[-1], stacklevel=3)
     return data
 
 
-def _build(name: str, users: np.ndarray, items: np.ndarray, user_ids: pd.Index, item_ids,
-           min_count: int | None, titles: dict | None) -> SequenceDataset:
+def _read(path: Path) -> tuple:
+    """Read a CSV or 'user item item ...' lines; returns what `_build` takes."""
+    text = readers.read_text(path)
+    if readers.looks_like_csv(path, text):
+        return _sorted(readers.parse_csv(path, text))
+    user_ids, sequences = readers.parse_sequences(path, text)
+    users = np.repeat(np.arange(len(user_ids)), [len(sequence) for sequence in sequences])
+    return users, *pd.factorize(np.concatenate(sequences), sort=True), pd.Index(user_ids)
+
+
+def _sorted(frame: pd.DataFrame) -> tuple:
+    """Sort a table, of `readers.checked`, by user and time; returns what `_build` takes."""
+    (users, user_ids), (items, item_ids) = (pd.factorize(frame[column], sort=True)
+                                            for column in ("user", "item"))
+    # lexsort is stable: rows of one user and one time stay as they were in the file
+    order = np.lexsort((frame["timestamp"].to_numpy(), users))
+    return users[order], items[order], item_ids, user_ids
+
+
+def _build(name: str, users: np.ndarray, items: np.ndarray, item_ids, user_ids: pd.Index,
+           min_count: int | None, titles: dict | None = None) -> SequenceDataset:
     """Filter, renumber and cut into sequences.
 
     users, items: (interactions,) indices into the ids, not the ids, as text is slow to compare;
         the rows of a user are neighbours, oldest first
-    user_ids: in the order to be given out, also of users without rows; item_ids: sorted
+    item_ids: sorted; user_ids: in the order to be given out, also of users without rows
     """
     notes = []
     frame = pd.DataFrame({"user": users, "item": items})
@@ -178,7 +156,7 @@ def _build(name: str, users: np.ndarray, items: np.ndarray, user_ids: pd.Index, 
         lost = len(frame) - sum(map(len, sequences))
         notes.append(f"{name}: dropped {n_users - len(enough):,} of {n_users:,} users, who have "
                      f"fewer than {SHORTEST} items, with their {lost:,} interactions.")
-        warnings.warn(notes[-1], stacklevel=4)
+        warnings.warn(notes[-1], stacklevel=3)
     item_ids = item_ids[catalogue].tolist()
     names = [str((titles or {}).get(item, item)) for item in item_ids]
     return SequenceDataset(name, sequences, len(item_ids), ["", *item_ids], ["", *names],

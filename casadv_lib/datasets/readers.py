@@ -19,7 +19,6 @@ from ..support.checks import shown
 
 COLUMNS = ("user", "item", "timestamp")
 TEXT_RULE = "allowed are lines 'user item item ...' of whole numbers, oldest first, items from 1"
-_MARK = b"\xef\xbb\xbf"  # some editors begin UTF-8 files with it
 _INTEGER = re.compile("-?[0-9]+")
 _INTEGERS = re.compile("[ \t]*-?[0-9]+([ \t]+-?[0-9]+)*[ \t]*")
 _LINE_END, _BLANKS = re.compile("\r\n|\r|\n"), re.compile("[ \t]+")
@@ -35,20 +34,20 @@ def is_whole_number(token: str) -> bool:
     return len(token) <= 20 and bool(_INTEGER.fullmatch(token)) and abs(int(token)) < 2**63
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return the bytes of a file that exists and is not empty; raise DataError otherwise."""
+def read_text(path: Path) -> str:
+    """Return the text of a file; raise DataError where it cannot be read or is empty."""
     try:
-        raw = path.read_bytes()
+        text = decode(path, path.read_bytes())
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); allowed is the path of an "
-                        "existing text, CSV or official file") from error
-    if not raw.removeprefix(_MARK).strip():
+        raise DataError(f"{path}: cannot be read ({error.strerror}); allowed is a file that you "
+                        "may read") from error
+    if not text.strip():
         fail(path, "the file is empty; it must hold at least one interaction")
-    return raw
+    return text
 
 
 def decode(path, raw: bytes) -> str:
-    """Return the text of UTF-8 bytes."""
+    """Return the text of UTF-8 bytes, without the mark that some editors begin it with."""
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -56,15 +55,14 @@ def decode(path, raw: bytes) -> str:
         fail(path, f"byte {raw[error.start]:#04x} is not UTF-8 text; save the file as UTF-8", line)
 
 
-def read_sequences(path: Path) -> tuple[list[int], list[np.ndarray]]:
+def parse_sequences(path: Path, text: str) -> tuple[list[int], list[np.ndarray]]:
     """Read 'user item item ...' lines; blank lines are skipped.
 
     Returns the users and, aligned, the items of each, int64 (items,). Raises DataError for a token
-    that is no whole number, an item below 1, a user on two lines, bytes that are no text, and an
-    empty or missing file.
+    that is no whole number, an item below 1 and a user on two lines.
     """
     sequences, line_of = [], {}
-    for number, line in enumerate(_LINE_END.split(decode(path, read_bytes(path))), start=1):
+    for number, line in enumerate(_LINE_END.split(text), start=1):
         if not (text := line.strip(" \t")):
             continue
         try:
@@ -84,12 +82,9 @@ def read_sequences(path: Path) -> tuple[list[int], list[np.ndarray]]:
     return list(line_of), sequences
 
 
-def looks_like_csv(path: Path) -> bool:
+def looks_like_csv(path: Path, text: str) -> bool:
     """Tell a CSV from 'user item item ...' lines: by its name, or by a comma in its first line."""
-    if path.suffix.lower() == ".csv" or not path.is_file():
-        return path.suffix.lower() == ".csv"
-    with path.open("rb") as file:
-        return b"," in file.readline(10_000)
+    return path.suffix.lower() == ".csv" or "," in text[:10_000].partition("\n")[0]
 
 
 def parse_csv(path, text: str, names: tuple[str, ...] = COLUMNS) -> pd.DataFrame:

@@ -1,19 +1,20 @@
 """What is published: addresses, known counts, and the layouts of MovieLens and Amazon reviews.
 
-Each reader takes the published archive, or the file unpacked from it, and returns
-(frame, titles): a frame with the columns user, item, timestamp in file order, unfiltered, and a
-dict from item id to film title (empty for Amazon). Archives are read in memory and never unpacked
-to the disk, so no name in them can lead anywhere, and what they unpack to is limited, so that a
-small file cannot fill the memory.
+A reader takes the published archive, or the file unpacked from it, and returns (frame, titles): a
+frame with the columns user, item, timestamp in file order, unfiltered, and a dict from item id to
+film title (empty for Amazon). Archives are read in memory and never unpacked to the disk, so no
+name in them can lead anywhere, and what they unpack to is limited, so that a small file cannot
+fill the memory.
 """
 
 import csv
 import gzip
-import io
 import json
 import re
 import zipfile
 import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,83 +22,103 @@ import pandas as pd
 
 from ..data import DataError
 from ..support.checks import shown
-from .downloads import Source
-from .readers import COLUMNS, decode, fail, parse_csv, read_bytes
+from .readers import COLUMNS, decode, fail, parse_csv
 
+CORE = 5  # every published data set is filtered to its 5-core
 MOST_MEMBER = 2**28  # bytes of a file in a zip; the largest published one has 25 million
 MOST_UNPACKED = 2**30  # bytes in a gzip; the largest published one has 320 million
 MOST_LINE = 2**22  # bytes of a review; the rest of a longer line counts as the next one
 _RATING = re.compile(rb"\d{1,18}::\d{1,18}::\d{1,18}::\d{1,18}\s*")  # 18 digits fit into int64
-_REVIEW = {"reviewerID": str, "asin": str, "unixReviewTime": (int, float)}
 _MOVIELENS = "https://files.grouplens.org/datasets/movielens"
 _AMAZON = "http://snap.stanford.edu/data/amazon/productGraph/categoryFiles"
 
 
-def read_movielens_1m(path: Path) -> tuple[pd.DataFrame, dict[int, str]]:
-    """Read ml-1m.zip, or an unpacked ratings.dat with movies.dat beside it (if it is there).
+@dataclass(frozen=True)
+class Source:
+    """One published data set."""
 
-    Lines are `UserID::MovieID::Rating::Timestamp`. Raises DataError with the line of a bad one.
+    name: str
+    url: str  # the archive's official address
+    read: Callable[[Path], tuple[pd.DataFrame, dict]]  # archive or unpacked file
+    counts: tuple[int, int, int]  # users, items, interactions after the 5-core filter
+    unpacked: str  # path of the unpacked file in a folder of the reader's own (CASADV_DATA)
+    md5: str | None = None  # "md5:..." of the archive, where one is published
+    packed: Path | None = None  # an archive that comes with this package, so that none is fetched
+
+    @property
+    def file_name(self) -> str:
+        return self.url.rsplit("/", 1)[-1]
+
+    def fault(self, *counts: int) -> str:
+        """Say how the counts of a 5-core (users, items, interactions) are others, or ""."""
+        words = "{:,} users, {:,} items and {:,} interactions"
+        return "" if counts == self.counts else (
+            f"its {CORE}-core has {words.format(*counts)}, but the published data set has "
+            f"{words.format(*self.counts)}")
+
+
+def read_movielens(path: Path) -> tuple[pd.DataFrame, dict[int, str]]:
+    """Read a zip of MovieLens, or an unpacked file of ratings with one of titles beside it.
+
+    ratings.dat has lines `UserID::MovieID::Rating::Timestamp`; ratings.csv has a header. Raises
+    DataError with the line of a bad one.
     """
-    raw, titles = _ratings_and_titles(path, "ml-1m/ratings.dat", "ml-1m/movies.dat")
-    for number, line in enumerate(raw.splitlines(), start=1):
-        if not _RATING.fullmatch(line) and line.strip():
-            fail(path, "allowed are lines UserID::MovieID::Rating::Timestamp of whole numbers",
-                 number)
-    numbers = np.fromstring(raw.replace(b"::", b" "), dtype=np.int64, sep=" ").reshape(-1, 4)
-    return pd.DataFrame(numbers[:, [0, 1, 3]], columns=list(COLUMNS)), titles
+    files = _files(path)
+    if raw := files.get("ratings.dat"):
+        for number, line in enumerate(raw.splitlines(), start=1):
+            if not _RATING.fullmatch(line) and line.strip():
+                fail(path, "allowed are lines UserID::MovieID::Rating::Timestamp of whole numbers",
+                     number)
+        numbers = np.fromstring(raw.replace(b"::", b" "), dtype=np.int64, sep=" ").reshape(-1, 4)
+        frame = pd.DataFrame(numbers[:, [0, 1, 3]], columns=list(COLUMNS))
+    elif raw := files.get("ratings.csv"):
+        frame = parse_csv(path, decode(path, raw), ("userId", "movieId", "timestamp"))
+    else:
+        fail(path, "holds no ratings.dat or ratings.csv, or an empty one; fetch it again")
+    return frame, _titles(path, files)
 
 
-def read_movielens_small(path: Path) -> tuple[pd.DataFrame, dict[int, str]]:
-    """Read ml-latest-small.zip, or an unpacked ratings.csv with movies.csv beside it."""
-    raw, titles = _ratings_and_titles(path, "ml-latest-small/ratings.csv",
-                                      "ml-latest-small/movies.csv")
-    return parse_csv(path, decode(path, raw), ("userId", "movieId", "timestamp")), titles
-
-
-def _ratings_and_titles(path: Path, ratings: str, movies: str) -> tuple[bytes, dict[int, str]]:
-    """Return the bytes of the ratings and the titles, from a zip or from unpacked files."""
-    raw = read_bytes(path)
-    if not raw.startswith(b"PK"):
-        return raw, read_titles(path.parent)
-    members = {}
+def _files(path: Path) -> dict[str, bytes]:
+    """Return the files of ratings and titles in a zip, or beside an unpacked one, by name."""
+    names, found = ("ratings.dat", "ratings.csv", "movies.dat", "movies.csv"), {}
     try:
-        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
-            names = archive.namelist()
-            for name in {ratings, movies}.intersection(names):
-                with archive.open(name) as file:  # whatever size the zip claims
-                    members[name] = file.read(MOST_MEMBER + 1)
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                for member in archive.namelist():
+                    if (name := member.rpartition("/")[2]) in names:
+                        with archive.open(member) as file:  # whatever size the zip claims
+                            found[name] = file.read(MOST_MEMBER + 1)
+        else:
+            files = (path.with_name(name) for name in names)
+            found = {file.name: file.read_bytes() for file in files if file.is_file()}
     except Exception as error:  # a zip that is cut, changed or made to deceive may raise anything
-        raise DataError(f"{path}: the zip is damaged ({error}); fetch it again") from error
-    if ratings not in members:
-        fail(path, f"the zip has no {ratings}; it holds {', '.join(names[:5])}")
-    if max(map(len, members.values())) > MOST_MEMBER:
+        raise DataError(f"{path}: cannot be read, or is damaged ({error}); fetch it again"
+                        ) from error
+    if any(len(raw) > MOST_MEMBER for raw in found.values()):
         fail(path, f"unpacks to more than {MOST_MEMBER:,} bytes; allowed is the published file. "
              "Fetch it again")
-    titles = members.get(movies)
-    return members[ratings], parse_titles(f"{path}:{movies}", titles) if titles else {}
+    return found
 
 
-def read_titles(folder: Path) -> dict[int, str]:
-    """Return the film titles by movie id of movies.dat or movies.csv in `folder`; {} if none."""
-    for path in (folder / "movies.dat", folder / "movies.csv"):
-        if path.is_file():
-            return parse_titles(path, read_bytes(path))
-    return {}
+def titles_in(folder: Path) -> dict[int, str]:
+    """Return the film titles by movie id of an unpacked MovieLens; {} where none are there."""
+    return _titles(folder, _files(folder / "ratings"))
 
 
-def parse_titles(path, raw: bytes) -> dict[int, str]:
-    """Return titles by movie id: latin-1 `MovieID::Title::Genres` lines, or UTF-8 CSV."""
-    if str(path).endswith(".dat"):
-        rows = [(number, line.split("::")) for number, line
-                in enumerate(raw.decode("latin-1").split("\n"), start=1) if line.strip()]
-    else:
-        reader = csv.reader(io.StringIO(decode(path, raw), newline=""))
-        next(reader, None)
-        rows = [(reader.line_num, row) for row in reader if row]
-    for number, row in rows:
-        if len(row) < 2 or not row[0].isdecimal():
-            fail(path, "allowed is a row of movie id, title, genres", number)
-    return {int(row[0]): row[1].strip() for _, row in rows}
+def _titles(path: Path, files: dict[str, bytes]) -> dict[int, str]:
+    """Titles of latin-1 lines `MovieID::Title::Genres`, or of UTF-8 CSV with a header."""
+    lines = files.get("movies.dat", b"").decode("latin-1").split("\n")
+    name, rows = "movies.dat", [line.split("::") for line in lines]
+    if "movies.csv" in files:
+        lines = decode(f"{path}, movies.csv", files["movies.csv"]).split("\n")
+        name, rows = "movies.csv", [[], *csv.reader(lines[1:])]
+    titles = {}
+    for number, row in enumerate(rows, start=1):
+        if len(row) > 1 and row[0].isdecimal():
+            titles[int(row[0])] = row[1].strip()
+        elif "".join(row).strip():
+            fail(f"{path}, {name}", "allowed is a row of movie id, title, genres", number)
+    return titles
 
 
 def read_amazon(path: Path) -> tuple[pd.DataFrame, dict]:
@@ -127,15 +148,13 @@ def _review(path: Path, number: int, line: bytes) -> tuple[str, str, float]:
     """Return (reviewerID, asin, unixReviewTime) of one line."""
     try:
         review = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        fail(path, f"is not a JSON object ({error})", number)
-    for key, kind in _REVIEW.items():
-        value = review.get(key) if isinstance(review, dict) else None
-        fits = isinstance(value, kind) and not isinstance(value, bool) and value != ""
-        if not fits or (kind is not str and not abs(value) < 2**63):  # also for a NaN
-            fail(path, f"{key} is {shown(value)}; each line needs reviewerID and asin (text) and "
-                 "unixReviewTime (a number)", number)
-    return tuple(review[key] for key in _REVIEW)
+        user, item, when = (review[key] for key in ("reviewerID", "asin", "unixReviewTime"))
+        if user and item and abs(when) < 2**63:  # not so for a NaN
+            return f"{user}", f"{item}", when
+    except (ValueError, TypeError, KeyError, RecursionError):
+        pass
+    fail(path, f"is {shown(line)}; allowed is a JSON object with reviewerID and asin (text) and "
+         "unixReviewTime (a number)", number)
 
 
 def _amazon(name: str, category: str, counts: tuple[int, int, int]) -> Source:
@@ -144,12 +163,12 @@ def _amazon(name: str, category: str, counts: tuple[int, int, int]) -> Source:
 
 
 SOURCES = {source.name: source for source in (
-    Source("ml-1m", f"{_MOVIELENS}/ml-1m.zip", read_movielens_1m, (6_040, 3_416, 999_611),
-           md5="c4d9eecfca2ab87c1945afe126590906", unpacked="ml-1m/ratings.dat"),
+    Source("ml-1m", f"{_MOVIELENS}/ml-1m.zip", read_movielens, (6_040, 3_416, 999_611),
+           unpacked="ml-1m/ratings.dat", md5="md5:c4d9eecfca2ab87c1945afe126590906"),
     _amazon("beauty", "Beauty", (22_363, 12_101, 198_502)),
     _amazon("video", "Video_Games", (24_303, 10_672, 231_780)),
     _amazon("clothing", "Clothing_Shoes_and_Jewelry", (39_387, 23_033, 278_677)),
-    Source("ml-latest-small", f"{_MOVIELENS}/ml-latest-small.zip", read_movielens_small,
+    Source("ml-latest-small", f"{_MOVIELENS}/ml-latest-small.zip", read_movielens,
            (610, 3_650, 90_274), unpacked="ml-latest-small/ratings.csv",
            # the published ratings.csv and movies.csv; links.csv and tags.csv are left out
            packed=Path(__file__).with_name("ml-latest-small") / "ml-latest-small.zip"),

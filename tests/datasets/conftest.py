@@ -4,13 +4,12 @@ import contextlib
 import socket
 import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
+import pooch
 import pytest
 
-from casadv_lib.datasets import downloads
 from casadv_lib.datasets.sources import SOURCES
-
-COUNTS = (6, 5, 30)  # of the 5-core of test_downloads.interactions()
 
 
 @pytest.fixture
@@ -30,12 +29,12 @@ def serve(monkeypatch, tmp_path):
 
     Each entry is a list of pieces to send: bytes, or seconds to wait; then the connection closes.
     The last entry stands for all later connections. Returns the Source, and the list of what is
-    asked for.
+    asked for. The cache is the folder "cache" of the test; attempts follow each other at once.
     """
     monkeypatch.delenv("CASADV_DATA", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(downloads, "PAUSES", (0.01, 0.02))
-    monkeypatch.setattr(downloads, "default_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(pooch, "os_cache", lambda _: tmp_path / "cache")
+    monkeypatch.setattr(pooch.core, "time", SimpleNamespace(sleep=lambda _: None))
     listener = socket.create_server(("127.0.0.1", 0))
     asked, ended = [], threading.Event()
 
@@ -57,7 +56,7 @@ def serve(monkeypatch, tmp_path):
 
     def set_up(name, *script, **change):
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/{SOURCES[name].file_name}"
-        change = {"url": address, "counts": COUNTS, "md5": None, "packed": None} | change
+        change = {"url": address, "counts": (6, 5, 30), "md5": None, "packed": None} | change
         monkeypatch.setitem(SOURCES, name, replace(SOURCES[name], **change))
         threading.Thread(target=listen, args=(script,), daemon=True).start()
         return SOURCES[name], asked

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import struct
-import time
 import zipfile
 from dataclasses import replace
 
@@ -22,13 +21,10 @@ from casadv_lib.datasets import downloads, from_interactions, load_dataset, sour
 from casadv_lib.datasets.downloads import DownloadError, download
 from casadv_lib.datasets.sources import SOURCES
 
-COUNTS = (6, 5, 30)  # of the 5-core of the interactions below
-
-
-def interactions():
-    """Six users with five items each, newest first in the file, and one user too short."""
-    rows = [(user, item, 900 - 10 * item) for user in (10, 9, 3, 4, 5, 6) for item in range(1, 6)]
-    return [*rows, (7, 1, 50), (7, 99, 60)]
+# six users with five items each, newest first in the file, and one user too short
+ROWS = [(user, item, 900 - 10 * item) for user in (10, 9, 3, 4, 5, 6) for item in range(1, 6)]
+ROWS += [(7, 1, 50), (7, 99, 60)]
+COUNTS = (6, 5, 30)  # of their 5-core
 
 
 def zip_of(members, claim=None):
@@ -44,14 +40,14 @@ def zip_of(members, claim=None):
     return bytes(raw)
 
 
-RATINGS = "".join(f"{user}::{item}::4::{when}\n" for user, item, when in interactions()).encode()
+RATINGS = "".join(f"{user}::{item}::4::{when}\n" for user, item, when in ROWS).encode()
 SMALL = "userId,movieId,rating,timestamp\r\n" + "".join(
-    f"{user},{item},4.0,{when}\r\n" for user, item, when in interactions())
+    f"{user},{item},4.0,{when}\r\n" for user, item, when in ROWS)
 # the text would run under eval, and must not
 REVIEWS = "".join(json.dumps({
     "reviewerID": f"A{user}", "asin": f"B{item}", "overall": 5.0, "unixReviewTime": when,
     "reviewText": "line\u2028end", "helpful": [0, 0], "verified": True}) + "\n"
-    for user, item, when in interactions()).encode()
+    for user, item, when in ROWS).encode()
 FILES = {
     "ml-1m": {"ml-1m/ratings.dat": RATINGS, "ml-1m/movies.dat":
               "1::Am\xe9lie (2001)::Comedy|Romance\n2::Heat (1995)::Crime\n".encode("latin-1")},
@@ -82,75 +78,70 @@ def cached(tmp_path):
 def refused(source, tmp_path, *words):
     """Assert that the download fails with these words and leaves nothing behind."""
     with pytest.raises(DownloadError) as caught:
-        download(source, tmp_path / "cache")
+        download(source)
     for word in (source.name, source.url, "CASADV_DATA", source.file_name, *words):
         assert word in str(caught.value)
     assert cached(tmp_path) == set()
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
-def test_a_published_data_set_is_fetched_once_checked_and_sorted(name, serve, tmp_path):
+def test_a_published_data_set_is_fetched_once_checked_and_sorted(
+        name, serve, file, tmp_path, monkeypatch):
     content = ARCHIVES[name]
-    source, asked = serve(name, [ok(content)], md5=hashlib.md5(content).hexdigest())
+    source, asked = serve(name, [ok(content)], md5=f"md5:{hashlib.md5(content).hexdigest()}")
     data = load_dataset(name)
     assert cached(tmp_path) == {source.file_name}
     assert (data.n_users, data.n_items, data.n_interactions) == COUNTS
     assert [sequence.tolist() for sequence in data.sequences] == [[5, 4, 3, 2, 1]] * 6
     if name == "beauty":
-        assert data.item_ids == ["", "B1", "B2", "B3", "B4", "B5"]
-        assert data.item_names == data.item_ids
+        assert data.item_names == data.item_ids == ["", "B1", "B2", "B3", "B4", "B5"]
         assert data.user_ids == ["A10", "A3", "A4", "A5", "A6", "A9"]
     else:
         assert data.item_ids == ["", 1, 2, 3, 4, 5] and data.user_ids == [3, 4, 5, 6, 9, 10]
         assert data.item_names[1].startswith("Am\xe9lie")
         assert data.item_names[2:] == ["Heat (1995)", "3", "4", "5"]
-    assert data.notes[0].startswith(f"{name}: the 5-core keeps 30 of 32 interactions, 6 of 7 ")
-    assert load_dataset(name).fingerprint == data.fingerprint
+    assert data.notes == [f"{name}: the 5-core keeps 30 of 32 interactions, 6 of 7 users and 5 of "
+                          "6 items."]
+    again = [load_dataset(name)]
+    # a copy of one's own, packed or not, needs neither server nor cache
+    monkeypatch.setenv("CASADV_DATA", str(tmp_path))
+    archive = file(content, source.file_name)
+    again.append(load_dataset(name))
+    archive.unlink()
+    for member, unpacked in FILES[name].items():
+        file(unpacked, member)
+    again.append(load_dataset(name))
+    assert {one.fingerprint for one in again} == {data.fingerprint}
+    assert all(one.item_names == data.item_names for one in again)
     assert asked == [f"GET /{source.file_name} HTTP/1.1"]
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
-def test_archives_and_unpacked_files_in_casadv_data_need_no_server(
-        name, serve, file, tmp_path, monkeypatch):
-    source, asked = serve(name, [b""])
-    monkeypatch.setenv("CASADV_DATA", str(tmp_path))
-    archive = file(ARCHIVES[name], source.file_name)
-    packed = load_dataset(name)
-    archive.unlink()
-    for member, content in FILES[name].items():
-        file(content, member)
-    unpacked = load_dataset(name)
-    assert unpacked.fingerprint == packed.fingerprint
-    assert unpacked.item_names == packed.item_names
-    assert asked == []
-
-
-@pytest.mark.parametrize("name", ARCHIVES)
-@pytest.mark.parametrize("counts, words", [((6, 5, 1_234), "6 users, 5 items and 1,234 inter"),
-                                           ((5, 5, 30), "5 users"), ((6, 4, 30), "4 items")])
-def test_other_counts_and_a_wrong_hash_are_refused_and_both_are_named(
-        name, counts, words, serve, tmp_path):
+def test_other_counts_and_a_wrong_hash_are_refused_and_both_are_named(name, serve, tmp_path):
     content = ARCHIVES[name]
-    source, _ = serve(name, [ok(content)], counts=counts)
-    refused(source, tmp_path, "6 users, 5 items and 30 interactions", words)
-    refused(replace(source, md5="0" * 32), tmp_path, "0" * 32, hashlib.md5(content).hexdigest())
+    source, _ = serve(name, [ok(content)])
+    for counts in ((6, 5, 1_234), (5, 5, 30), (6, 4, 30)):
+        refused(replace(source, counts=counts), tmp_path, "6 users, 5 items and 30 interactions",
+                "{} users, {} items and {:,} interactions".format(*counts))
+    refused(replace(source, md5="md5:" + "0" * 32), tmp_path, "0" * 32,
+            hashlib.md5(content).hexdigest())
 
 
-BOMB = zip_of({"ml-1m/ratings.dat": b"1::2::3::4\n" * 500_000})
-LYING_BOMB = zip_of({"ml-1m/ratings.dat": b"1::2::3::4\n" * 500_000}, claim=100)
+BOMB = {"ml-1m/ratings.dat": b"1::2::3::4\n" * 500_000}
 
 
 @pytest.mark.parametrize("name, content, words", [
     ("beauty", gzip.compress(b"", mtime=0), "the file is empty"),
     ("beauty", GOOD[:-60], "ends early"),
-    ("ml-1m", b"PK not really a zip", "the zip is damaged"),
-    ("ml-1m", zip_of({"ml-1m/README": b"x"}), "the zip has no ml-1m/ratings.dat; it holds ml-1m/R"),
+    ("ml-1m", b"PK not really a zip", "holds no ratings.dat"),
+    ("ml-1m", ARCHIVES["ml-1m"].replace(b"ratings.dat", b"r\x00tings.dat", 1), "is damaged"),
+    ("ml-1m", zip_of({"ml-1m/README": b"x"}), "holds no ratings.dat"),
     ("ml-latest-small", zip_of({"ml-latest-small/ratings.csv": b"userId,rating\n1,2\n"}),
      "the column 'movieId' is missing"),
-    ("ml-latest-small", zip_of({"ml-latest-small/ratings.csv": b""}), "line 1: does not fit"),
-    ("ml-1m", BOMB, "unpacks to more than 1,000,000"),
+    ("ml-latest-small", zip_of({"ml-latest-small/ratings.csv": b"\n"}), "line 1: does not fit"),
+    ("ml-1m", zip_of(BOMB), "unpacks to more than 1,000,000"),
     # one that understates its size is cut there by Python, and fails its checksum
-    ("ml-1m", LYING_BOMB, "the zip is damaged"),
+    ("ml-1m", zip_of(BOMB, claim=100), "is damaged"),
     ("beauty", gzip.compress(b"x" * 30_000_000), "line 1"),
     ("beauty", gzip.compress(REVIEWS * 400), "unpacks to more than 1,000,000"),
 ])
@@ -162,12 +153,10 @@ def test_content_of_another_kind_and_bombs_are_refused(
     refused(source, tmp_path, words)
 
 
-EVIL_NAMES = ("../../escaped", "/tmp/casadv-escaped", "ml-1m/../../../escaped", "..\\escaped",
-              "ml-1m/movies.dat/../../escaped", "C:\\escaped")
-
-
 def test_members_that_point_elsewhere_write_nothing(serve, tmp_path):
-    members = {"ml-1m/ratings.dat": RATINGS} | dict.fromkeys(EVIL_NAMES, b"evil")
+    evil = ("../../escaped", "/tmp/casadv-escaped", "ml-1m/../../../escaped", "..\\escaped",
+            "ml-1m/movies.dat/../../escaped", "C:\\escaped")
+    members = {"ml-1m/ratings.dat": RATINGS} | dict.fromkeys(evil, b"evil")
     source, _ = serve("ml-1m", [ok(zip_of(members))])
     load_dataset("ml-1m")
     assert cached(tmp_path) == {source.file_name}
@@ -177,21 +166,20 @@ def test_members_that_point_elsewhere_write_nothing(serve, tmp_path):
 
 # ---------------------------------------------------------------- servers
 
-
-BAD_ANSWERS = {
+# they say that they close: a client that went on at the same connection would race with that
+AWAY = "Connection: close\r\nLocation: "
+BAD_ANSWERS = {  # what is sent, what the error says, requests until it is raised
     "cut off": ([ok(GOOD)[:-50]], "broke off", 3),
     "cut off inside the head": ([b"HTTP/1.1 200 OK\r\nContent-Le"], "empty", 1),
     "silent": ([5.0], "timed out", 3),
     "stalls": ([ok(GOOD)[:-50], 5.0], "timed out", 3),
     "drips": ([ok(GOOD)[:-len(GOOD)], *[b"x", 0.1] * 60], "stalled", 3),
     "error 500": ([error(500, "Oops")], "500 Server Error: Oops", 3),
-    "busy": ([error(503, "Busy", "Retry-After: x\r\n")], "503", 3),
-    "error 404": ([error(404, "Gone")], "404", 1),
-    # they say that they close: a client that went on at the same connection would race with that
-    "redirects to itself": ([error(302, "Found", "Connection: close\r\nLocation: /"
-                                   f"{SOURCES['beauty'].file_name}\r\n")], "redirects", 31),
-    "redirects to a file": ([error(302, "Found", "Location: file:///etc/passwd\r\n"
-                                   "Connection: close\r\n")], "file:///etc/passwd", 1),
+    "error 404": ([error(404, "Gone")], "404", 3),
+    "redirects to itself": ([error(302, "Found", f"{AWAY}/{SOURCES['beauty'].file_name}\r\n")],
+                            "redirects", 93),
+    "redirects to a file": ([error(302, "Found", f"{AWAY}file:///etc/passwd\r\n")],
+                            "file:///etc/passwd", 3),
     "a web page": ([ok(b"  <html>Log in</html>")], "web page", 1),
     "announces more": ([b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n"], "broke off", 3),
     "a gzip cut short": ([ok(GOOD[:-40], length=False)], "ends early", 1),
@@ -211,7 +199,7 @@ def test_a_bad_server_is_named_and_nothing_stays_and_the_next_try_works(
     source, asked = serve("beauty", *[pieces] * attempts, [error(502, "Bad")], [ok(GOOD)])
     refused(source, tmp_path, words)
     assert len(asked) == attempts
-    assert download(source, tmp_path / "cache").read_bytes() == GOOD
+    assert download(source).read_bytes() == GOOD
     assert load_dataset("beauty").n_users == COUNTS[0] and len(asked) == attempts + 2
 
 
@@ -220,27 +208,14 @@ def test_a_server_out_of_reach_is_refused(serve, tmp_path):
     refused(replace(source, url=f"http://127.0.0.1:1/{source.file_name}"), tmp_path)
 
 
-@pytest.mark.parametrize("asks, most, seconds", [(86_400, 0.7, 0.7), (1, 60.0, 1.0)])
-def test_a_server_may_ask_for_a_pause_but_not_for_a_day(
-        serve, tmp_path, monkeypatch, asks, most, seconds):
-    monkeypatch.setattr(downloads, "LONGEST_PAUSE", most)
-    source, _ = serve("beauty", [error(503, "Busy", f"Retry-After: {asks}\r\n")], [ok(GOOD)])
-    started = time.monotonic()
-    download(source, tmp_path / "cache")
-    assert seconds <= time.monotonic() - started < seconds + 3
-
-
-def test_what_a_kill_or_an_interrupt_left_is_not_taken_for_the_file(serve, tmp_path, monkeypatch):
+def test_an_interrupt_leaves_nothing(serve, tmp_path, monkeypatch):
     source, _ = serve("beauty", [ok(GOOD)])
-    (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / f".partial-{source.file_name}").write_bytes(2 * GOOD)
     with monkeypatch.context() as patch:
         patch.setattr(downloads, "check", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            download(source, tmp_path / "cache")
+            download(source)
     assert cached(tmp_path) == set()
-    assert download(source, tmp_path / "cache").read_bytes() == GOOD
-    assert cached(tmp_path) == {source.file_name}
+    assert download(source).read_bytes() == GOOD
 
 
 # ---------------------------------------------------------------- the layouts
@@ -256,7 +231,7 @@ def test_a_bad_rating_is_named_with_its_line(file, line, bad):
     lines[line - 1] = bad
     path = file(b"\n".join(lines), "ratings.dat")
     with pytest.raises(DataError, match=f"ratings.dat, line {line}: .*UserID::MovieID"):
-        sources.read_movielens_1m(path)
+        sources.read_movielens(path)
 
 
 @given(st.lists(st.tuples(*[st.integers(0, 10**18 - 1)] * 4), min_size=1, max_size=20),
@@ -265,7 +240,7 @@ def test_a_bad_rating_is_named_with_its_line(file, line, bad):
 def test_ratings_come_back_in_file_order(tmp_path_factory, rows, newline):
     path = tmp_path_factory.mktemp("ml") / "ratings.dat"
     path.write_bytes("".join("::".join(map(str, row)) + newline for row in rows).encode())
-    frame, titles = sources.read_movielens_1m(path)
+    frame, titles = sources.read_movielens(path)
     assert frame.to_numpy().tolist() == [[row[0], row[1], row[3]] for row in rows]
     assert titles == {}
 
@@ -274,25 +249,15 @@ def review(**change):
     return json.dumps({"reviewerID": "A", "asin": "B", "unixReviewTime": 3} | change).encode()
 
 
-@pytest.mark.parametrize("bad, words", [
-    (b"{'reviewerID': 'A'}", "not a JSON object"),
-    (b"__import__('os').getcwd()", "not a JSON object"),
-    (b"\xff\xfe", "not a JSON object"),
-    (b"", "not a JSON object"),
-    (b"[" * 100_000, "not a JSON object"),
-    (b"[1]", "reviewerID is None"),
-    (review(reviewerID=7), "reviewerID is 7"),
-    (review(asin=""), "asin is ''"),
-    (review(unixReviewTime="3"), "unixReviewTime is '3'"),
-    (review(unixReviewTime=True), "unixReviewTime is True"),
-    (review(unixReviewTime=2**63), "unixReviewTime is 9223372036854775808"),
-    (review(unixReviewTime=float("nan")), "unixReviewTime is nan"),
-])
-def test_a_bad_review_is_named_with_its_line(file, bad, words):
+@pytest.mark.parametrize("bad", [
+    b"{'reviewerID': 'A'}", b"__import__('os').getcwd()", b"\xff\xfe", b"", b"[" * 100_000, b"[1]",
+    review(reviewerID=None), review(asin=""), review(unixReviewTime="3"),
+    review(unixReviewTime=2**63), review(unixReviewTime=float("nan"))])
+def test_a_bad_review_is_named_with_its_line(file, bad):
     path = file(gzip.compress(review() + b"\n" + bad + b"\n" + review() + b"\n"), "x.json.gz")
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match="x.json.gz, line 2: .*allowed.*reviewerID") as caught:
         sources.read_amazon(path)
-    assert f"{path}, line 2:" in str(caught.value) and words in str(caught.value)
+    assert repr(bad + b"\n")[:200] in str(caught.value)
 
 
 def test_reviews_of_one_day_stay_in_the_order_of_the_file(file):
@@ -309,5 +274,5 @@ def test_reviews_of_one_day_stay_in_the_order_of_the_file(file):
 def test_a_bad_title_is_named_with_its_line(file, name, content, line):
     folder = file(content, name).parent
     with pytest.raises(DataError, match=f"{name}, line {line}: "):
-        sources.read_titles(folder)
-    assert sources.read_titles(folder / "elsewhere") == {}
+        sources.titles_in(folder)
+    assert sources.titles_in(folder / "elsewhere") == {}
