@@ -12,10 +12,10 @@ from .adversarial import METHODS
 from .backbones import BACKBONES
 from .datasets import load_dataset
 from .evaluation import paired_bootstrap
-from .experiments import configuration, grid, repeat, runs
+from .experiments import configuration, grid, runs
+from .experiments.environment import code_version
 from .experiments.illustration import perturbed_history
 from .experiments.plan import PAPER_STAGES, plan, stages_of
-from .experiments.provenance import code_version
 from .results import collect, frames
 from .settings import AttackOptions, checked_options
 from .support.checks import number, one_of
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = lambda message, *_: print(f"note: {message}", file=sys.stderr)
             options.command(options)
-    except (ValueError, OSError, TrainingError, grid.JobsFailed, repeat.Unequal) as error:
+    except (ValueError, OSError, TrainingError, grid.JobsFailed, runs.Unequal) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, (ValueError, FileNotFoundError)) else 1
     except KeyboardInterrupt as stop:
@@ -106,8 +106,8 @@ def _attack(options) -> None:
 
 
 def _repeat(options) -> None:
-    if parts := repeat.differences(_config(options)):
-        raise repeat.Unequal("the numbers differ in: " + "; ".join(parts))
+    if parts := runs.differences(_config(options)):
+        raise runs.Unequal("the numbers differ in: " + "; ".join(parts))
     print("the same numbers to the last digit")
 
 

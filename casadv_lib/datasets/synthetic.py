@@ -73,40 +73,28 @@ class WorldSettings:
         check(0, 1, "stay", "follow", "look_back", "sequel_home", "misclick")
 
 
-@dataclass(frozen=True, eq=False)
-class Rules:
-    """What is fixed in a world. Arrays by item have n_items + 1 entries; entry 0 is padding.
+@dataclass(eq=False)
+class World:
+    """What is fixed in a world, and its users' sequences.
 
-    Items are 1..n_items in shuffled order, so a number tells neither group nor popularity.
+    Arrays by item have n_items + 1 entries; entry 0 is padding. Items are 1..n_items in shuffled
+    order, so a number tells neither group nor popularity.
     """
 
     settings: WorldSettings
+    seed: int
     group_of: np.ndarray  # (n_items + 1,) int64, 0..n_groups - 1; padding has -1
     rank: np.ndarray  # (n_items + 1,) int64, 1 is the most popular of its group; padding has 0
     popularity: np.ndarray  # (n_items + 1,) float64, sums to 1 inside each group; padding has 0
-    first_interest: np.ndarray  # (n_groups,) float64, the interest at the first item
     moves: np.ndarray  # (n_groups, n_groups) float64, row: interest now, column: interest next
     sequels: np.ndarray  # (n_items + 1, n_sequels) int64, heaviest first; padding has 0
     sequel_weights: np.ndarray  # (n_sequels,) float64, sums to 1
-
-
-@dataclass(eq=False)
-class World:
-    """A drawn world: its rules, its users' sequences, and what is hidden in them."""
-
-    settings: WorldSettings
-    seed: int
-    rules: Rules = field(repr=False)
-    # One array per user, aligned: the items (int64, oldest first), the hidden interest at each
-    # interaction (int64), and whether it was a misclick (bool).
-    sequences: list = field(default_factory=list, repr=False)
-    interests: list = field(default_factory=list, repr=False)
-    misclicks: list = field(default_factory=list, repr=False)
+    sequences: list = field(default_factory=list)  # int64 arrays, a user each, oldest item first
 
     @cached_property
     def dataset(self):
         """The sequences as a `SequenceDataset` named "synthetic"; its `.world` is this world."""
-        groups_and_ranks = zip(self.rules.group_of[1:] + 1, self.rules.rank[1:])
+        groups_and_ranks = zip(self.group_of[1:] + 1, self.rank[1:])
         return SequenceDataset(
             name="synthetic",
             sequences=self.sequences,
@@ -157,8 +145,8 @@ class World:
         """Forward filtering: what was seen, the belief about the next interest, their order."""
         items, lengths = _padded(histories, self.settings.n_items)
         order = np.argsort(-lengths, kind="stable")  # the users still active are the first rows
-        watch = Watch(self.rules, len(lengths))
-        belief = np.tile(self.rules.first_interest, (len(lengths), 1))
+        watch = Watch(self, len(lengths))
+        belief = np.full((len(lengths), len(self.moves)), 1 / len(self.moves))
         for step in range(items.shape[1]):
             active = int((lengths > step).sum())
             now = items[order[:active], step]
@@ -170,7 +158,7 @@ class World:
                     f"histories[{user}] is {list(items[user, : lengths[user]])}; allowed is what "
                     f"can happen in this world, and item {items[user, step]} cannot come then"
                 )
-            belief[:active] = (joint / likelihood) @ self.rules.moves
+            belief[:active] = (joint / likelihood) @ self.moves
             watch.add(now)
         return watch, belief, order
 
@@ -181,27 +169,23 @@ def make_world(settings: WorldSettings = WorldSettings(), seed: int = 0) -> Worl
     settings: a `WorldSettings`; seed: whole number of at least 0. Raises ValueError otherwise.
     """
     instance("settings", settings, WorldSettings)
-    rng = np.random.default_rng(number("seed", seed, 0, kind=int))
-    rules, lengths = draw_rules(settings, rng), draw_lengths(settings, rng)
-    watch = Watch(rules, settings.n_users)
-    shape = (settings.n_users, lengths[0])
-    items, interests = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    misclicks = np.zeros(shape, dtype=bool)
-    interest = draw(rng, np.tile(rules.first_interest, (settings.n_users, 1)))
+    seed = number("seed", seed, 0, kind=int)
+    rng = np.random.default_rng(seed)
+    world, lengths = draw_rules(settings, seed, rng), draw_lengths(settings, rng)
+    watch, n_users, n_groups = Watch(world, settings.n_users), settings.n_users, settings.n_groups
+    items = np.zeros((n_users, lengths[0]), dtype=np.int64)
+    interest = draw(rng, np.full((n_users, n_groups), 1 / n_groups))
     for step in range(lengths[0]):
         active = int((lengths > step).sum())  # the longest sequences are the first rows
         if step > 0:
-            interest = draw(rng, rules.moves[interest[:active]])
+            interest = draw(rng, world.moves[interest[:active]])
         source = draw(rng, np.stack(watch.shares(active), axis=1))
-        one_interest = (source == 2)[:, None] * np.eye(settings.n_groups)[interest]
+        one_interest = (source == 2)[:, None] * np.eye(n_groups)[interest]
         now = draw(rng, watch.mixture(1.0 * (source == 0), 1.0 * (source == 1), one_interest))
         watch.add(now)
-        items[:active, step], interests[:active, step] = now, interest
-        misclicks[:active, step] = source == 0
-    order = rng.permutation(settings.n_users)
-    return World(settings, int(seed), rules, *(
-        [table[row, : lengths[row]].copy() for row in order]
-        for table in (items, interests, misclicks)))
+        items[:active, step] = now
+    world.sequences = [items[row, : lengths[row]].copy() for row in rng.permutation(n_users)]
+    return world
 
 
 class Watch:
@@ -210,9 +194,9 @@ class Watch:
     Rows are sorted by length, longest first, so the users who still go on are the first rows.
     """
 
-    def __init__(self, rules: Rules, n_users: int):
-        self.rules, self.settings = rules, rules.settings
-        self.member = rules.group_of[:, None] == np.arange(self.settings.n_groups)
+    def __init__(self, world: World, n_users: int):
+        self.world, self.settings = world, world.settings
+        self.member = world.group_of[:, None] == np.arange(self.settings.n_groups)
         self.seen = np.zeros((n_users, self.settings.n_items + 1), dtype=bool)
         self.seen[:, 0] = True
         self.last = np.zeros(n_users, dtype=np.int64)
@@ -226,9 +210,9 @@ class Watch:
 
     def sequels(self, active: int):
         """Unseen sequels, int64 and float64 (active, 2 n_sequels); a row sums to 1, or to 0."""
-        tables = [self.rules.sequels[now[:active]] for now in (self.last, self.before_last)]
+        tables = [self.world.sequels[now[:active]] for now in (self.last, self.before_last)]
         look_back = self.settings.look_back
-        weights = np.outer([1 - look_back, look_back], self.rules.sequel_weights).ravel()
+        weights = np.outer([1 - look_back, look_back], self.world.sequel_weights).ravel()
         items = np.concatenate(tables, axis=1)
         weights = weights * ~self.seen[np.arange(active)[:, None], items]
         total = weights.sum(1, keepdims=True)
@@ -247,11 +231,11 @@ class Watch:
         """
         rows = np.arange(len(misclick))[:, None]
         unseen = ~self.seen[: len(misclick)]
-        popularity = self.rules.popularity * unseen
+        popularity = self.world.popularity * unseen
         left = popularity @ self.member
         used_up = left == 0
         scale = interest * ~used_up / np.where(used_up, 1, left)
-        chance = popularity * scale[:, self.rules.group_of]
+        chance = popularity * scale[:, self.world.group_of]
         uniform = misclick + (interest * used_up).sum(1)
         chance += (uniform / unseen.sum(1))[:, None] * unseen
         items, weights = self.sequels(len(misclick))
@@ -260,28 +244,29 @@ class Watch:
 
     def emissions(self, items) -> np.ndarray:
         """p(item | interest, history), float64 (active, n_groups), for each possible interest."""
-        rows, rules = np.arange(len(items)), self.rules
-        unseen = ~self.seen[: len(items)]
+        unseen, popularity = ~self.seen[: len(items)], self.world.popularity
         misclick, follow, interest = self.shares(len(items))
         candidates, weights = self.sequels(len(items))
-        left = (rules.popularity * unseen) @ self.member
+        left = (popularity * unseen) @ self.member
         uniform = (1 / unseen.sum(1))[:, None]
-        share = (rules.popularity[items, None] * self.member[items]) / np.where(left == 0, 1, left)
+        share = (popularity[items, None] * self.member[items]) / np.where(left == 0, 1, left)
         share = np.where(left == 0, uniform, share)
         sequel = (weights * (candidates == items[:, None])).sum(1)
         chance = misclick[:, None] * uniform + (follow * sequel)[:, None]
-        return (chance + interest[:, None] * share) * unseen[rows, items][:, None]
+        is_unseen = unseen[np.arange(len(items)), items]
+        return (chance + interest[:, None] * share) * is_unseen[:, None]
 
 
-def draw_rules(settings: WorldSettings, rng) -> Rules:
-    """Draw groups, popularity, the graph of interests and the sequels."""
+def draw_rules(settings: WorldSettings, seed: int, rng) -> World:
+    """Draw groups, popularity, the graph of interests and the sequels; nobody lives there yet."""
     n_groups = settings.n_groups
     shuffled = rng.permutation(settings.n_items)
     group_of = np.concatenate([[-1], shuffled % n_groups])
     rank = np.concatenate([[0], shuffled // n_groups + 1])
     popularity = np.concatenate([[0.0], rank[1:] ** -float(settings.zipf)])
     popularity[1:] /= np.bincount(group_of[1:], popularity[1:])[group_of[1:]]
-    away, own = _interest_graph(n_groups, min(settings.n_moves, n_groups - 1), rng), np.eye(n_groups)
+    away = _interest_graph(n_groups, min(settings.n_moves, n_groups - 1), rng)
+    own = np.eye(n_groups)
     moves = settings.stay * own + (1 - settings.stay) * away if n_groups > 1 else own
     # sequels: other items without replacement, in proportion to `near` of the two groups; adding
     # Gumbel noise to log weights and taking the largest draws so
@@ -292,8 +277,8 @@ def draw_rules(settings: WorldSettings, rng) -> Rules:
     sequels = np.zeros((settings.n_items + 1, settings.n_sequels), dtype=np.int64)
     sequels[1:] = np.argsort(-tickets, axis=1)[:, : settings.n_sequels] + 1
     weights = 1 / np.arange(1, settings.n_sequels + 1)
-    return Rules(settings, group_of, rank, popularity, np.full(n_groups, 1 / n_groups), moves,
-                 sequels, weights / weights.sum())
+    return World(settings, seed, group_of, rank, popularity, moves, sequels,
+                 weights / weights.sum())
 
 
 def _interest_graph(n_groups: int, n_moves: int, rng) -> np.ndarray:

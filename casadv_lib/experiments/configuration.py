@@ -12,7 +12,6 @@ import inspect
 import json
 import re
 from dataclasses import asdict, dataclass, field, fields, replace
-from functools import cache
 from pathlib import Path
 
 import torch
@@ -44,6 +43,8 @@ FAMILY = {
     "adv_cas": "adv_global", "neighbour": "neighbour", "adv_neighbour": "adv_neighbour",
 }  # fmt: skip
 
+PHASE_2 = {"adv_epochs": 100, "optimizer_state": "fresh"}  # what `training` says of phase 1 alone
+CHOICES = read_json(Path(__file__).with_name("chosen.json"))
 SURROGATES = (None, "base")  # who picks the substitutes: the attacked model, or its base
 
 # How a run is computed, not what: these do not change which run it is.
@@ -61,8 +62,8 @@ class Configuration:
     model: dict = field(hash=False)  # arguments of the backbone's class, without n_items
     training: TrainingSettings  # of phase 1; phase 2 differs in its epochs alone
     adversarial: AdversarialSettings
-    adv_epochs: int = 100
-    optimizer_state: str = "fresh"  # Adam's at the switch of phases, or "kept"
+    adv_epochs: int
+    optimizer_state: str  # Adam's at the switch of phases: "fresh" or "kept"
 
     @property
     def seed(self) -> int:
@@ -77,32 +78,46 @@ class Configuration:
         """The configuration of the base that a run starts from."""
         return replace(self, method="base")
 
+    @classmethod
+    def of(cls, flat: dict) -> Configuration:
+        """The configuration of a stored run, or of settings by name; each is checked.
+
+        What is lacking has its default. Raises ValueError for a wrong type or a value out of range.
+        """
+        usual = model_defaults(flat["backbone"])
+        values = usual | PHASE_2 | flat
+        with torch.device("meta"):  # the class checks its arguments; nothing is computed
+            BACKBONES[values["backbone"]](1, **{name: values[name] for name in usual})
+        training, adversarial = (
+            kind(**{f.name: values[f.name] for f in fields(kind) if f.name in values})
+            for kind in (TrainingSettings, AdversarialSettings))
+        number("epochs", training.epochs, low=1)
+        return cls(
+            **{name: str(values[name]) for name in ("profile", "dataset", "backbone", "method")},
+            # plain numbers: 10 and 10.0 must be one run
+            model={name: type(default)(values[name]) for name, default in usual.items()},
+            training=training, adversarial=adversarial,
+            adv_epochs=number("adv_epochs", values["adv_epochs"], low=1, kind=int),
+            optimizer_state=one_of("optimizer_state", values["optimizer_state"], ("fresh", "kept")))
+
     def but(self, **changes) -> Configuration:
-        """The same with other values of any settings, by name; see `configure` for the errors."""
-        return _made(self.everything() | changes)
+        """The same with other values of any settings, by name."""
+        return self.of(self.everything() | changes)
 
     def everything(self) -> dict:
         """All settings by name, also those that the method does not read."""
-        plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        parts = [plain.pop("model"), asdict(plain.pop("training")),
-                 asdict(plain.pop("adversarial"))]
-        return plain | {name: value for part in parts for name, value in part.items()}
+        nested = asdict(self)
+        return nested.pop("model") | nested.pop("training") | nested.pop("adversarial") | nested
 
     def flat(self) -> dict:
         """The settings that the method reads, plain values: equal for equal runs."""
-        method, own = METHODS.get(self.method), self.everything()
-        if method is None or not (method.level1 or method.level2):  # perturbs nothing
-            own |= {k: v for k, v in asdict(AdversarialSettings()).items() if k not in REPLACING}
-        if method is None:
-            own |= {"adv_epochs": 100, "optimizer_state": "fresh"}
-        if method is None or not method.replaces:
-            own = {name: value for name, value in own.items() if name not in REPLACING}
-        return own
-
-    @classmethod
-    def of(cls, flat: dict) -> Configuration:
-        """The configuration of a stored run; what it lacks has its default."""
-        return _made(_defaults(flat["backbone"]) | flat)
+        own = self.everything()
+        method = METHODS.get(self.method, METHODS["base+100"])  # as the base, it moves nothing
+        if not (method.level1 or method.level2):
+            own |= asdict(AdversarialSettings()) | {name: own[name] for name in REPLACING}
+        if self.method == "base":
+            own |= PHASE_2
+        return {name: v for name, v in own.items() if method.replaces or name not in REPLACING}
 
     def identity(self, data_hash: str) -> str:
         """Text that is equal for equal runs on equal data."""
@@ -137,14 +152,17 @@ def configure(
     if dataset is not None and (not isinstance(dataset, (str, Path)) or not str(dataset)):
         raise ValueError(f"dataset is {shown(dataset)}; allowed is a name, a path, or None")
     preset = one_of("preset", overrides.pop("preset", None), (None, *PRESETS))
-    usual_length = {"max_len": MAX_LEN.get(str(dataset or PROFILES[profile]["dataset"]), 50)}
-    merged = _defaults(backbone) | usual_length | USUAL | PROFILES[profile]
+    values = {"profile": profile, "backbone": backbone, "method": method, "seed": seed}
+    values |= USUAL | PROFILES[profile] | ({} if dataset is None else {"dataset": str(dataset)})
+    values = {"max_len": MAX_LEN.get(values["dataset"], 50)} | values
+    known = {f.name for kind in (TrainingSettings, AdversarialSettings) for f in fields(kind)}
+    known |= {*model_defaults(backbone), *PHASE_2}
     for name in overrides:
-        one_of("setting", name, sorted(set(merged) - {"dataset"}))
-    merged |= {"profile": profile, "backbone": backbone, "method": method, "seed": seed}
-    merged["dataset"] = merged["dataset"] if dataset is None else str(dataset)
+        one_of("setting", name, sorted(known))
     named = PRESETS.get(preset, {}) | overrides
-    return _made(merged | chosen(merged | named) | named)
+    config = Configuration.of(values | named)
+    best = chosen(config.everything())
+    return Configuration.of(values | best | named) if best else config
 
 
 def chosen(settings: dict) -> dict[str, float]:
@@ -163,44 +181,13 @@ def collapsed(settings: dict) -> list[dict]:
 def _choice(settings: dict) -> dict:
     wanted = {name: settings[name] for name in ("profile", "dataset", "backbone", "epochs", "dim")}
     wanted["family"] = FAMILY.get(settings["method"])
-    return next((row for row in _choices() if wanted.items() <= row.items()), {})
-
-
-@cache
-def _choices() -> list[dict]:
-    return read_json(Path(__file__).with_name("chosen.json"))
-
-
-def _defaults(backbone: str) -> dict:
-    """The defaults of all settings by name."""
-    return (asdict(TrainingSettings()) | asdict(AdversarialSettings()) | model_defaults(backbone)
-            | {"adv_epochs": 100, "optimizer_state": "fresh"})
+    return next((row for row in CHOICES if wanted.items() <= row.items()), {})
 
 
 def model_defaults(backbone: str) -> dict:
     """The arguments of a backbone's class with their defaults, without n_items."""
     parameters = inspect.signature(BACKBONES[backbone]).parameters.values()
     return {p.name: p.default for p in parameters if p.name != "n_items"}
-
-
-def _made(settings: dict) -> Configuration:
-    """The configuration with these settings, all checked."""
-    def part(kind):
-        return kind(**{f.name: settings[f.name] for f in fields(kind)})
-
-    usual = model_defaults(settings["backbone"])
-    model = {name: settings[name] for name in usual}
-    with torch.device("meta"):  # the class checks its arguments; nothing is computed
-        BACKBONES[settings["backbone"]](1, **model)
-    # plain numbers: 10 and 10.0 must be one run
-    model = {name: type(usual[name])(value) for name, value in model.items()}
-    number("epochs", settings["epochs"], low=1, kind=int)
-    return Configuration(
-        **{name: str(settings[name]) for name in ("profile", "dataset", "backbone", "method")},
-        model=model, training=part(TrainingSettings), adversarial=part(AdversarialSettings),
-        adv_epochs=number("adv_epochs", settings["adv_epochs"], low=1, kind=int),
-        optimizer_state=one_of("optimizer_state", settings["optimizer_state"], ("fresh", "kept")),
-    )  # fmt: skip
 
 
 def attack_options(**options) -> dict:

@@ -9,40 +9,30 @@ from ..adversarial import generic_perturbation, moved_rows
 from ..backbones import Backbone
 from ..batching import pack
 from ..cascade import cascade_effects, cascade_weights
-from ..data import SequenceDataset, training_sequences
+from ..data import SequenceDataset, training_inputs
 
 
 def shown_user(data: SequenceDataset, max_len: int = 50) -> int:
     """The first user with 6 to 9 training inputs; the one with most where there is none."""
-    lengths = np.array([min(len(s) - 1, max_len) for s in training_sequences(data)])
+    users, inputs = training_inputs(data, max_len)
+    lengths = np.array([len(one) for one in inputs])
     fitting = np.flatnonzero((lengths >= 6) & (lengths <= 9))
-    return int(fitting[0]) if len(fitting) else int(lengths.argmax())
+    return int(users[fitting[0] if len(fitting) else lengths.argmax()])
 
 
-def perturbed_history(
-    model: Backbone,
-    data: SequenceDataset,
-    user: int | None = None,
-    epsilon: float = 1.0,
-    batch_size: int = 128,
-    seed: int = 0,
-) -> dict:
-    """A (Eq. 7) for one user's training inputs, and (1/C) * A, in a plane: figure1's arguments.
+def perturbed_history(model: Backbone, data: SequenceDataset, batch_size: int = 128, seed: int = 0
+                      ) -> dict:
+    """A (Eq. 7, of size 1) for the inputs of `shown_user`, and (1/C) * A: figure1's arguments.
 
-    user: an index into data.sequences; None takes `shown_user`.
-    epsilon: the size of A over this one history.
-    The plane is spanned by the first two principal directions of the history's embeddings;
+    They lie in the plane of the first two principal directions of the history's embeddings;
     "radii" are the full lengths, which the plane foreshortens.
     """
-    inputs = [s[:-1][-model.max_len :] for s in training_sequences(data)]
-    lengths = np.array([len(s) for s in inputs])
-    user = shown_user(data, model.max_len) if user is None else user
-    effects = cascade_effects([s for s in inputs if len(s)], model.max_len, batch_size)
-    weights = cascade_weights(effects)
-    own = int(np.flatnonzero(lengths > 0).searchsorted(user))
-    batch = pack([inputs[user]], model.max_len, model.items.weight.device)
-    rows, _, A = generic_perturbation(model, batch, epsilon, seed)
-    share = torch.as_tensor(weights[own]).to(rows)
+    users, inputs = training_inputs(data, model.max_len)
+    own = int(users.searchsorted(shown_user(data, model.max_len)))
+    effects = cascade_effects(inputs, model.max_len, batch_size)
+    batch = pack([inputs[own]], model.max_len, model.items.weight.device)
+    rows, _, A = generic_perturbation(model, batch, epsilon=1.0, seed=seed)
+    share = torch.as_tensor(cascade_weights(effects)[own]).to(rows)
     guided = moved_rows(model, rows, A, share, "before") - rows
     centred = rows - rows.mean(0)
     plane = torch.linalg.svd(centred, full_matrices=False).Vh[:2].T

@@ -1,9 +1,8 @@
 """Running the notebooks without a browser, for figures or to refresh what is committed.
 
 `execute` runs them by Papermill with the caller's profile, data set, backbone and device, into
-figures/made/<profile>/notebooks/; the committed notebooks stay as they are. `refresh` runs the
-committed notebooks with the values that stand in them and stores the outputs in place, stamped
-with the code that made them.
+figures/made/<profile>/notebooks/. `refresh` runs the committed notebooks with the values that
+stand in them and stores the outputs in place, stamped with the code that made them.
 """
 
 from __future__ import annotations
@@ -23,16 +22,14 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from ..backbones import BACKBONES
+from ..settings import PROFILES
 from ..support.checks import one_of
 from ..support.devices import choose_device
 from ..support.files import make_folder, read_json, write_bytes, write_json
 from ..support.repository import root, source_hash
-from .configuration import PROFILES
-from .provenance import provenance
-from .runs import runs_folder
+from .environment import provenance, runs_folder
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-LANGUAGE = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # What a profile hands to single notebooks: that for which its grid has made the runs.
 OF_PROFILE = {"paper": {"07_epsilon_sweep": {"dataset": "video"},
@@ -48,12 +45,11 @@ def committed(names: list[str] | None = None) -> list[Path]:
 
     Raises ValueError for a name that no notebook has.
     """
-    every = {path.stem: path for path in sorted((root() / "notebooks").glob("[0-9]*.ipynb"))}
-    named = {stem[:2]: stem for stem in every}
-    asked = [Path(name).name.removesuffix(".ipynb") for name in names or every]
-    for name in asked:
-        one_of("notebooks", named.get(name, name), every)
-    return [path for stem, path in every.items() if stem in asked or stem[:2] in asked]
+    every = sorted((root() / "notebooks").glob("[0-9]*.ipynb"))
+    known = {name: path for path in every for name in (path.stem, path.stem[:2])}
+    asked = [one_of("notebooks", Path(name).name.removesuffix(".ipynb"), known)
+             for name in names or known]
+    return [path for path in every if path in map(known.get, asked)]
 
 
 def execute(
@@ -70,22 +66,22 @@ def execute(
     one_of("profile", profile, PROFILES)
     one_of("backbone", backbone, (None, *BACKBONES))
     asked = {"profile": profile, "dataset": dataset, "backbone": backbone, "device": device}
+    asked = {name: value for name, value in asked.items() if value is not None}
     folder = folder or root() / "figures" / "made" / profile / "notebooks"
     written, failed = [], []
     for path in committed(notebooks):
-        given = OF_PROFILE.get(profile, {}).get(path.stem, {}) | {
-            name: value for name, value in asked.items() if value is not None}
         names = papermill.inspect_notebook(str(path))  # those of its parameters cell
-        parameters = {name: value for name, value in given.items() if name in names}
+        parameters = OF_PROFILE.get(profile, {}).get(path.stem, {}) | asked
+        parameters = {name: value for name, value in parameters.items() if name in names}
         before, started = set(runs_folder().glob("*/metrics.json")), time.perf_counter()
         try:
             written.append(run_notebook(path, folder / path.name, parameters))
         except NotebookError as error:
             failed.append(str(error))
             continue
-        origin = provenance("", choose_device(device), time.perf_counter() - started)
-        made = set(runs_folder().glob("*/metrics.json")) - before
-        record = {"parameters": parameters, "new_runs": len(made), "provenance": origin}
+        seconds, made = time.perf_counter() - started, runs_folder().glob("*/metrics.json")
+        record = {"parameters": parameters, "new_runs": len(set(made) - before),
+                  "provenance": provenance("", choose_device(device), seconds)}
         file = folder / "measured.json"  # notebooks that do not run now keep their entries
         write_json(file, (read_json(file) if file.exists() else {}) | {path.stem: record})
     if failed:
@@ -105,8 +101,8 @@ def refresh(notebooks: list[str] | None = None) -> list[Path]:
     return committed(notebooks)
 
 
-def run_notebook(path: Path, output: Path, parameters: dict, cwd: Path | None = None) -> Path:
-    """Run one notebook with Papermill, in its own folder unless told otherwise."""
+def run_notebook(path: Path, output: Path, parameters: dict) -> Path:
+    """Run one notebook with Papermill, in its own folder."""
     growing = make_folder(output.parent) / f".{output.stem}.partial.ipynb"  # cell by cell
     inherited = {"OMP_NUM_THREADS": "1"} | os.environ | {"CI": "1"}  # no progress bars
     inherited.pop("MPLBACKEND", None)  # Agg from the caller's shell would drop inline pictures
@@ -114,7 +110,7 @@ def run_notebook(path: Path, output: Path, parameters: dict, cwd: Path | None = 
         with patch.dict(os.environ, inherited, clear=True):
             papermill.execute_notebook(
                 str(path), str(growing), parameters, kernel_name=KERNEL["name"],
-                cwd=str(cwd or path.parent), progress_bar=False, coalesce_streams=True)
+                cwd=str(path.parent), progress_bar=False, coalesce_streams=True)
     except PapermillExecutionError as error:
         first = error.source.strip().splitlines()[0]
         raise NotebookError(f"{path.name}: cell {error.cell_index}, which starts with {first!r}, "
@@ -135,10 +131,11 @@ def code_hash(notebook) -> str:
 
 def cleaned(notebook):
     """The notebook without what differs from run to run or machine to machine; outputs stay."""
-    notebook.metadata = nbformat.from_dict(LANGUAGE)
+    notebook.metadata = nbformat.from_dict(
+        {"kernelspec": KERNEL, "language_info": {"name": "python"}})
     for cell in notebook.cells:
-        tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        cell.metadata = nbformat.from_dict(
+            {key: value for key, value in cell.metadata.items() if key == "tags" and value})
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if WIDGET not in out.get("data", {})]
     return notebook
@@ -148,18 +145,19 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status (2: bad input, 1: a notebook failed)."""
     parser = argparse.ArgumentParser("casadv_lib.experiments.notebooks", description=__doc__)
     add = parser.add_argument
-    add("names", nargs="*", help="notebooks, such as 01 (default: all)")
+    add("notebooks", nargs="*", help="notebooks, such as 01 (default: all)")
     add("--profile", default="quick", help=f"one of {', '.join(PROFILES)} (default: quick)")
     add("--dataset", help="a name or a path (default: the profile's)")
     add("--backbone", help=f"one of {', '.join(BACKBONES)} (default: the notebook's)")
     add("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
     add("--refresh", action="store_true", help="own parameters, outputs stored in place")
     options = vars(parser.parse_args(arguments))
-    names, in_place = options.pop("names"), options.pop("refresh")
+    names, in_place = options["notebooks"], options.pop("refresh")
     try:
-        if in_place and list(options.values()) != ["quick", None, None, "auto"]:
+        if in_place and options != {"notebooks": names, "profile": "quick", "dataset": None,
+                                    "backbone": None, "device": "auto"}:
             raise ValueError("--refresh runs the notebooks' own parameters; leave out the others")
-        print(*(refresh(names) if in_place else execute(**options, notebooks=names)), sep="\n")
+        print(*(refresh(names) if in_place else execute(**options)), sep="\n")
     except (ValueError, NotebookError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1

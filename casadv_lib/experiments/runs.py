@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -33,17 +37,15 @@ from ..support.files import (
     write_arrays,
     write_json,
 )
-from ..support.repository import root
 from ..training import Trainer
 from .configuration import Configuration, attack_name, attack_options
-from .provenance import provenance
+from .environment import provenance, runs_folder
 
 SPLITS = ("validation", "test")
 
 
-def runs_folder() -> Path:
-    """`CASADV_RUNS`, or `runs/` in the repository."""
-    return Path(os.environ.get("CASADV_RUNS") or root() / "runs")
+class Unequal(RuntimeError):
+    """A run made again gave other numbers; the message names the parts."""
 
 
 @dataclass(frozen=True)
@@ -95,22 +97,16 @@ def build_model(config: Configuration, data: SequenceDataset) -> Backbone:
         return BACKBONES[config.backbone](data.n_items, **config.model)
 
 
-@contextlib.contextmanager
 def one_at_a_time(folder: Path):
-    """Hold the lock of a folder: a second process that wants the same run waits, then reuses it.
+    """Take the lock of a folder, for a `with`: a second process that wants the same run waits.
 
     The system frees the lock of a process that ends, however it ends.
     """
-    make_folder(folder)
-    lock = FileLock(folder / ".lock")
+    path = make_folder(folder) / ".lock"
     try:
-        lock.acquire()
+        return FileLock(path).acquire()
     except OSError as error:
-        raise refused(folder / ".lock", error) from error
-    try:
-        yield
-    finally:
-        lock.release()
+        raise refused(path, error) from error
 
 
 def run(config: Configuration, data: SequenceDataset | None = None, progress: bool = True) -> Run:
@@ -151,6 +147,40 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
     }
     write_arrays(folder / "ranks.npz", ranks, parents=False)
     write_json(folder / "metrics.json", metrics, parents=False)
+
+
+def differences(config: Configuration, data: SequenceDataset | None = None) -> list[str]:
+    """Make a stored run again, from its stored base; returns what differs, [] where all is equal.
+
+    Compared to the last digit: the metrics, the curve, the losses and every user's rank, on both
+    splits. Raises FileNotFoundError where the run is not stored.
+    """
+    made = Run(config, data or load_dataset(config.dataset))
+    if not made.is_complete:
+        raise FileNotFoundError(f"no run is stored in {made.folder}; `run` with the same words "
+                                "makes it")
+
+    def numbers():
+        metrics = made.metrics
+        return {part: metrics.get(part) for part in ("last", "best", "curve", "losses")} | {
+            f"ranks, {split} {which}": made.ranks(split, which).tolist()
+            for split in SPLITS for which in ("last", "best")}
+
+    stored, base = numbers(), made.base.folder
+    with another_folder() as folder:
+        if config.method != "base":
+            shutil.copytree(base, folder / base.name)
+        run(config, made.data, progress=False)
+        again = numbers()
+    return [part for part in stored if stored[part] != again[part]]
+
+
+@contextlib.contextmanager
+def another_folder() -> Iterator[Path]:
+    """An empty folder of runs for a while."""
+    with (tempfile.TemporaryDirectory() as folder,
+          patch.dict(os.environ, {"CASADV_RUNS": folder})):
+        yield Path(folder)
 
 
 def _measure(trainer: Trainer) -> tuple[dict, dict[str, np.ndarray]]:

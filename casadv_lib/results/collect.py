@@ -17,11 +17,17 @@ from ..data import SequenceDataset
 from ..datasets import load_dataset
 from ..datasets.sources import SOURCES
 from ..experiments.configuration import NOT_IDENTITY, PROFILES, Configuration, attack_name
+from ..experiments.environment import provenance
 from ..experiments.grid import Known
 from ..experiments.plan import SWITCHES
-from ..experiments.provenance import provenance
-from ..experiments.repeat import Unequal, another_folder
-from ..experiments.runs import Run, one_at_a_time, run_attack, stored_attacks
+from ..experiments.runs import (
+    Run,
+    Unequal,
+    another_folder,
+    one_at_a_time,
+    run_attack,
+    stored_attacks,
+)
 from ..experiments.runs import run as make
 from ..experiments.study import Study
 from ..settings import EXCLUDES

@@ -30,7 +30,7 @@ import torch
 from benchmarks import curves, tables
 from benchmarks.measuring import call
 
-from casadv_lib.experiments.provenance import provenance
+from casadv_lib.experiments.environment import provenance
 from casadv_lib.support.files import write_bytes, write_json
 
 # fewer users where histories are long, so that no benchmark takes more than some minutes

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from casadv_lib.data import held_out
-from casadv_lib.datasets.synthetic import World, WorldSettings, make_world
+from casadv_lib.datasets.synthetic import WorldSettings, make_world
 
 TINY = WorldSettings(
     n_users=20, n_items=9, n_groups=3, min_length=4, mean_length=4.0, max_length=4, stay=0.7,
@@ -26,24 +26,24 @@ def crowd():
     return make_world(replace(TINY, n_users=40_000), seed=3)
 
 
-def item_chance(rules, item, interest, history):
+def item_chance(world, item, interest, history):
     """p(item | hidden interest, history), in plain Python, from the module's docstring."""
-    settings = rules.settings
+    settings = world.settings
     unseen = [i for i in range(1, settings.n_items + 1) if i not in history]
     if item not in unseen:
         return 0.0
     sequels = dict.fromkeys(unseen, 0.0)
     shares = (1 - settings.look_back, settings.look_back)
     for before, share in zip(reversed(history), shares, strict=False):
-        for sequel, weight in zip(rules.sequels[before], rules.sequel_weights, strict=True):
+        for sequel, weight in zip(world.sequels[before], (2 / 3, 1 / 3), strict=True):
             if sequel in sequels:
                 sequels[sequel] += share * weight
     follow = settings.follow if sum(sequels.values()) > 0 else 0.0
-    group = [i for i in unseen if rules.group_of[i] == interest]
+    group = [i for i in unseen if world.group_of[i] == interest]
     if not group:
         from_interest = 1 / len(unseen)
     elif item in group:
-        from_interest = rules.popularity[item] / sum(rules.popularity[i] for i in group)
+        from_interest = (1 / world.rank[item]) / sum(1 / world.rank[i] for i in group)
     else:
         from_interest = 0.0
     intended = (1 - follow) * from_interest
@@ -52,27 +52,27 @@ def item_chance(rules, item, interest, history):
     return settings.misclick / len(unseen) + (1 - settings.misclick) * intended
 
 
-def enumerated(rules, history):
+def enumerated(world, history):
     """p(next item | history), summed over every path of hidden interests."""
-    total = np.zeros(rules.settings.n_items + 1)
-    for path in itertools.product(range(rules.settings.n_groups), repeat=len(history) + 1):
-        chance = rules.first_interest[path[0]]
+    total = np.zeros(world.settings.n_items + 1)
+    for path in itertools.product(range(3), repeat=len(history) + 1):
+        chance = 1 / 3
         for now, then in itertools.pairwise(path):
-            chance *= rules.moves[now, then]
+            chance *= world.moves[now, then]
         for step, item in enumerate(history):
-            chance *= item_chance(rules, item, path[step], history[:step])
+            chance *= item_chance(world, item, path[step], history[:step])
         for item in range(1, len(total)):
-            total[item] += chance * item_chance(rules, item, path[-1], history)
+            total[item] += chance * item_chance(world, item, path[-1], history)
     return total / total.sum()
 
 
-def tiny_histories(rules):
+def tiny_histories(world):
     """Random ones of lengths 0 to 4, a used-up group, and items whose sequels were all seen."""
     rng = np.random.default_rng(0)
     histories = [rng.permutation(np.arange(1, 10))[: n % 5] for n in range(20)]
-    histories.append(np.flatnonzero(rules.group_of == 1))
-    histories.append(np.append(rules.sequels[4], 4))
-    histories.append(np.append(np.unique(rules.sequels[[4, 7]]), [4, 7])[-4:])
+    histories.append(np.flatnonzero(world.group_of == 1))
+    histories.append(np.append(world.sequels[4], 4))
+    histories.append(np.append(np.unique(world.sequels[[4, 7]]), [4, 7])[-4:])
     return [history for history in histories if len(set(history)) == len(history)]
 
 
@@ -80,8 +80,8 @@ def tiny_histories(rules):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_filter_equals_enumeration(change, seed):
     world = make_world(replace(TINY, **change), seed)
-    histories = world.sequences if change.get("misclick") == 0 else tiny_histories(world.rules)
-    exact = np.array([enumerated(world.rules, list(map(int, h))) for h in histories])
+    histories = world.sequences if change.get("misclick") == 0 else tiny_histories(world)
+    exact = np.array([enumerated(world, list(map(int, h))) for h in histories])
     np.testing.assert_allclose(world.next_item_distribution(histories), exact, rtol=1e-9)
 
 
@@ -94,7 +94,6 @@ def test_probabilities(world):
     for row, history in zip(chance, histories, strict=True):
         assert (row[history] == 0).all()
         assert (row > 0).sum() == world.settings.n_items - len(history)
-    np.testing.assert_allclose(world._filter(histories)[1].sum(1), 1, rtol=1e-12)
     for row in (0, 7, 39):  # a row does not depend on its neighbours
         alone = world.next_item_distribution([histories[row]])[0]
         np.testing.assert_allclose(alone, chance[row], rtol=1e-12)
@@ -142,32 +141,11 @@ def test_items_are_drawn_from_the_distribution(crowd, step):
 @pytest.mark.parametrize("change", [
     {"misclick": 0.2}, {"follow": 0.55}, {"look_back": 0.5}, {"stay": 0.5}])
 def test_counting_would_notice_a_wrong_distribution(crowd, change):
-    settings = replace(crowd.settings, **change)
-    rules = replace(crowd.rules, settings=settings)
+    wrong = replace(crowd, settings=replace(crowd.settings, **change))
     if "stay" in change:
-        away = crowd.rules.moves * (1 - np.eye(settings.n_groups)) / 0.3
-        rules = replace(rules, moves=0.5 * np.eye(settings.n_groups) + 0.5 * away)
-    wrong = World(settings, seed=3, rules=rules)
+        away = crowd.moves * (1 - np.eye(3)) / 0.3
+        wrong.moves = 0.5 * np.eye(3) + 0.5 * away
     assert max(abs(surprise(wrong, crowd.sequences, 2)), chi_square(wrong, crowd.sequences, 2)) > 4
-
-
-def test_planted_rates(world):
-    """Counts of independent events lie within 4 standard errors of what was set."""
-
-    def near(events, wanted):
-        return abs(events.mean() - wanted) < 4 * np.sqrt(wanted * (1 - wanted) / events.size)
-
-    assert near(np.concatenate(world.misclicks), world.settings.misclick)
-    stays = np.concatenate([now[1:] == now[:-1] for now in world.interests])
-    assert near(stays, world.settings.stay)
-    intended = ~np.array([flags[0] for flags in world.misclicks])
-    first = np.array([s[0] for s in world.sequences])
-    interest = np.array([now[0] for now in world.interests])
-    assert (world.rules.group_of[first] == interest)[intended].all()
-    popular = world.rules.popularity[world.rules.rank == 1].mean()
-    assert near((world.rules.rank[first] == 1)[intended], popular)
-    misclicked = first[~intended]  # uniform over all items, so the popular half has half of them
-    assert near(world.rules.rank[misclicked] <= world.rules.rank.max() // 2, 1 / 2)
 
 
 def test_sequences_look_like_five_core_data(world):
@@ -177,15 +155,12 @@ def test_sequences_look_like_five_core_data(world):
     assert 50 < lengths.max() <= settings.max_length
     error = lengths.std() / np.sqrt(len(lengths))
     assert abs(lengths.mean() - settings.mean_length) < 4 * error
-    hidden = zip(world.sequences, world.interests, world.misclicks, strict=True)
-    for sequence, interests, flags in hidden:
-        assert sequence.dtype == np.int64 and flags.dtype == bool
-        assert len(sequence) == len(interests) == len(flags) == len(set(sequence.tolist()))
-
-
-def test_items_are_named_by_group_and_rank_and_the_data_know_their_world(world):
+    np.testing.assert_allclose(np.diag(world.moves), settings.stay)
+    np.testing.assert_allclose(world.moves.sum(1), 1)
+    for sequence in world.sequences:
+        assert sequence.dtype == np.int64 and len(sequence) == len(set(sequence.tolist()))
     assert world.dataset is world.dataset and world.dataset.world is world
-    popular = int(np.flatnonzero((world.rules.group_of == 2) & (world.rules.rank == 1))[0])
+    popular = int(np.flatnonzero((world.group_of == 2) & (world.rank == 1))[0])
     assert world.dataset.item_names[popular] == "group 3, item 1"
 
 
@@ -198,17 +173,16 @@ def test_nothing_beats_the_optimum(world, split):
     for metric in ("ndcg@10", "hr@10"):  # of a user in [0, 1]: a standard deviation of 1/2 or less
         gap = abs(optimum[f"realised {metric}"] - optimum[metric])
         assert 0 < gap < 4 * 0.5 / np.sqrt(world.settings.n_users)
-    rng, interests = np.random.default_rng(0), world._filter(histories)[1]
+    rng = np.random.default_rng(0)
     counts = np.bincount(np.concatenate(histories), minlength=chance.shape[1])
-    last, group_of = np.array([history[-1] for history in histories]), world.rules.group_of
+    last, group_of = np.array([history[-1] for history in histories]), world.group_of
     sequels = np.zeros_like(chance)
-    np.put_along_axis(sequels, world.rules.sequels[last], world.rules.sequel_weights[None], axis=1)
+    np.put_along_axis(sequels, world.sequels[last], world.sequel_weights[None], axis=1)
     contenders = {
         "random": rng.random(chance.shape),
         "popularity": np.tile(counts, (len(chance), 1)),
-        "interest": interests[:, group_of] * world.rules.popularity,
         "sequels": sequels + 1e-3 * rng.random(chance.shape),
-        "last group": world.rules.popularity * (group_of == group_of[last][:, None]),
+        "last group": world.popularity * (group_of == group_of[last][:, None]),
         "nearly the truth": chance * np.exp(0.1 * rng.standard_normal(chance.shape)),
     }
     discount = 1 / np.log2(np.arange(10) + 2)
@@ -221,7 +195,7 @@ def test_nothing_beats_the_optimum(world, split):
 
 
 def test_optimum_is_the_mean_of_sorted_probabilities(world):
-    few = World(world.settings, 0, world.rules, world.sequences[:50])
+    few = replace(world, sequences=world.sequences[:50])
     gains = []
     for history in held_out(few.dataset, "test")[0]:
         ranked = sorted(few.next_item_distribution([history])[0], reverse=True)[:10]
@@ -232,9 +206,6 @@ def test_optimum_is_the_mean_of_sorted_probabilities(world):
 def test_same_seed_same_world(world):
     again, other = make_world(WorldSettings(), seed=0), make_world(WorldSettings(), seed=1)
     assert again.dataset.fingerprint == world.dataset.fingerprint != other.dataset.fingerprint
-    for name in ("sequences", "interests", "misclicks"):
-        for ours, theirs in zip(getattr(world, name), getattr(again, name), strict=True):
-            assert ours.tobytes() == theirs.tobytes()
     # as stored with the results
     assert other.optimum()["ndcg@10"] == pytest.approx(0.194039981, rel=1e-8)
     assert world.optimum("validation") == pytest.approx(
@@ -269,12 +240,12 @@ def test_bad_calls_are_named(world, call, words):
 
 def test_extreme_settings_still_make_worlds():
     one_group = make_world(replace(TINY, n_groups=1, n_sequels=1), seed=0)
-    assert one_group.rules.moves.tolist() == [[1.0]]
+    assert one_group.moves.tolist() == [[1.0]]
     frozen = make_world(replace(TINY, stay=1.0, follow=0.0, misclick=0.0), seed=0)
-    assert all((now == now[0]).all() for now in frozen.interests)
+    groups = [frozen.group_of[sequence[:3]] for sequence in frozen.sequences]  # of three items
+    assert all((group == group[0]).all() for group in groups)
     noise = make_world(replace(TINY, misclick=1.0), seed=0)
     np.testing.assert_allclose(noise.next_item_distribution([[5, 3]])[0, [1, 9]], 1 / 7)
-    assert all(flags.all() for flags in noise.misclicks)
 
 
 @pytest.mark.parametrize("settings", [

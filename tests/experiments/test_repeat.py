@@ -13,7 +13,7 @@ import torch
 import casadv_lib as cas
 from casadv_lib.__main__ import main
 from casadv_lib.datasets import load_dataset
-from casadv_lib.experiments import repeat, runs
+from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.results import collect
 from casadv_lib.results.frames import read_results
@@ -33,13 +33,13 @@ def test_the_same_numbers_to_the_last_digit(toy, runs_folder, config, method):
     config = config.but(method=method)
     made = runs.run(config, toy)
     there = sorted(runs_folder.iterdir())
-    assert repeat.differences(config, toy) == []
+    assert runs.differences(config, toy) == []
     assert sorted(runs_folder.iterdir()) == there and runs.runs_folder() == runs_folder
     # a last digit more is a difference
     metrics = read_json(made.folder / "metrics.json")
     metrics["losses"][-1] = float(np.nextafter(metrics["losses"][-1], 2))
     write_json(made.folder / "metrics.json", metrics)
-    assert repeat.differences(config, toy) == ["losses"]
+    assert runs.differences(config, toy) == ["losses"]
 
 
 def test_other_ranks_are_a_difference(toy, runs_folder, config):
@@ -48,12 +48,12 @@ def test_other_ranks_are_a_difference(toy, runs_folder, config):
         ranks = dict(stored)
     ranks["test last"][0] += 0.5
     np.savez_compressed(made.folder / "ranks.npz", **ranks)
-    assert repeat.differences(config, toy) == ["ranks, test last"]
+    assert runs.differences(config, toy) == ["ranks, test last"]
 
 
 def test_only_a_stored_run_can_be_repeated(toy, runs_folder, config):
     with pytest.raises(FileNotFoundError, match="no run is stored in"):
-        repeat.differences(config, toy)
+        runs.differences(config, toy)
 
 
 @pytest.fixture

@@ -53,8 +53,7 @@ def test_it_runs_on_another_data_set_and_backbone(number, tmp_path, own_file, ru
     given = {name: value for name, value in (given | special).items() if name in known}
     before, compared = source.read_bytes(), []
     for folder in folders:
-        output = notebooks.run_notebook(source, tmp_path / "out.ipynb", given,
-                                        cwd=notebooks.root() / folder)
+        output = notebooks.run_notebook(source, tmp_path / "out.ipynb", given)
         cells = nbformat.read(output, as_version=4).cells
         outputs = [(cell, out) for cell in cells for out in cell.get("outputs", [])]
         compared.append("".join(out.get("text", "") for cell, out in outputs
