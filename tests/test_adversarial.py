@@ -18,6 +18,7 @@ from casadv_lib.adversarial import (
     sequence_perturbation,
     training_loss,
 )
+from casadv_lib.experiments.configuration import configure
 from casadv_lib.support.dropout import Dropout
 from casadv_lib.training import Trainer, TrainingError, TrainingSettings, make_optimizer
 
@@ -336,6 +337,16 @@ def trained(toy, **options):
         model, toy, "adv_cas", epsilon=2.0, epochs=2, batch_size=20, progress=False, **options
     )
     return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_what_is_named_stands_above_a_preset(toy):
+    by_values = trained(toy, scope="literal", health="note")
+    assert torch.equal(trained(toy, preset="literal"), by_values)
+    named = trained(toy, preset="literal", scope="batch", health="stop", lambda1=0.5)
+    assert torch.equal(named, trained(toy, lambda1=0.5)) and not torch.equal(named, by_values)
+    config = configure(method="adv_cas", preset="literal", scope="batch", health="stop", epsilon=2)
+    assert (config.adversarial.scope, config.training.health) == ("batch", "stop")
+    assert config.adversarial.epsilon == 2.0 and config.adversarial.lambda1 == 1.0
 
 
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda s: "-".join(map(str, *s.items())))

@@ -236,7 +236,8 @@ def test_users_with_one_training_item_are_skipped_not_fatal():
 @pytest.mark.parametrize("phase", [cas.fit, cas.fit_adversarial])
 def test_a_phase_has_the_defaults_of_the_settings(phase):
     wanted = asdict(TrainingSettings()) | asdict(cas.AdversarialSettings())
-    wanted |= {"epochs": 500 if phase is cas.fit else 100, "first_epoch": 0}
+    # no scope: that of the preset
+    wanted |= {"epochs": 500 if phase is cas.fit else 100, "first_epoch": 0, "scope": None}
     defaults = {name: parameter.default
                 for name, parameter in inspect.signature(phase).parameters.items()}
     assert {"epochs", "seed", "eval_every"} <= defaults.keys()

@@ -196,6 +196,7 @@ def test_command_line_ends_with_a_line_a_split(data_file, runs_folder, capsys):
         (["--set", "eps=1"], "setting is 'eps'; allowed are .*'epsilon'"),
         (["--set", "epochs=0"], "epochs is 0"),
         (["--set", "dim=8.5"], "dim is 8.5"),
+        (["--set", "dim=[8, 8]"], r"dim is \[8, 8\]; allowed"),
         (["--set", "preset=paper"], "preset is 'paper'"),
         (["--method", "adv"], "method is 'adv'"),
         (["--backbone", "bert"], "backbone is 'bert'; allowed are 'sasrec'"),
