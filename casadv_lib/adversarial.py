@@ -43,6 +43,7 @@ METHODS = {
     "neighbour": Method(None, False, None, replaces=True),
     "adv_neighbour": Method(None, True, None, replaces=True),
 }
+METHOD_ORDER = ("base", *METHODS)  # of a table's rows; controls stand beside what they control
 
 def bce(positive: Tensor, negative: Tensor) -> Tensor:
     """L_B of Eq. 5, the mean over positions: -log s(r_pos) - log(1 - s(r_neg))."""

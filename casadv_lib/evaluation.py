@@ -16,7 +16,7 @@ from .support.checks import MOST_SEED, instance, number, one_of
 from .support.progress import long_work
 
 CUTOFF = 10
-METRICS = ("ndcg@10", "hr@10")
+METRICS = {"ndcg@10": "NDCG@10", "hr@10": "HR@10"}  # and how they are written
 RESAMPLES = 2000
 
 

@@ -4,25 +4,24 @@ A level is a score relative to the base's; NDCG@10 is 0.04 times it, HR@10 0.08 
 interval is the value plus or minus a width, so that a test says by its numbers what holds.
 """
 
-from itertools import combinations
+from itertools import combinations, product
 
+import numpy as np
 import pandas as pd
 
-from casadv_lib.experiments.configuration import EPSILONS, attack_name
-from casadv_lib.results.claims import LAST_ITEM
+from casadv_lib.experiments.configuration import EPSILONS, attack_name, attack_options
+from casadv_lib.experiments.plan import attacks_of
 from casadv_lib.results.frames import COLUMNS, METHOD_ORDER, METRICS, Results
 
-SETTINGS = [(dataset, backbone) for backbone in ("sasrec", "gru4rec")
-            for dataset in ("beauty", "video", "clothing", "ml-1m")]
+SETTINGS = [(dataset, backbone) for backbone, dataset in product(
+    ("sasrec", "gru4rec"), ("beauty", "video", "clothing", "ml-1m"))]
 LEVELS = {"base": 1.0, "base+100": 1.0, "adv_random": 1.0, "adv_linear": 1.10, "adv_seq": 1.08,
           "adv_global": 1.12, "adv_cas_1": 1.2, "adv_cas_2": 1.2, "adv_cas": 1.3,
           "neighbour": 1.2, "adv_neighbour": 1.4}
-SWEEP = dict(zip(EPSILONS, (1.0, 1.1, 1.12, 1.15, 1.3, 1.25, 1.15, 1.05), strict=True))
+SWEEP = (1.0, 1.1, 1.12, 1.15, 1.3, 1.25, 1.15, 1.05)  # of EPSILONS
 WIDTH = 0.01  # half of an interval, relative to the base
 SCALE = {"ndcg@10": 0.04, "hr@10": 0.08}
 ATTACKED = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas", "adv_neighbour")
-KINDS = {"first": {"positions": "first"}, "middle": {"positions": "middle"},
-         **{f"K = {k}": {"k": k} for k in range(2, 6)}, **LAST_ITEM}
 
 
 def bounds(value, width=WIDTH):
@@ -45,15 +44,14 @@ class World:
                   "roles": roles, "tie_rate": 0.0, "epochs": 500, "adv_epochs": 100,
                   "data_hash": "00000001", "hardware": "two cores", "train_seconds": 500.0,
                   "seconds_per_epoch": 1.0 if method == "base" else 3.5} | columns
-        for which in ("last", "best"):
-            for split in ("validation", "test"):
-                self.rows["runs"].append(shared | {
-                    "which": which, "split": split, "epoch": 600 if which == "last" else 580,
-                    **{metric: scale * level for metric, scale in SCALE.items()}})
+        self.rows["runs"] += [
+            shared | {"which": which, "split": split, "epoch": 600 if which == "last" else 580,
+                      **{metric: scale * level for metric, scale in SCALE.items()}}
+            for which, split in product(("last", "best"), ("validation", "test"))]
         return name
 
     def interval(self, setting, run, quantity, shown, metrics=tuple(METRICS), **columns):
-        empty = dict.fromkeys(("which", "versus", "versus_which", "attack", "exclude"), "")
+        empty = dict.fromkeys(("versus", "versus_which", "attack", "exclude"), "")
         self.rows["intervals"] += [
             empty | {"kind": "attack", "run": run, "which": "last", "metric": metric,
                      "quantity": quantity, "dataset": setting[0], "backbone": setting[1]}
@@ -65,30 +63,31 @@ class World:
         for metric, scale in SCALE.items():
             self.interval(setting, run, "difference", bounds(scale * (one - two), scale * WIDTH),
                           [metric], **ends)
-            self.interval(setting, run, "percent", bounds(100 * (one / two - 1), 100 * WIDTH),
-                          [metric], **ends)
+        self.interval(setting, run, "percent", bounds(100 * (one / two - 1), 100 * WIDTH), **ends)
 
-    def attack(self, setting, method, change, spared, above, milder=1.0, rules=("both",),
+    def attack(self, setting, method, change, less, above, to_last=1.0, rules=("both",),
                **options):
-        """spared, above: of adv_cas over this method; milder: than the gradient."""
-        run, name = "-".join((*setting, method)), attack_name(**options)
-        level = self.levels[run]
+        """less, above: of adv_cas, than this method; to_last: than the gradient on the last."""
+        run, guided = ("-".join((*setting, name)) for name in (method, "adv_cas"))
+        asked = attack_options(**options) | {"surrogate": options.get("surrogate") or ""}
         for rule in rules:
-            where = {"attack": name, "exclude": rule}
+            where = {"attack": attack_name(**options), "exclude": rule}
             self.interval(setting, run, "change", bounds(change, 0.5), **where)
-            self.interval(setting, run, "milder", bounds(milder, 0.5), **where)
-            if method != "adv_cas":
-                self.interval(setting, run, "spared", bounds(spared, 1.0), **where)
-                for quantity in ("above", "above_clean"):
-                    self.interval(setting, run, quantity, bounds(above), **where)
-            options = {"positions": "last", "k": 1, "pick": "gradient", "step": 0.1,
-                       "surrogate": ""} | options
+            self.interval(setting, run, "change difference to last item", bounds(to_last, 0.5),
+                          **where)
+            for quantity, shown in (("change difference", bounds(less, 1.0)),
+                                    ("difference", bounds(above)),
+                                    ("difference to clean", bounds(above))):
+                if run != guided:
+                    self.interval(setting, guided, quantity, shown, versus=run,
+                                  versus_which="last", **where)
             self.rows["attacks"].append({
                 "run": run, "dataset": setting[0], "backbone": setting[1], "loss": "bce",
                 "method": method, "seed": 0, "roles": "main", "split": "test", "users": 1000,
-                "distance": 0.7, "unit": 0.8, "seconds": 1.0, **where, **options,
-                **{f"{m}_clean": scale * level for m, scale in SCALE.items()},
-                **{m: scale * level * (1 + change / 100) for m, scale in SCALE.items()}})
+                "distance": 0.7, "unit": 0.8, "seconds": 1.0, **where, **asked,
+                **{f"{m}_clean": scale * self.levels[run] for m, scale in SCALE.items()},
+                **{m: scale * self.levels[run] * (1 + change / 100)
+                   for m, scale in SCALE.items()}})
 
     def methods(self, setting, levels=LEVELS):
         names = [self.run(setting, method, levels[method]) for method in METHOD_ORDER
@@ -98,24 +97,21 @@ class World:
         for run in names:
             self.pair(setting, run, names[0], "best")
 
-    def attacks(self, setting, spared=5.0, ours=1, rules=("both",), costs=-23.0, early=-1.0,
+    def attacks(self, setting, less=5.0, ours=1, rules=("both",), costs=-23.0, early=-1.0,
                 above=0.1):
         """ours: 1 where adv_neighbour is better than adv_cas under every attack, -1: worse."""
         for method in ATTACKED:
-            mine = method == "adv_neighbour"
-            for kind, options in KINDS.items():
-                self.attack(setting, method, early if kind in ("first", "middle") else costs,
-                            -5.0 * ours if mine else spared, -0.1 * ours if mine else above,
+            sizes = (-5.0 * ours, -0.1 * ours) if method == "adv_neighbour" else (less, above)
+            for options in attacks_of(method):
+                self.attack(setting, method, early if "positions" in options else costs, *sizes,
                             -1.0 if options.get("pick") == "random" else 1.0, rules, **options)
 
     def sweep(self, setting, levels=SWEEP):
         runs = [self.run(setting, "adv_cas", level, "sweep", f"-epsilon{epsilon:g}",
-                         epsilon=epsilon) for epsilon, level in levels.items()]
-        for versus, run in combinations(runs, 2):
+                         epsilon=epsilon) for epsilon, level in zip(EPSILONS, levels, strict=True)]
+        controls = ["-".join((*setting, control)) for control in ("base", "base+100")]
+        for versus, run in [*combinations(runs, 2), *product(controls, runs)]:
             self.pair(setting, run, versus)
-        for run in runs:
-            for control in ("base", "base+100"):
-                self.pair(setting, run, "-".join((*setting, control)))
 
     def values(self, setting, equal=1.2, guided=1.25):
         base = "-".join((*setting, "base"))
@@ -132,15 +128,14 @@ class World:
             self.pair(setting, two, one)
 
     def averages(self, gain=40, more=200, sparse=10, last=(-23.2, -11)):
-        for backbone in ("sasrec", "gru4rec"):
-            rows = [("gain", "beauty+video", gain), ("more gain", "beauty+video", more)]
-            rows += [("sparse gain", name, sparse) for name in ("beauty", "video", "clothing")]
-            for quantity, dataset, value in rows:
-                self.interval((dataset, backbone), "", quantity, bounds(value, 1.0), [""],
-                              kind="average", which="")
-        for metric, value in zip(METRICS, last, strict=True):
-            self.interval(("video", "both"), "", "last item", bounds(value, 1.0), [metric],
-                          kind="average", which="")
+        rows = [(("beauty+video", backbone), quantity, value, "") for backbone, (quantity, value)
+                in product(("sasrec", "gru4rec"), (("gain", gain), ("more gain", more)))]
+        rows += [(setting, "sparse gain", sparse, "") for setting in SETTINGS]
+        rows += [(("video", "both"), "last item", value, metric)
+                 for metric, value in zip(METRICS, last, strict=True)]
+        for setting, quantity, value, metric in rows:
+            self.interval(setting, "", quantity, bounds(value, 1.0), [metric], kind="average",
+                          which="")
 
     def results(self, **parts) -> Results:
         return Results("paper", **{
@@ -154,7 +149,7 @@ def perfect(levels=LEVELS) -> Results:
     for setting in SETTINGS:
         only = dict.fromkeys(("adv_linear", "adv_seq", "adv_global"), 1.0)
         world.methods(setting, levels | (only if setting == ("clothing", "gru4rec") else {}))
-        world.attacks(setting, spared=0.0 if setting == SETTINGS[-1] else 5.0)
+        world.attacks(setting, less=0.0 if setting == SETTINGS[-1] else 5.0)
     for setting in SETTINGS[1::4]:  # Video
         world.sweep(setting)
         world.seeds(setting)
@@ -170,28 +165,28 @@ def bad() -> Results:
     for setting in SETTINGS:
         # more epochs help a lot, and the base was better before its end
         world.methods(setting, dict.fromkeys(LEVELS, 0.8) | {"base": 1.0, "base+100": 1.5})
-        world.attacks(setting, spared=9.0 if setting == SETTINGS[-1] else -9.0, ours=-1,
-                      costs=-1.0, early=-9.0, above=-0.1)
+        world.attacks(setting, less=9.0 if setting == SETTINGS[-1] else -9.0, ours=-1, costs=-1.0,
+                      early=-9.0, above=-0.1)
     for setting in SETTINGS[1::4]:
-        world.sweep(setting, dict(zip(EPSILONS, (0.95, 0.9, 0.9, 0.9, 0.5, 0.5, 0.5, 0.95),
-                                      strict=True)))
+        world.sweep(setting, (0.95, 0.9, 0.9, 0.9, 0.5, 0.5, 0.5, 0.95))
         world.seeds(setting, 1.1, 0.9)
     for setting in SETTINGS[:2]:
         world.values(setting, 0.8, 0.7)
     world.averages(-40, -200, -10, (2, 2))
     found = world.results()
-    found = found.but(runs=found.runs.assign(
-        seconds_per_epoch=[1.0 if m == "base" else 9.0 for m in found.runs["method"]]))
+    found.runs["seconds_per_epoch"] = np.where(found.runs["method"] == "base", 1.0, 9.0)
     found = changed(found, versus_which="best", quantity="difference", value=-1, low=-2, high=-1)
-    return changed(found, quantity="milder", value=0, low=-1, high=1)
+    return changed(found, quantity="change difference to last item", value=0, low=-1, high=1)
+
+
+def matching(table: pd.DataFrame, **where) -> np.ndarray:
+    """Which rows have these values."""
+    return np.logical_and.reduce([table[name] == value for name, value in where.items()])
 
 
 def changed(results: Results, value=0.0, low=-1.0, high=1.0, **where) -> Results:
     """The same with other bounds in all intervals that have these values."""
-    table = results.intervals.copy()
-    rows = pd.Series(True, index=table.index)
-    for column, wanted in where.items():
-        rows &= table[column] == wanted
+    table, rows = results.intervals.copy(), matching(results.intervals, **where)
     assert rows.any(), where
     table.loc[rows, ["value", "low", "high"]] = [value, low, high]
     return results.but(intervals=table)
@@ -199,7 +194,4 @@ def changed(results: Results, value=0.0, low=-1.0, high=1.0, **where) -> Results
 
 def without(results: Results, **where) -> Results:
     """The same without the runs that have these values."""
-    rows = pd.Series(True, index=results.runs.index)
-    for column, wanted in where.items():
-        rows &= results.runs[column] == wanted
-    return results.but(runs=results.runs[~rows])
+    return results.but(runs=results.runs[~matching(results.runs, **where)])

@@ -1,6 +1,6 @@
 """Notebook 06: reading learning curves."""
 
-from ..results.analysis import best_entry, early_stopping, first_reaching
+from ..results.analysis import first_reaching
 from .common import exercise
 
 
@@ -20,13 +20,22 @@ STEEP = made_curve([0.1] * 5, [0.10, 0.13, 0.14, 0.145, 0.15], every=1)
 @exercise([(RISING,), (FALLING,), (TWO_TOPS[:4],)], "the epoch")
 def check_best_epoch(curve):
     """function(curve) -> the epoch with the best validation NDCG@10, the earliest of equals."""
-    return best_entry(curve)["epoch"]
+    # max keeps the first of equals
+    return max(curve, key=lambda entry: entry["validation"]["ndcg@10"])["epoch"]
 
 
-# function(curve, patience) -> (epoch of the end, epoch that is kept)
-check_early_stopping = exercise(
+@exercise(
     [(RISING, 2), (FALLING, 2), (FALLING, 9), (TWO_TOPS, 2), (TWO_TOPS, 4), (TWO_TOPS, 1)],
-    ("the epoch of the end", "the epoch that is kept"))(early_stopping)
+    ("the epoch of the end", "the epoch that is kept"))
+def check_early_stopping(curve, patience):
+    """function(curve, patience) -> (epoch of the end, epoch that is kept)."""
+    entry, best, waited = curve[0], curve[0], 0
+    for entry in curve[1:]:
+        is_better = entry["validation"]["ndcg@10"] > best["validation"]["ndcg@10"]
+        best, waited = (entry, 0) if is_better else (best, waited + 1)
+        if waited == patience:
+            break
+    return entry["epoch"], best["epoch"]
 
 
 @exercise([(STEEP, 0.05, 0.5), (STEEP, 0.05, 0.85), (FALLING, 0.04, 1.0)], "the epoch")

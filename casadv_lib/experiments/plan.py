@@ -15,14 +15,11 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
-from ..adversarial import METHODS
-from ..settings import PRESETS
+from ..adversarial import METHOD_ORDER
+from ..settings import MOST_REPLACED, PAPER_BACKBONES, PRESETS
 from ..support.checks import one_of
 from .configuration import EPSILONS, FAMILY, PROFILES, Configuration, chosen, configure
 
-METHOD_ORDER = ("base", *METHODS)
-PAPER_BACKBONES = ("sasrec", "gru4rec")
-MOST_REPLACED = 5  # K of Figure 6
 TRIAL_EPOCHS = 10
 # Level 1's distance is not squared, so its weight matters; a BCE keeps the paper's weight, 1.
 SIZES, CHANCES = (1.0, 3.0, 10.0, 20.0), (0.1, 0.2, 0.5)

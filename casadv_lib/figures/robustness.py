@@ -13,13 +13,13 @@ from matplotlib.patheffects import withStroke
 
 from ..results import frames
 from ..results.frames import METRICS, Results, select
-from ..results.paper import MOST_REPLACED, PAPER_LAST_DROP_PERCENT
+from ..results.paper import PAPER_LAST_DROP_PERCENT
+from ..settings import MOST_REPLACED, POSITIONS
 from ..support.checks import number, one_of
 from . import style
 from .animated import with_changing_part
 from .style import COLORS, STYLES, styled
 
-POSITIONS = ("first", "middle", "last")
 NEEDED = ("base", "adv_cas")
 FIGURE5_METHODS = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas", "adv_neighbour")
 FIGURE6_METHODS = ("base", "adv_global", "adv_cas", "adv_neighbour")

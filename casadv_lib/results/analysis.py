@@ -4,63 +4,37 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from ..adversarial import METHODS, training_loss
+from ..adversarial import METHOD_ORDER, METHODS, training_loss
+from ..evaluation import RESAMPLES
 from ..support.checks import number, one_of
 from ..support.dropout import Dropout
 from ..training import Trainer
-from .comparisons import interval
-
-# Learning curves (notebook 06): lists of entries as training writes them, {"epoch", "validation":
-# {"ndcg@10", ...}, "test": {...}, ...}, epochs rising. Nothing here chooses by the test numbers.
-
-def best_entry(curve: list[dict], metric: str = "ndcg@10") -> dict:
-    """The entry with the best validation value, the earliest of equals."""
-    if not curve:
-        raise ValueError("curve is empty; allowed are curves with at least one entry")
-    return max(curve, key=lambda entry: entry["validation"][metric])
-
-
-def early_stopping(curve: list[dict], patience: int, metric: str = "ndcg@10") -> tuple[int, int]:
-    """(epoch at which training ends, epoch whose weights are kept), both from validation.
-
-    Training ends at the first evaluation that is the `patience`-th in a row without a new best
-    value, else with the curve.
-    """
-    number("patience", patience, low=1, kind=int)
-    best, waited = best_entry(curve[:1], metric), 0
-    for entry in curve[1:]:
-        is_better = entry["validation"][metric] > best["validation"][metric]
-        best, waited = (entry, 0) if is_better else (best, waited + 1)
-        if waited == patience:
-            return entry["epoch"], best["epoch"]
-    return curve[-1]["epoch"], best["epoch"]
+from .comparisons import percentile_interval
 
 
 def first_reaching(curve: list[dict], start: float, share: float, split: str = "validation",
                    metric: str = "ndcg@10") -> int | None:
     """The first epoch at which a curve has made `share` of its way from `start` to its end.
 
-    None where the curve ends no higher than `start`: then there is no gain to share.
+    curve: entries as training writes them, {"epoch", "validation": {"ndcg@10", ...}, ...}. None
+    where the curve ends no higher than `start`: then there is no gain to share.
     """
     number("share", share, low=0, high=1)
     values = [entry[split][metric] for entry in curve]
     if not values or values[-1] <= start:
         return None
     goal = start + share * (values[-1] - start)
-    return next(entry["epoch"] for entry, value in zip(curve, values, strict=True)
-                if value >= goal)
+    return next(entry["epoch"] for entry in curve if entry[split][metric] >= goal)
 
-
-# Open places of the paper (notebook 11)
 
 def readings() -> pd.DataFrame:
     """Where the paper is silent or contradicts itself, one row an open place: the question, our
@@ -80,48 +54,41 @@ def passes(method: str) -> int:
     random), and a forward and a full backward pass for the loss on the moved inputs. Level 2 lies
     behind the encoder and adds none.
     """
-    one_of("method", method, ("base", *METHODS))
+    one_of("method", method, METHOD_ORDER)
     if method == "base" or METHODS[method].level1 is None:
         return 1 + 2
     gradient = 0 if METHODS[method].direction == "random" else 1 + 1
     return (1 + 2) + gradient + (1 + 2)
 
 
-class SavedMemory:
+class SavedMemory(saved_tensors_hooks):
     """Bytes that autograd keeps for the backward pass: `live` now and at the `peak`.
 
     Storages of the model's parameters are not counted, shared storages once. Use it as a context:
     `with SavedMemory(model) as memory: ...`.
     """
 
-    class _Saved:
-        def __init__(self, tensor: Tensor):
-            self.tensor = tensor
-
     def __init__(self, model: torch.nn.Module):
+        super().__init__(self._pack, lambda saved: saved[0])
         self.live = self.peak = 0
-        self._ignored = {p.untyped_storage().data_ptr() for p in model.parameters()}
-        self._holders: Counter = Counter()
-        self._hooks = torch.autograd.graph.saved_tensors_hooks(self._pack, lambda one: one.tensor)
+        self._own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+        self._holders: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
 
     def __enter__(self) -> SavedMemory:
-        self._hooks.__enter__()
+        super().__enter__()
         return self
 
-    def __exit__(self, *error):
-        self._hooks.__exit__(*error)
+    def _pack(self, tensor: Tensor) -> tuple[Tensor, set | None]:
+        key, size = tensor.untyped_storage().data_ptr(), tensor.untyped_storage().nbytes()
+        holder = self._holders.get(key)  # goes when the graph lets the storage go
+        if holder is None and key not in self._own:
+            holder = self._holders[key] = set()
+            self._add(size)
+            weakref.finalize(holder, self._add, -size)
+        return tensor, holder
 
-    def _pack(self, tensor: Tensor) -> _Saved:
-        saved, storage = self._Saved(tensor), tensor.untyped_storage()
-        key, size = storage.data_ptr(), storage.nbytes()
-        if key not in self._ignored:
-            self._hold(key, size, 1)
-            weakref.finalize(saved, self._hold, key, size, -1)  # when the graph lets it go
-        return saved
-
-    def _hold(self, key: int, size: int, change: int) -> None:
-        before, self._holders[key] = self._holders[key], self._holders[key] + change
-        self.live += size * (bool(self._holders[key]) - bool(before))
+    def _add(self, size: int) -> None:
+        self.live += size
         self.peak = max(self.peak, self.live)
 
 
@@ -151,17 +118,15 @@ def time_epochs(trainers: dict[str, Trainer], epochs: int = 5) -> dict[str, list
     """
     number("epochs", epochs, low=1, kind=int)
     seconds: dict[str, list[float]] = {name: [] for name in trainers}
-    for turn in range(epochs + 1):
+    for _ in range(epochs + 1):
         for name, trainer in trainers.items():
             started = time.perf_counter()
             trainer.train_epoch()  # it ends by reading the loss, so a GPU is done as well
-            if turn:
-                seconds[name].append(time.perf_counter() - started)
-    return seconds
+            seconds[name].append(time.perf_counter() - started)
+    return {name: times[1:] for name, times in seconds.items()}
 
 
-def median_ratio(seconds: list[float], reference: list[float], resamples: int = 2000,
-                 seed: int = 0) -> dict[str, float]:
+def median_ratio(seconds: list[float], reference: list[float]) -> dict[str, float]:
     """Ratio of medians of two lists of times taken in turns, with a 95% bootstrap interval.
 
     The turns are resampled, both times of a turn together, since a slow moment of the machine
@@ -171,6 +136,6 @@ def median_ratio(seconds: list[float], reference: list[float], resamples: int = 
     if a.ndim != 1 or a.shape != b.shape or not len(a) or min(a.min(), b.min()) <= 0:
         raise ValueError(f"seconds has shape {a.shape}, reference {b.shape}; allowed are two "
                          "equally long lists of times above 0")
-    turns = np.random.default_rng(seed).integers(0, len(a), (resamples, len(a)))
-    turns = np.concatenate([[np.arange(len(a))], turns])
-    return interval(np.median(a[turns], axis=1) / np.median(b[turns], axis=1))
+    drawn = np.random.default_rng(0).integers(0, len(a), (RESAMPLES, len(a)))
+    turns = np.concatenate([[np.arange(len(a))], drawn])
+    return percentile_interval(np.median(a[turns], axis=1) / np.median(b[turns], axis=1))

@@ -37,23 +37,29 @@ from .comparisons import intervals
 from .frames import (
     BACKBONE_NAMES,
     COLUMNS,
+    EPOCHS,
     METHOD_ORDER,
     METRICS,
+    NOT_RANKED,
     MissingRecords,
+    Ranks,
     Results,
+    encode,
     known_first,
+    ranks_file,
+    read_ranks,
     read_results,
     select,
     stored_folder,
     with_role,
+    write_ranks,
     write_results,
 )
-from .ranks import EPOCHS, NOT_RANKED, UserRanks, encode, ranks_file, read_ranks, write_ranks
 
 
 def collect(made: Mapping[Run, Iterable[str]], profile: str = "quick",
             stored: Results | None = None, folder: Path | None = None
-            ) -> tuple[Results, dict[str, UserRanks]]:
+            ) -> tuple[Results, dict[str, Ranks]]:
     """The tables of runs, {run: what for}, joined to stored ones; and the ranks behind them.
 
     stored, folder: tables with the ranks beside them. A stored run stays as it is, unless more
@@ -64,7 +70,7 @@ def collect(made: Mapping[Run, Iterable[str]], profile: str = "quick",
     configs, provenance = dict(stored.configs), dict(stored.provenance)
     roles = dict(zip(stored.runs["run"], stored.runs["roles"], strict=True))
     attacks = stored.attacks.groupby("run").size().to_dict()  # older ones are by one rule alone
-    ranks: dict[str, UserRanks] = {}
+    ranks: dict[str, Ranks] = {}
     for run, wanted in made.items():
         if run.name not in roles and not run.is_complete:
             continue
@@ -142,7 +148,8 @@ def known(folder: Path) -> Known:
         if ranks_file(folder, run).exists():
             ranks = read_ranks(folder, run)
             attacks = select(results.attacks, run=run)["attack"].unique()
-            found.attacks[run] = {attack for attack in attacks if ranks.has_attack(attack)}
+            found.attacks[run] = {attack for attack in attacks if all(
+                f"{attack}-{rule} attacked" in ranks for rule in EXCLUDES)}
             kind = tuple(rows.iloc[0][["dataset", "backbone", "method"]])
             found.seconds.setdefault(kind, []).append(float(rows.iloc[0]["seconds_per_epoch"]))
     found.trials, found.differs = results.trials.to_dict("records"), partial(differences, results)
@@ -295,7 +302,7 @@ def _tables_of(run: Run) -> dict[str, pd.DataFrame]:
     return rows_of(run.name, run.config, metrics, records, metrics["provenance"]["data_hash"])
 
 
-def ranks_of(made: Run) -> UserRanks:
+def ranks_of(made: Run) -> Ranks:
     """The ranks of a stored run and of the attacks on it."""
     def column(ranks, users=slice(None)):
         whole = np.full(made.data.n_users, NOT_RANKED, np.uint8)
@@ -317,7 +324,7 @@ def ranks_of(made: Run) -> UserRanks:
             missing = max(0, k - before.shape[1])  # columns of a larger k, for those who have it
             substitutes[name] = np.pad(before, ((0, 0), (0, missing)))
             substitutes[name][users, :k] = items
-    return UserRanks(codes, substitutes)
+    return codes | {f"substitutes {name}": items for name, items in substitutes.items()}
 
 
 def rows_of(name: str, config: Configuration, metrics: dict, attacks: list[dict], data_hash: str,

@@ -14,16 +14,26 @@ import pandas as pd
 
 from ..evaluation import METRICS, gains, resampled_gains
 from ..experiments.configuration import attack_name
-from .frames import COLUMNS, METHOD_ORDER, Results, known_first, main_runs, select
+from .frames import (
+    COLUMNS,
+    METHOD_ORDER,
+    NOT_RANKED,
+    Ranks,
+    Results,
+    decode,
+    select,
+    with_role,
+)
 from .paper import PAPER_BASELINES, PAPER_SPARSE
-from .ranks import UserRanks, decode
 
 COMPARED_ROLES = ("main", "seed", "sweep", "values", "switch")
 LAST_ITEM = attack_name(positions="last", k=1)
 NUMBERS = ["value", "low", "high"]  # stored with six digits
+# {(run, column of ranks, metric): a mean over all users, and over resamples, (1 + resamples,)}
+Means = dict[tuple[str, str, str], np.ndarray]
 
 
-def interval(values: np.ndarray) -> dict[str, float]:
+def percentile_interval(values: np.ndarray) -> dict[str, float]:
     """{"value", "low", "high"} of (1 + resamples,) values, row 0 the estimate; 95%.
 
     NaN where a number has no meaning, such as a change relative to a score of 0.
@@ -39,167 +49,143 @@ def percent(score: np.ndarray, reference: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(change), change, np.nan)
 
 
-class Resampled:
-    """Means of runs and attacks on one data set, of all users and resampled, (1 + resamples,)."""
+def resampled_means(ranks: dict[str, Ranks], data_hash: str) -> Means:
+    """The means of all runs on one data set and of the attacks on them.
 
-    def __init__(self, ranks: dict[str, UserRanks], data_hash: str):
+    Columns of attacks on the last items have a second one, "... of able": HR@10 of those who can
+    be attacked at every K, so that Figure 6 is about one group of users.
+    """
+    codes = {(run, column): code for run, one in ranks.items() for column, code in one.items()
+             if not column.startswith("substitutes ")}
+    of_last = [key for key in codes if "-last-" in key[1]]
+    able = np.logical_and.reduce([codes[key] != NOT_RANKED for key in of_last])
+    codes |= {(run, f"{column} of able"): np.where(able, codes[run, column], NOT_RANKED)
+              for run, column in of_last}
+    alike: dict[bytes, list] = {}  # columns about the same users are resampled together
+    for (run, column), code in codes.items():
+        users = code != NOT_RANKED
+        for metric in ["hr@10"] if column.endswith("of able") else METRICS:
+            alike.setdefault(users.tobytes(), []).append(
+                ((run, column, metric), gains(decode(code[users]), metric)))
+    means: Means = {}
+    for columns in alike.values():
+        table = np.stack([gain for _, gain in columns], axis=1)  # (users, columns)
         seed = int(data_hash[:8], 16)  # other data, other draws
-        by_users: dict[bytes, list[tuple[tuple, np.ndarray]]] = {}
-        # who can be attacked at every K, so that Figure 6 is about one group of users
-        self.able = np.logical_and.reduce([
-            one.users(column) for one in ranks.values() for column in filter(is_last, one.codes)])
-        for run, one in ranks.items():
-            for column in one.codes:
-                # columns about the same users are resampled together
-                by_users.setdefault(one.users(column).tobytes(), []).extend(
-                    ((run, column, metric), gains(one.ranks(column), metric))
-                    for metric in METRICS)
-                if is_last(column):
-                    ranks_of_able = decode(one.codes[column][self.able])
-                    by_users.setdefault(self.able.tobytes(), []).append(
-                        ((run, f"{column} of able", "hr@10"), gains(ranks_of_able, "hr@10")))
-        self.means: dict[tuple[str, str, str], np.ndarray] = {}
-        for columns in by_users.values():
-            table = np.stack([gain for _, gain in columns], axis=1)  # (users, columns)
-            self.means |= dict(zip((key for key, _ in columns), resampled_gains(table, seed).T,
-                                   strict=True))
-
-    def run(self, run: str, metric: str, which: str = "last") -> np.ndarray:
-        return self.means[run, which, metric]
-
-    def attacked(self, run: str, attack: str, rule: str, metric: str) -> np.ndarray:
-        return self.means[run, f"{attack}-{rule} attacked", metric]
-
-    def clean(self, run: str, attack: str, metric: str) -> np.ndarray:
-        """The score of the attacked users before the attack."""
-        return self.means[run, f"{attack} clean", metric]
-
-    def of_able(self, run: str, column: str) -> np.ndarray:
-        """HR@10 of the users who can be attacked at every K, clean or attacked."""
-        return self.means[run, f"{column} of able", "hr@10"]
-
-    def change(self, run: str, attack: str, rule: str, metric: str) -> np.ndarray:
-        """The change by an attack, in percent of the same users' clean score."""
-        return percent(self.attacked(run, attack, rule, metric), self.clean(run, attack, metric))
+        means |= zip((key for key, _ in columns), resampled_gains(table, seed).T, strict=True)
+    return means
 
 
-def is_last(column: str) -> bool:
-    """Whether a column of ranks is of an attack on the last items."""
-    return "-last-" in column
+def change_by(means: Means, run: str, attack: str, rule: str, metric: str) -> np.ndarray:
+    """The change by an attack, in percent of the same users' clean score."""
+    return percent(means[run, f"{attack}-{rule} attacked", metric],
+                   means[run, f"{attack} clean", metric])
 
 
-def intervals(runs: pd.DataFrame, ranks: dict[str, UserRanks]) -> pd.DataFrame:
+def intervals(runs: pd.DataFrame, ranks: dict[str, Ranks]) -> pd.DataFrame:
     """The table `intervals` of all these runs (a frame like `Results.runs`)."""
-    one_each = select(runs, which="last", split="test")
-    rows, resampled = [], {}
-    for dataset, own in one_each.groupby("dataset", sort=False):
+    results = Results(runs=select(runs, which="last", split="test"))
+    rows, means = [], {}
+    for dataset, own in results.runs.groupby("dataset", sort=False):
         there = {run: ranks[run] for run in own["run"]}
-        resampled[dataset] = Resampled(there, own["data_hash"].iloc[0])
+        means[dataset] = resampled_means(there, own["data_hash"].iloc[0])
         for (backbone, _), group in own.groupby(["backbone", "seed"], sort=False):
             where = {"dataset": dataset, "backbone": backbone}
-            for compared, are_main in _groups(group):
-                rows += [where | row for row in _pairs(compared, resampled[dataset])]
-                if are_main:
-                    rows += [where | row
-                             for row in _attack_rows(compared, there, resampled[dataset])]
-    rows += _averages(one_each, resampled)
+            for role in COMPARED_ROLES:
+                compared = _compared(group, role)
+                rows += [where | row for row in _pairs(compared, means[dataset])]
+                if role in ("main", "seed"):
+                    rows += [where | row for row in _attacks(compared, there, means[dataset])]
+    rows += _averages(results, means)
     table = pd.DataFrame(rows, columns=COLUMNS["intervals"])
-    for column in NUMBERS:
-        table[column] = table[column].map(lambda value: float(f"{value:.6g}"))
+    table[NUMBERS] = table[NUMBERS].map(lambda value: float(f"{value:.6g}"))
     names = [c for c in COLUMNS["intervals"] if c not in NUMBERS]
     table[names] = table[names].astype(object).fillna("")
     return table.drop_duplicates(names, ignore_index=True)
 
 
-def _groups(group: pd.DataFrame) -> Iterator[tuple[dict[str, str], bool]]:
-    """({run: method}, whether these are the methods themselves) of what is compared: the methods
-    with one backbone and seed; a sweep, the switches, or the paper's values, with their base."""
-    for role in COMPARED_ROLES:
-        rows = group[group["roles"].str.split().map(lambda roles, r=role: r in roles).astype(bool)]
-        are_main = role in ("main", "seed")
-        if rows.empty:
-            continue
-        if not are_main:
-            controls = group[group["method"].isin(["base", "base+100"] if role == "sweep"
-                                                  else ["base"])]
-            rows = pd.concat([controls, rows]).drop_duplicates("run")
-        order = [METHOD_ORDER.index(method) for method in rows["method"]]
-        rows = rows.iloc[np.argsort(order, kind="stable")]
-        yield dict(zip(rows["run"], rows["method"], strict=True)), are_main
+def _compared(group: pd.DataFrame, role: str) -> dict[str, str]:
+    """{run: method} of what is compared, with one backbone and seed: the methods themselves; or a
+    sweep, the switches, the paper's values, each with its base."""
+    rows = with_role(Results(runs=group), role)
+    if len(rows) and role not in ("main", "seed"):
+        controls = ["base", "base+100"] if role == "sweep" else ["base"]
+        rows = pd.concat([group[group["method"].isin(controls)], rows]).drop_duplicates("run")
+    rows = rows.sort_values("method", key=lambda names: names.map(METHOD_ORDER.index),
+                            kind="stable")
+    return dict(zip(rows["run"], rows["method"], strict=True))
 
 
-def _pairs(compared: dict[str, str], resampled: Resampled) -> Iterator[dict]:
+def _pairs(compared: dict[str, str], means: Means) -> Iterator[dict]:
     """All pairs of last epochs, and of all last epochs with the base's best on validation."""
     last = [(run, "last") for run in compared]
     couples = [(second, first) for first, second in combinations(last, 2)]
     couples += [(one, (run, "best")) for run, method in compared.items() if method == "base"
                 for one in last]
-    for ((run, which), (versus, versus_which)), metric in product(couples, METRICS):
-        ours, theirs = (resampled.run(run, metric, which),
-                        resampled.run(versus, metric, versus_which))
-        names = {"kind": "pair", "run": run, "which": which, "versus": versus,
-                 "versus_which": versus_which, "metric": metric}
-        yield names | {"quantity": "difference"} | interval(ours - theirs)
-        yield names | {"quantity": "percent"} | interval(percent(ours, theirs))
+    for (one, other), metric in product(couples, METRICS):
+        ours, theirs = means[*one, metric], means[*other, metric]
+        names = {"kind": "pair", "run": one[0], "which": one[1], "versus": other[0],
+                 "versus_which": other[1], "metric": metric}
+        yield names | {"quantity": "difference"} | percentile_interval(ours - theirs)
+        yield names | {"quantity": "percent"} | percentile_interval(percent(ours, theirs))
 
 
-def _attack_rows(compared: dict[str, str], ranks: dict[str, UserRanks], resampled: Resampled
-                 ) -> Iterator[dict]:
-    """Every attack's "change" in percent; how many points "milder" it is than the gradient on the
-    last item, on the same users; and against the same attack on adv_cas: "spared", how many points
-    less adv_cas loses; "above", its attacked score minus the other's, attacked; "above_clean",
-    minus the other's clean score. Of the last K items also "able" and "able_clean": HR@10,
-    attacked and clean, of those who can be attacked at every K."""
+def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means
+             ) -> Iterator[dict]:
+    """Every attack on a run: the "change" in percent, and the "change difference to last item",
+    in points, to the gradient on the last item of the same users; of the last K items also "able"
+    and "able_clean", HR@10, attacked and clean, of those who can be attacked at every K.
+
+    And adv_cas against the others, under the same attack: the "change difference" in points, the
+    "difference" of the attacked scores, and the "difference to clean", of its attacked score to
+    the other's clean one.
+    """
     guided = next((run for run, method in compared.items() if method == "adv_cas"), None)
-    columns = [(run, column) for run in compared for column in ranks[run].codes
+    columns = [(run, column) for run in compared for column in ranks[run]
                if column.endswith(" attacked")]
     for (run, column), metric in product(columns, METRICS):
         attack, _, rule = column.removesuffix(" attacked").rpartition("-")
-        change = resampled.change(run, attack, rule, metric)
-        names = {"kind": "attack", "run": run, "which": "last", "attack": attack, "exclude": rule,
+        change, last = change_by(means, run, attack, rule, metric), f"{LAST_ITEM}-{rule} attacked"
+        found = {"change": change}
+        if "-last-" in column and metric == "hr@10":
+            found["able"] = means[run, f"{column} of able", metric]
+            found["able_clean"] = means[run, f"{attack} clean of able", metric]
+        if column != last and last in ranks[run] and np.array_equal(
+                ranks[run][column] != NOT_RANKED, ranks[run][last] != NOT_RANKED):
+            found["change difference to last item"] = change - change_by(
+                means, run, LAST_ITEM, rule, metric)
+        against = {}
+        if guided not in (None, run) and (guided, column, metric) in means:
+            own = means[guided, column, metric]
+            against = {
+                "change difference": change_by(means, guided, attack, rule, metric) - change,
+                "difference": own - means[run, column, metric],
+                "difference to clean": own - means[run, f"{attack} clean", metric],
+            }
+        names = {"kind": "attack", "which": "last", "attack": attack, "exclude": rule,
                  "metric": metric}
-        yield names | {"quantity": "change"} | interval(change)
-        if is_last(column) and metric == "hr@10":
-            yield names | {"quantity": "able"} | interval(resampled.of_able(run, column))
-            yield names | {"quantity": "able_clean"} | interval(
-                resampled.of_able(run, f"{attack} clean"))
-        last = f"{LAST_ITEM}-{rule} attacked"
-        if column != last and last in ranks[run].codes and (
-                ranks[run].users(column) == ranks[run].users(last)).all():
-            yield names | {"quantity": "milder"} | interval(
-                change - resampled.change(run, LAST_ITEM, rule, metric))
-        if guided in (None, run) or (guided, column, metric) not in resampled.means:
-            continue
-        own = resampled.attacked(guided, attack, rule, metric)
-        against = {
-            "spared": resampled.change(guided, attack, rule, metric) - change,
-            "above": own - resampled.attacked(run, attack, rule, metric),
-            "above_clean": own - resampled.clean(run, attack, metric),
-        }
-        for quantity, values in against.items():
-            yield names | {"versus": guided, "quantity": quantity} | interval(values)
+        versus = {"run": guided, "versus": run, "versus_which": "last"}
+        for ends, quantities in (({"run": run}, found), (versus, against)):
+            for quantity, values in quantities.items():
+                yield names | ends | {"quantity": quantity} | percentile_interval(values)
 
 
-def _averages(runs: pd.DataFrame, resampled: dict[str, Resampled]) -> Iterator[dict]:
+def _averages(results: Results, means: dict[str, Means]) -> Iterator[dict]:
     """Numbers over several data sets or backbones: mean gains, gains against the second best, the
     gain on sparse data against MovieLens-1M, and what the last item costs the bases."""
-    results = Results(runs=runs)
-    settings = list(dict.fromkeys(zip(runs["dataset"], runs["backbone"], strict=True)))
-    main = {setting: main_runs(results, *setting) for setting in settings}
+    main = results.main
 
     def gain(setting, method, metric):
-        own, names = resampled[setting[0]], main[setting]
-        return percent(own.run(names[method], metric), own.run(names["base"], metric))
+        own, names = means[setting[0]], main[setting]
+        return percent(own[names[method], "last", metric], own[names["base"], "last", metric])
 
     def row(name, values, of, **where):
         return {"kind": "average", "quantity": name, "dataset": "+".join(d for d, _ in of),
-                "backbone": of[0][1]} | where | interval(values)
+                "backbone": of[0][1]} | where | percentile_interval(np.mean(values, axis=0))
 
-    for backbone in known_first((b for _, b in settings), ()):
-        both = [s for s in settings if s[1] == backbone and {"base", "adv_cas"} <= set(main[s])]
+    for backbone in dict.fromkeys(backbone for _, backbone in main):
+        both = [s for s in main if s[1] == backbone and {"base", "adv_cas"} <= set(main[s])]
         if both:
-            values = [gain(s, "adv_cas", metric) for s in both for metric in METRICS]
-            yield row("gain", np.mean(values, axis=0), both)
+            yield row("gain", [gain(s, "adv_cas", m) for s in both for m in METRICS], both)
         rivals, more = [s for s in both if set(PAPER_BASELINES) <= set(main[s])], []
         for setting, metric in product(rivals, METRICS):
             # the second best by the estimate, the same one in every resample
@@ -207,19 +193,17 @@ def _averages(runs: pd.DataFrame, resampled: dict[str, Resampled]) -> Iterator[d
             ratio = percent(gain(setting, "adv_cas", metric), second)
             more.append(np.where(second > 0, ratio, np.nan))
         if more:
-            yield row("more gain", np.mean(more, axis=0), rivals)
-        dense = [s for s in both if s[0] == "ml-1m"]
-        for setting in (s for s in both if dense and s[0] in PAPER_SPARSE):
-            apart = [gain(setting, "adv_cas", metric) - gain(dense[0], "adv_cas", metric)
-                     for metric in METRICS]
-            yield row("sparse gain", np.mean(apart, axis=0), [setting])
-    for dataset in known_first((d for d, _ in settings), ()):
-        bases = [main[s]["base"] for s in settings if s[0] == dataset and "base" in main[s]]
-        means = resampled[dataset].means
-        if len(bases) > 1 and all((base, f"{LAST_ITEM}-both attacked", METRICS[0]) in means
+            yield row("more gain", more, rivals)
+        for dense, sparse in product(both, both):
+            if dense[0] == "ml-1m" and sparse[0] in PAPER_SPARSE:
+                yield row("sparse gain", [gain(sparse, "adv_cas", m) - gain(dense, "adv_cas", m)
+                                          for m in METRICS], [sparse])
+    for dataset in dict.fromkeys(dataset for dataset, _ in main):
+        bases = [runs["base"] for (name, _), runs in main.items()
+                 if name == dataset and "base" in runs]
+        own = means[dataset]
+        if len(bases) > 1 and all((base, f"{LAST_ITEM}-both attacked", "ndcg@10") in own
                                   for base in bases):
             for metric in METRICS:
-                changes = [resampled[dataset].change(base, LAST_ITEM, "both", metric)
-                           for base in bases]
-                yield row("last item", np.mean(changes, axis=0), [(dataset, "both")],
-                          metric=metric)
+                yield row("last item", [change_by(own, base, LAST_ITEM, "both", metric)
+                                        for base in bases], [(dataset, "both")], metric=metric)

@@ -8,24 +8,29 @@
     datasets   a row of Table 2, with the best possible score where it is known
 
 In a folder of results each is a CSV of that name; `runs.json` holds the configurations, where the
-numbers come from, and Figure 1's arrays; `ranks/` holds the users' ranks (see `ranks`).
+numbers come from, and Figure 1's arrays. `ranks/` holds the users' ranks as far as NDCG@10 and
+HR@10 look at them, a byte a user: intervals of new comparisons can then be drawn where the run
+itself is long gone.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from ..adversarial import METHOD_ORDER
+from ..evaluation import CUTOFF, METRICS
 from ..settings import PROFILES
-from ..support.files import DamagedFile, read_json, write_bytes, write_json
+from ..support.files import DamagedFile, read_json, write_arrays, write_bytes, write_json
 from ..support.repository import root
 
-METRICS = {"ndcg@10": "NDCG@10", "hr@10": "HR@10"}
 BACKBONE_NAMES = {"sasrec": "SASRec", "gru4rec": "GRU4Rec", "causalcnn": "causal CNN"}
 DATASET_NAMES = {
     "synthetic": "synthetic world",
@@ -35,15 +40,12 @@ DATASET_NAMES = {
     "video": "Amazon Video Games",
     "clothing": "Amazon Clothing",
 }
-# the order of the tables; controls stand beside what they control
-METHOD_ORDER = ("base", "base+100", "adv_random", "adv_linear", "adv_seq", "adv_global",
-                "adv_cas_1", "adv_cas_2", "adv_cas", "neighbour", "adv_neighbour")
 COLUMNS = {
     "runs": ["run", "dataset", "backbone", "loss", "method", "seed", "epsilon", "lambda1",
-             "replace_probability", "preset", "roles", "which", "epoch", "split", "ndcg@10",
-             "hr@10", "tie_rate", "seconds_per_epoch", "train_seconds", "epochs", "adv_epochs",
+             "replace_probability", "preset", "roles", "which", "epoch", "split", *METRICS,
+             "tie_rate", "seconds_per_epoch", "train_seconds", "epochs", "adv_epochs",
              "data_hash", "hardware"],
-    "curves": ["run", "phase", "epoch", "split", "ndcg@10", "hr@10", "loss"],
+    "curves": ["run", "phase", "epoch", "split", *METRICS, "loss"],
     "attacks": ["run", "dataset", "backbone", "loss", "method", "seed", "roles", "attack", "split",
                 "positions", "k", "pick", "step", "surrogate", "exclude", "users",
                 "ndcg@10_clean", "ndcg@10", "hr@10_clean", "hr@10", "distance", "unit", "seconds"],
@@ -58,23 +60,29 @@ COLUMNS = {
 TEXT = {"run", "dataset", "backbone", "loss", "method", "preset", "roles", "which", "split",
         "data_hash", "hardware", "attack", "positions", "pick", "surrogate", "exclude", "kind",
         "versus", "versus_which", "metric", "quantity", "family"}
+NOT_RANKED = 255  # the code of a user who was not ranked, or not attacked
+EPOCHS = ("last", "best")  # the columns of the run itself; best: on validation
+# A run's ranks on test. Columns of codes (see `encode`), (users,) uint8: "last", "best", for each
+# attack "ATTACK clean", and for each attack and rule of exclusion "ATTACK-RULE attacked". And what
+# was put in, "substitutes ATTACK" without its k: (users, k) int32 for the largest k, 0 where nobody
+# was attacked: those of k items are the first of those of k + 1. Those of pick "random" follow from
+# the seed and are left out.
+Ranks = dict[str, np.ndarray]
 
 
 class MissingRecords(ValueError):
     """The results hold too little for a figure or table; the message names what is missing."""
 
 
-def _is_text(table: str, column: str) -> bool:
-    return column in TEXT and (table, column) != ("curves", "loss")  # there it is a number
-
-
-def _empty(name: str) -> pd.DataFrame:
-    return pd.DataFrame({column: pd.Series(dtype=object if _is_text(name, column) else float)
-                         for column in COLUMNS[name]})
+def _numbers(name: str) -> dict[str, type]:
+    """{column of a table: float} of those that hold no text; "loss" is a number in `curves`."""
+    return {column: float for column in COLUMNS[name]
+            if column not in TEXT or (name, column) == ("curves", "loss")}
 
 
 def _frame(name: str):
-    return field(default_factory=lambda: _empty(name), repr=False)
+    return field(default_factory=lambda: pd.DataFrame(columns=COLUMNS[name]).astype(
+        _numbers(name)), repr=False)
 
 
 @dataclass(frozen=True)
@@ -98,11 +106,11 @@ class Results:
 
     @cached_property
     def interval_rows(self) -> dict[tuple, list[dict]]:
-        """{(kind, quantity, metric, run): rows of `intervals`}: it has thousands of them."""
+        """Rows of `intervals` by kind, quantity, metric, run and attack: it has thousands."""
+        keys = ["kind", "quantity", "metric", "run", "attack"]
         found: dict[tuple, list[dict]] = {}
         for row in self.intervals.to_dict("records"):
-            found.setdefault(tuple(row[c] for c in ("kind", "quantity", "metric", "run")), []
-                             ).append(row)
+            found.setdefault(tuple(row[key] for key in keys), []).append(row)
         return found
 
     @cached_property
@@ -154,10 +162,9 @@ def read_results(profile_or_folder: str | Path) -> Results:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    columns = COLUMNS[path.stem]
-    text = {column for column in columns if _is_text(path.stem, column)}
-    table = pd.read_csv(path, dtype=dict.fromkeys(text, str), keep_default_na=False,
-                        na_values={column: [""] for column in columns if column not in text})
+    columns, numbers = COLUMNS[path.stem], _numbers(path.stem)
+    table = pd.read_csv(path, dtype={c: str for c in columns if c not in numbers},
+                        keep_default_na=False, na_values={c: [""] for c in numbers})
     if list(table) != columns:
         raise ValueError(f"{path.name} has the columns {list(table)}; wanted {columns}")
     return table
@@ -171,6 +178,44 @@ def write_results(results: Results, folder: Path) -> Path:
     return write_json(folder / "runs.json", {
         "profile": results.profile, "configs": results.configs,
         "provenance": results.provenance, "figure1": results.figure1})
+
+
+def encode(ranks: np.ndarray) -> np.ndarray:
+    """Twice the rank where it is at most 10 (ties have half ranks), 0 elsewhere; uint8."""
+    return np.where(ranks <= CUTOFF, np.rint(2 * ranks), 0).astype(np.uint8)
+
+
+def decode(codes: np.ndarray) -> np.ndarray:
+    """Ranks, float64; 11 stands for every rank behind the tenth. No code is NOT_RANKED."""
+    return np.where(codes == 0, CUTOFF + 1.0, codes / 2)
+
+
+def ranks_file(folder: Path, run: str) -> Path:
+    """Where the ranks of a run lie; folder: that of the tables."""
+    return folder / "ranks" / f"{run}.npz"
+
+
+def write_ranks(folder: Path, run: str, ranks: Ranks) -> Path:
+    """Store a run's ranks beside the tables."""
+    columns = [name for name in ranks if not name.startswith("substitutes ")]
+    return write_arrays(ranks_file(folder, run), {
+        "columns": np.array(columns), "codes": np.stack([ranks[name] for name in columns]),
+        **{name: items for name, items in ranks.items() if name not in columns}})
+
+
+def read_ranks(folder: Path, run: str) -> Ranks:
+    """The stored ranks of a run; raises DamagedFile where the file is not whole."""
+    path = ranks_file(folder, run)
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            ranks = dict(zip(stored["columns"].tolist(), stored["codes"], strict=True))
+            if not set(EPOCHS) <= set(ranks) or stored["codes"].dtype != np.uint8:
+                raise ValueError(f"its columns are {list(ranks)}")
+            return ranks | {name: stored[name] for name in stored
+                            if name.startswith("substitutes ")}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DamagedFile(f"{path} does not hold the ranks of a run ({error}); delete it, and its "
+                          "run is made again") from error
 
 
 def known_first(values: Iterable, order: Iterable) -> list:
@@ -211,7 +256,7 @@ def with_role(results: Results, role: str, **values) -> pd.DataFrame:
     """The rows of `runs` made for a purpose ("main", "sweep", "seed", "values", "switch",
     "trade-off"), with these values, at the last epoch on test."""
     rows = select(results.runs, which="last", split="test", **values)
-    return rows[rows["roles"].str.split().map(lambda roles: role in roles).astype(bool)]
+    return rows.loc[[role in roles.split() for roles in rows["roles"]]]
 
 
 def main_runs(results: Results, dataset: str, backbone: str) -> dict[str, str]:
@@ -258,8 +303,8 @@ def interval(results: Results, kind: str, quantity: str, metric: str = "ndcg@10"
              ) -> dict:
     """The row of `intervals` with these values, as a dict with "value", "low" and "high";
     MissingRecords where it is not stored."""
-    found = results.interval_rows.get((kind, quantity, metric, values.get("run", "")), [])
-    rows = [row for row in found if values.items() <= row.items()]
+    key = (kind, quantity, metric, values.get("run", ""), values.get("attack", ""))
+    rows = [row for row in results.interval_rows.get(key, []) if values.items() <= row.items()]
     if len(rows) != 1:
         raise MissingRecords(f"no {quantity} ({kind}, {metric}) of {values}")
     return rows[0]

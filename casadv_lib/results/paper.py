@@ -5,28 +5,17 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from ..evaluation import METRICS
 from ..support.files import read_json
-from .frames import METRICS
 
-# Section 5: the data sets, the three sparse ones first, the backbones, and the baselines
-# besides the base.
+# Section 5: the data sets, the three sparse ones first, and the baselines besides the base.
 PAPER_DATASETS = ("beauty", "video", "clothing", "ml-1m")
 PAPER_SPARSE = PAPER_DATASETS[:3]
-PAPER_BACKBONES = ("sasrec", "gru4rec")
 PAPER_BASELINES = ("adv_linear", "adv_seq", "adv_global")
-# Section 5.6: K of Figure 6 goes up to this; the first and the middle item cost 0 to 3 percent.
-MOST_REPLACED = 5
-SMALL_PERCENT = 3.0
-# Section 5.5, Figure 4: better than the base already at 1, best in [10, 20], falling above 30.
-PAPER_SMALL_EPSILON = 1
-PAPER_BEST_EPSILON = (10, 20)
-PAPER_LARGE_EPSILON = 30
+PAPER_BEST_EPSILON = (10, 20)  # Section 5.5, Figure 4
 # Section 5.6: what the last item costs the base models on Video, in percent, the mean of SASRec
 # and GRU4Rec.
 PAPER_LAST_DROP_PERCENT = {"ndcg@10": 23.22, "hr@10": 11.04}
-# Section 5.5's text: the mean gain of adv_cas, and how much more that is than the second best's.
-PAPER_MEAN_GAIN_PERCENT = {"sasrec": 15.32, "gru4rec": 15.99}
-PAPER_MORE_GAIN_PERCENT = {"sasrec": 18.16, "gru4rec": 168.94}
 
 
 @cache

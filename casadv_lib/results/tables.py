@@ -10,18 +10,24 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
-from contextlib import suppress
 
 import pandas as pd
 
-from ..experiments.configuration import attack_name
+from ..experiments.configuration import attack_name, collapsed
 from ..settings import EXCLUDES
 from . import frames
-from .claims import CLAIMS, OURS, VERDICTS, check
-from .frames import BACKBONE_NAMES, DATASET_NAMES, METRICS, MissingRecords, Results, score
-from .paper import PAPER_DATASETS, paper_change, paper_numbers, paper_scores, paper_slips
+from .claims import OURS, check
+from .frames import (
+    BACKBONE_NAMES,
+    DATASET_NAMES,
+    METHOD_ORDER,
+    METRICS,
+    MissingRecords,
+    Results,
+)
+from .paper import PAPER_DATASETS, paper_numbers, paper_scores, paper_slips
 
+VERDICTS = ("reproduced", "partly", "not", "undecided", "not run")
 TABLE4_METHODS = ("base", "adv_cas_1", "adv_cas_2", "adv_cas")
 ATTACKS = {  # the columns of `robustness`
     "first": {"positions": "first"}, "middle": {"positions": "middle"}, "last": {},
@@ -37,39 +43,53 @@ FORMATS = (  # of the first pattern that a column's name holds
 )  # fmt: skip
 
 
-def _with_notes(rows: list[dict], notes: Iterable[str], missing: Iterable[str] = ()
-                ) -> pd.DataFrame:
-    if not rows:
+def _of(table: pd.DataFrame, dataset: str | None) -> pd.DataFrame:
+    return table if dataset is None else frames.select(table, dataset=dataset)
+
+
+def _compared(results: Results, dataset: str | None, needed: tuple[str, ...] = ("base",),
+              methods: tuple[str, ...] = METHOD_ORDER) -> pd.DataFrame:
+    """The rows of `runs` behind a table, where these methods and at least two are: columns "base
+    ..." hold the base's, `attrs["notes"]` says what is left out."""
+    frames.choose_dataset(results, dataset)
+    rows = _of(frames.with_role(results, "main"), dataset)
+    parts, missing = [], []
+    for (name, backbone), own in rows.groupby(["dataset", "backbone"], sort=False):
+        own = own[own["method"].isin(methods)]
+        lacking = [m for m in needed if m not in set(own["method"])]
+        if lacking or len(own) < 2:
+            missing.append(f"no run of method {', '.join(lacking) or 'besides base'}, backbone "
+                           f"{backbone!r}, dataset {name!r}")
+        else:
+            base = frames.select(own, method="base").iloc[0]
+            parts.append(own.assign(**base.add_prefix("base ")))
+    if not parts:
         raise MissingRecords("; ".join(missing))
-    table = pd.DataFrame(rows)
-    table.attrs["notes"] = [*notes, *(f"Left out: {sentence}." for sentence in missing)]
-    return table
+    found = pd.concat(parts, ignore_index=True)
+    found.attrs["notes"] = [f"Left out: {sentence}." for sentence in missing]
+    return found
 
 
-def _settings(results: Results, dataset: str | None) -> list[tuple[str, str, dict[str, str]]]:
-    """(data set, backbone, {method: its main run}) of one or all data sets."""
-    first = frames.choose_dataset(results, dataset)
-    return [(name, backbone, frames.main_runs(results, name, backbone))
-            for name in (frames.datasets(results) if dataset is None else [first])
-            for backbone in frames.backbones(results, name)]
-
-
-def _percent(value: float, base: float) -> float:
-    return 100 * (value / base - 1) if base else math.nan
+def _change(value: pd.Series, reference: pd.Series) -> pd.Series:
+    """In percent, NaN where the reference is 0."""
+    return 100 * (value / reference.where(reference != 0) - 1)
 
 
 def table2(results: Results) -> pd.DataFrame:
     """Table 2: users, items, interactions, density (percent), mean length; ours and the paper's."""
-    rows, printed = [], paper_numbers()["table2_datasets"]
-    for _, own in results.datasets.iterrows():
-        row = {"dataset": own["dataset"]}
-        for column in ("users", "items", "interactions", "density_percent"):
-            name = column.replace("_percent", " %")
-            row |= {name: own[column],
-                    f"{name} paper": printed.get(own["dataset"], {}).get(column, math.nan)}
-        rows.append(row | {"mean length": own["mean_length"], "note": " ".join(
-            paper_slips("table2", dataset=own["dataset"]))})
-    return _with_notes(rows, paper_slips("table2"), [] if rows else ["results hold no data sets"])
+    own, printed = results.datasets, paper_numbers()["table2_datasets"]
+    if own.empty:
+        raise MissingRecords("results hold no data sets")
+    table = own[["dataset"]].copy()
+    for column in ("users", "items", "interactions", "density_percent"):
+        name = column.replace("_percent", " %")
+        table[name] = own[column]
+        table[f"{name} paper"] = [printed.get(name, {}).get(column, math.nan)
+                                  for name in own["dataset"]]
+    table["mean length"] = own["mean_length"]
+    table["note"] = [" ".join(paper_slips("table2", dataset=name)) for name in own["dataset"]]
+    table.attrs["notes"] = paper_slips("table2")
+    return table
 
 
 def table3(results: Results, dataset: str | None = None) -> pd.DataFrame:
@@ -79,56 +99,44 @@ def table3(results: Results, dataset: str | None = None) -> pd.DataFrame:
     percent, the 95% interval (low, high) of the difference to the base, the value at the
     best-validation epoch, the paper's value and its change.
     """
-    return _accuracy(results, dataset, "table3", ("base",), TABLE4_METHODS[1:3])
+    methods = tuple(m for m in METHOD_ORDER if m not in TABLE4_METHODS[1:3])
+    return _accuracy(results, "table3", _compared(results, dataset, methods=methods))
 
 
 def table4(results: Results, dataset: str | None = None) -> pd.DataFrame:
     """Table 4: which part of the cascade effect helps, columns as in Table 3 (SASRec's paper)."""
-    return _accuracy(results, dataset, "table4", TABLE4_METHODS)
+    rows = _compared(results, dataset, TABLE4_METHODS, TABLE4_METHODS)
+    return _accuracy(results, "table4", rows)
 
 
-def _accuracy(results: Results, dataset: str | None, where: str, needed: tuple[str, ...],
-              left_out: tuple[str, ...] = ()) -> pd.DataFrame:
-    rows, missing = [], []
-    for name, backbone, runs in _settings(results, dataset):
-        shown = needed if where == "table4" else [m for m in runs if m not in left_out]
-        if lacking := [m for m in needed if m not in runs] or ["another"] * (len(shown) < 2):
-            missing.append(f"no run of method {', '.join(lacking)}, backbone {backbone!r}, "
-                           f"dataset {name!r}")
-            continue
+def _accuracy(results: Results, where: str, rows: pd.DataFrame) -> pd.DataFrame:
+    names, is_base = rows[["dataset", "backbone", "method"]], rows["method"] == "base"
+    best = frames.select(results.runs, which="best", split="test").set_index("run")
+    best = best.loc[rows["run"]].reset_index()
+    table = names.assign(epoch=rows["epoch"].astype(int))
+    for metric, label in METRICS.items():
+        bounds = frames.select(results.intervals, kind="pair", quantity="difference",
+                               metric=metric, versus_which="last")
+        bounds = rows[["run", "base run"]].rename(columns={"base run": "versus"}).merge(
+            bounds, "left", on=["run", "versus"])
         # the paper's Table 4 has SASRec alone
-        printed = (name, backbone) if where == "table3" or backbone == "sasrec" else ("", "")
-        for method in shown:
-            row = {"dataset": name, "backbone": backbone, "method": method,
-                   "epoch": score(results, runs[method], "epoch")}
-            for metric, label in METRICS.items():
-                row |= _scores(results, runs, method, metric, label, printed)
-            rows.append(row | {
-                "best epoch": score(results, runs[method], "epoch", "best"),
-                "note": " ".join(paper_slips(where, dataset=name, backbone=backbone,
-                                             method=method))})
-    table = _with_notes(rows, [
+        printed = pd.Series([
+            paper_scores(d, b, metric).get(m, math.nan) if where == "table3" or b == "sasrec"
+            else math.nan for d, b, m in names.itertuples(index=False)])
+        of_base = printed.where(is_base).ffill()  # the base is a setting's first row
+        table = table.assign(**{
+            label: rows[metric],
+            f"{label} vs base %": _change(rows[metric], rows[f"base {metric}"]).mask(is_base),
+            f"{label} difference low": bounds["low"], f"{label} difference high": bounds["high"],
+            f"{label} best": best[metric], f"{label} paper": printed,
+            f"{label} paper vs base %": _change(printed, of_base).mask(is_base)})
+    table["best epoch"] = best["epoch"].astype(int)
+    table["note"] = [" ".join(paper_slips(where, **row)) for row in names.to_dict("records")]
+    table.attrs["notes"] = [
         "Columns: the last epoch, as in the paper; the 95% bootstrap interval of the difference "
         "to the base (absolute, over users); 'best', the epoch with the best validation score.",
-        *paper_slips(where)], missing)
-    table[["epoch", "best epoch"]] = table[["epoch", "best epoch"]].astype(int)
+        *paper_slips(where), *rows.attrs["notes"]]
     return table
-
-
-def _scores(results: Results, runs: dict[str, str], method: str, metric: str, label: str,
-            printed: tuple[str, str]) -> dict[str, float]:
-    """The columns of one method and metric; printed: where the paper's numbers are from."""
-    value, base = (score(results, runs[m], metric) for m in (method, "base"))
-    bound, change = {}, paper_change(*printed, method, metric)
-    with suppress(MissingRecords):  # there is none of the base itself
-        bound = frames.interval(results, "pair", "difference", metric, run=runs[method],
-                                versus=runs["base"], versus_which="last")
-    return {
-        label: value, f"{label} vs base %": math.nan if method == "base" else _percent(value, base),
-        **{f"{label} difference {end}": bound.get(end, math.nan) for end in ("low", "high")},
-        f"{label} best": score(results, runs[method], metric, "best"),
-        f"{label} paper": paper_scores(*printed, metric).get(method, math.nan),
-        f"{label} paper vs base %": math.nan if change is None else change}
 
 
 def efficiency(results: Results, dataset: str | None = None) -> pd.DataFrame:
@@ -137,58 +145,59 @@ def efficiency(results: Results, dataset: str | None = None) -> pd.DataFrame:
     "added time %" is the second phase's training time relative to the first's. The paper's
     numbers (adv_cas, SASRec on MovieLens-1M, one A100) stand in the adv_cas rows of SASRec.
     """
-    paper, rows, missing = paper_numbers()["section57_efficiency"], [], []
+    paper, rows = paper_numbers()["section57_efficiency"], _compared(results, dataset)
     minutes = paper["base_500_epochs_minutes"], paper["adversarial_100_epochs_minutes"]
-    for name, backbone, runs in _settings(results, dataset):
-        if "base" not in runs or len(runs) < 2:
-            missing.append(f"dataset {name!r}, backbone {backbone!r} has times of "
-                           f"{', '.join(runs) or 'no method'} only, 'base' and another are needed")
-            continue
-        own = {m: frames.select(results.runs, run=run).iloc[0] for m, run in runs.items()}
-        machines = {m: ", ".join(results.provenance[run].get(key, "unknown")
-                                 for key in ("hardware", "device")) for m, run in runs.items()}
-        base = own["base"]
-        for method, row in own.items():
-            is_paper = (backbone, method) == ("sasrec", "adv_cas")
-            rows.append({
-                "dataset": name, "backbone": backbone, "method": method,
-                "seconds an epoch": row["seconds_per_epoch"],
-                "over base epoch": row["seconds_per_epoch"] / base["seconds_per_epoch"],
-                "training seconds": row["train_seconds"],
-                "added time %": math.nan if method == "base"
-                else 100 * row["train_seconds"] / base["train_seconds"],
-                "over base epoch paper (ml-1m)":
-                paper["adversarial_epoch_over_base_epoch"] if is_paper else math.nan,
-                "added time % paper (ml-1m)":
-                100 * minutes[1] / minutes[0] if is_paper else math.nan,
-                "hardware": machines[method],
-                "note": "" if machines[method] == machines["base"]
-                else f"not comparable: the base ran on {machines['base']}"})
-    return _with_notes(rows, [
+    machine, of_base = (rows[column].map(lambda run: ", ".join(
+        results.provenance[run].get(key, "unknown") for key in ("hardware", "device")))
+        for column in ("run", "base run"))
+    is_paper = (rows["backbone"] == "sasrec") & (rows["method"] == "adv_cas")
+    table = rows[["dataset", "backbone", "method"]].assign(**{
+        "seconds an epoch": rows["seconds_per_epoch"],
+        "over base epoch": rows["seconds_per_epoch"] / rows["base seconds_per_epoch"],
+        "training seconds": rows["train_seconds"],
+        "added time %": (100 * rows["train_seconds"] / rows["base train_seconds"]).where(
+            rows["method"] != "base"),
+        "over base epoch paper (ml-1m)": is_paper.map(
+            {True: paper["adversarial_epoch_over_base_epoch"]}),
+        "added time % paper (ml-1m)": is_paper.map({True: 100 * minutes[1] / minutes[0]}),
+        "hardware": machine,
+        "note": ("not comparable: the base ran on " + of_base).where(machine != of_base, "")})
+    table.attrs["notes"] = [
         f"The paper: {paper['hardware']}, SASRec on MovieLens-1M, 500 epochs of the base in "
-        f"{minutes[0]} minutes, 100 adversarial ones in {minutes[1]}."], missing)
+        f"{minutes[0]} minutes, 100 adversarial ones in {minutes[1]}.", *rows.attrs["notes"]]
+    return table
 
 
 def selection(results: Results, dataset: str | None = None) -> pd.DataFrame:
-    """What was tried to choose settings, one row a trial; the chosen ones are marked.
+    """What was tried to choose settings, one row a trial; "chosen" marks the chosen ones, and
+    those passed over since their whole run collapsed.
 
     NDCG@10 and HR@10 are those on *validation* after the trial's last epoch, with the change of
     the first against the base; settings are NaN where a family does not read them.
     """
-    tried = results.trials
-    tried = tried if dataset is None else frames.select(tried, dataset=dataset)
+    tried = _of(results.trials, dataset)
     if tried.empty:
         raise MissingRecords("results hold nothing that was tried on validation, of "
                              + (dataset or "any data set"))
+
+    def mark(row: dict) -> str:
+        gone = collapsed(row | {"profile": results.profile, "method": row["family"],
+                                "epochs": row["base_epochs"]})
+        passed_over = any(one.items() <= (row | {"epoch": one["epoch"]}).items() for one in gone)
+        return "yes" if row["chosen"] else "collapsed" if passed_over else ""
+
     table = tried[["dataset", "backbone", "family", "epsilon", "lambda1", "replace_probability"]]
     table = table.assign(**{f"{label} validation": tried[m] for m, label in METRICS.items()}, **{
         "vs base %": 100 * (tried["ndcg@10"] / tried["base_ndcg@10"] - 1),
-        "chosen": tried["chosen"].map({True: "yes", False: ""})})
+        "chosen": [mark(row) for row in tried.to_dict("records")]})
     epochs = ", ".join(f"{epochs:g}" for epochs in sorted(set(tried["trial_epochs"])))
     table.attrs["notes"] = [
         f"Each trial goes on from the same base for {epochs} epochs; the rule: best validation "
         "ndcg@10. The test split is not read.",
         "adv_random, adv_cas_1, adv_cas_2 and adv_cas take the choice of adv_global."]
+    if "collapsed" in set(table["chosen"]):
+        table.attrs["notes"] += ["Collapsed: the whole run with these settings did, so the rule "
+                                 "passes over them."]
     return table
 
 
@@ -199,29 +208,30 @@ def robustness(results: Results, dataset: str | None = None) -> pd.DataFrame:
     with three items or more before the attack, and its change in percent of the same users' clean
     score under each attack of ATTACKS.
     """
-    stored = results.attacks.set_index(["run", "exclude", "attack"]).sort_index()
-    change = 100 * (stored["ndcg@10"] / stored["ndcg@10_clean"] - 1)
-    names, rows = {label: attack_name(**options) for label, options in ATTACKS.items()}, []
-    for name, backbone, runs in _settings(results, dataset):
-        for (method, run), rule in ((item, rule) for item in runs.items() for rule in EXCLUDES):
-            if (run, rule, names["last"]) in change:
-                rows.append({"dataset": name, "backbone": backbone, "method": method,
-                             "left out": rule,
-                             "NDCG@10 clean": stored["ndcg@10_clean"][run, rule, names["last"]],
-                             **{f"{label} %": change.get((run, rule, attack), math.nan)
-                                for label, attack in names.items()}})
-    return _with_notes(rows, [
+    frames.choose_dataset(results, dataset)
+    stored = results.attacks.set_index(["run", "exclude", "attack"])
+    names = {attack_name(**options): f"{label} %" for label, options in ATTACKS.items()}
+    changes = _change(stored["ndcg@10"], stored["ndcg@10_clean"]).unstack("attack")
+    rows = _of(frames.with_role(results, "main"), dataset)[["dataset", "backbone", "method", "run"]]
+    rows = rows.merge(pd.Series(EXCLUDES, name="exclude"), "cross").merge(
+        frames.select(results.attacks, attack=attack_name())[["run", "exclude", "ndcg@10_clean"]])
+    if rows.empty:
+        raise MissingRecords("results hold no attack on a main run")
+    table = rows.merge(changes.reindex(columns=list(names)), on=["run", "exclude"]).rename(
+        columns={"exclude": "left out", "ndcg@10_clean": "NDCG@10 clean"} | names)
+    table = table.drop(columns="run")
+    table.attrs["notes"] = [
         "Changes of NDCG@10 in percent of the same users' clean score. The last item by the "
         "gradient's step 0.1 unless said; K items from the end; 'by the base': the base picks "
-        "the substitutes. 'both' is the rule of Section 5.4 (notebook 08)."],
-        [] if rows else ["results hold no attack on a main run"])
+        "the substitutes. 'both' is the rule of Section 5.4 (notebook 08)."]
+    return table
 
 
 def scoreboard(results: Results) -> pd.DataFrame:
     """Every claim where the paper makes it (see `claims.check`)."""
     if not set(frames.datasets(results)) & set(PAPER_DATASETS):
         raise MissingRecords("results hold no run on a data set of the paper")
-    table = check(results, claims=[claim for claim in CLAIMS if claim.settings])
+    table = check(results)
     rules = table.drop_duplicates(["section", "claim"])
     table.attrs["notes"] = [
         f"Claims and settings, {counts(table)}. \"reproduced\" where all conditions hold, "

@@ -18,8 +18,7 @@ from ..evaluation import CUTOFF, METRICS, user_vectors
 from ..experiments.configuration import Configuration
 from ..figures.animated import Animated
 from ..figures.replacement import average_figure
-from ..results.paper import MOST_REPLACED
-from ..settings import EXCLUDES, POSITIONS
+from ..settings import EXCLUDES, MOST_REPLACED, POSITIONS
 from ..support.checks import number, one_of
 from .panel import Panel, choice, find_user, list_table, picture, table, user_entry
 from .runs import RunChoice

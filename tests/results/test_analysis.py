@@ -5,7 +5,6 @@ import pytest
 import torch
 from conftest import build
 
-import casadv_lib as cas
 from casadv_lib.exercises.curves import made_curve
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.experiments.plan import SWITCHES
@@ -14,21 +13,7 @@ from casadv_lib.settings import TrainingSettings
 from casadv_lib.training import Trainer
 
 
-def test_the_best_entry_is_what_training_calls_best(toy):
-    history = cas.fit(build("sasrec"), toy, epochs=6, eval_every=1, batch_size=20, progress=False)
-    assert analysis.best_entry(history.curve) is history.best
-    curve = made_curve([0.1, 0.3, 0.3, 0.2], [0.9, 0.1, 0.2, 0.3])
-    assert analysis.best_entry(curve)["epoch"] == 10  # by validation, the earliest
-    with pytest.raises(ValueError, match="curve is empty"):
-        analysis.best_entry([])
-
-
-def test_early_stopping_and_shares_of_a_gain():
-    curve = made_curve([1, 3, 2, 2, 4, 1], every=1)
-    assert [analysis.early_stopping(curve, patience) for patience in (1, 2, 3)] == [
-        (3, 2), (4, 2), (6, 5)]
-    with pytest.raises(ValueError, match="patience is 0"):
-        analysis.early_stopping(curve, 0)
+def test_the_epoch_that_has_a_share_of_the_gain():
     curve = made_curve([2, 6, 5, 10], every=2)
     assert [analysis.first_reaching(curve, *asked) for asked in ((0, 0.5), (0, 1.0), (10, 0.5))
             ] == [4, 8, None]

@@ -12,8 +12,16 @@ from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.results import comparisons
 from casadv_lib.results.collect import collect, ranks_of
-from casadv_lib.results.frames import COLUMNS, MissingRecords, interval, select
-from casadv_lib.results.ranks import UserRanks, encode, read_ranks, write_ranks
+from casadv_lib.results.frames import (
+    COLUMNS,
+    MissingRecords,
+    decode,
+    encode,
+    interval,
+    read_ranks,
+    select,
+    write_ranks,
+)
 from casadv_lib.settings import EXCLUDES
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every": 1,
@@ -85,14 +93,15 @@ def test_attacks_compare_the_same_users_under_the_same_attack(world):
         where = {"run": made["base"].name, "attack": runs.attack_name(), "exclude": rule}
         close(interval(results, "attack", "change", metric, **where),
               **relative_change(*own, None, metric, seed))
-        close(interval(results, "attack", "spared", metric, **where),
+        guided = where | {"run": made["adv_cas"].name, "versus": made["base"].name}
+        close(interval(results, "attack", "change difference", metric, **guided),
               **relative_change(*versus, own, metric, seed))
-        for quantity, reference in (("above", own[0]), ("above_clean", own[1])):
+        for quantity, reference in (("difference", own[0]), ("difference to clean", own[1])):
             wanted = paired_bootstrap(versus[0], reference, metric, seed=seed)
-            close(interval(results, "attack", quantity, metric, **where),
+            close(interval(results, "attack", quantity, metric, **guided),
                   *(wanted[k] for k in ("difference", "low", "high")))
         first = runs.run_attack(made["base"], exclude=rule, positions="first")
-        close(interval(results, "attack", "milder", metric, **where | {
+        close(interval(results, "attack", "change difference to last item", metric, **where | {
             "attack": runs.attack_name(positions="first")}),
             **relative_change(first["ranks"], first["clean ranks"], own, metric, seed))
     rows = select(results.intervals, quantity="change", run=made["base"].name)
@@ -113,16 +122,18 @@ def test_figure_6_is_about_those_who_can_be_attacked_at_every_k(world):
 def test_ranks_keep_what_each_attack_put_in(world, tmp_path):
     run = world[0]["base"]
     write_ranks(tmp_path, run.name, ranks_of(run))
-    stored = read_ranks(tmp_path, run.name).substitutes
+    stored = read_ranks(tmp_path, run.name)
     for k in (1, 3):
         attacked = runs.run_attack(run, k=k)
-        items = stored[runs.attack_name(k=k).replace(f"-{k}-", "-", 1)][attacked["indices"], :k]
+        name = runs.attack_name(k=k).replace(f"-{k}-", "-", 1)
+        items = stored[f"substitutes {name}"][attacked["indices"], :k]
         assert (items == attacked["substitutes"]).all() and (items > 0).all()
 
 
 def test_a_number_without_meaning_is_none():
     zero = np.zeros(1 + RESAMPLES)
-    assert all(np.isnan(list(comparisons.interval(comparisons.percent(zero, zero)).values())))
+    assert all(np.isnan(list(comparisons.percentile_interval(
+        comparisons.percent(zero, zero)).values())))
 
 
 METHODS = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")
@@ -137,14 +148,14 @@ def made_up(dataset, digest, shifts, seed, methods=METHODS):
     rows = [{"run": run, "dataset": dataset, "backbone": "sasrec", "method": run.split("-")[-1],
              "seed": 0, "roles": "main", "which": "last", "split": "test", "data_hash": digest}
             for run in codes]
-    return rows, {run: UserRanks({"last": one, "best": one}) for run, one in codes.items()}
+    return rows, {run: {"last": one, "best": one} for run, one in codes.items()}
 
 
 def averages(*worlds):
     rows = pd.DataFrame([row for rows, _ in worlds for row in rows], columns=COLUMNS["runs"])
     ranks = {run: one for _, ranks in worlds for run, one in ranks.items()}
     found = select(comparisons.intervals(rows, ranks), kind="average")
-    scores = {run: summary(one.ranks()) for run, one in ranks.items()}
+    scores = {run: summary(decode(one["last"])) for run, one in ranks.items()}
     return {row["quantity"]: row for row in found.to_dict("records")}, lambda run, metric: 100 * (
         scores[run][metric] / scores[run.rsplit("-", 1)[0] + "-base"][metric] - 1)
 

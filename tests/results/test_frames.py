@@ -1,65 +1,35 @@
 """Tables on disk and in memory: nothing is lost, what is broken is named."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from fabricated import perfect
-from old_form import converted
 
 from casadv_lib.results import frames
-from casadv_lib.results.frames import MissingRecords, read_results, write_results
-from casadv_lib.results.ranks import UserRanks, decode, encode, read_ranks, write_ranks
+from casadv_lib.results.frames import (
+    MissingRecords,
+    decode,
+    encode,
+    read_ranks,
+    read_results,
+    write_ranks,
+    write_results,
+)
 from casadv_lib.support.files import DamagedFile
+from casadv_lib.support.repository import root
 
-OLD = json.loads(Path(__file__).with_name("old_form.json").read_text(encoding="utf-8"))
-
-
-def equal(one, other):
-    for name in frames.COLUMNS:
-        pd.testing.assert_frame_equal(getattr(one, name), getattr(other, name), check_dtype=False,
-                                      check_exact=True)
-    assert (one.configs, one.provenance, one.profile) == (other.configs, other.provenance,
-                                                          other.profile)
+COMMITTED = root() / "figures" / "quick"
 
 
 def test_what_is_written_is_read_to_the_last_digit(tmp_path):
-    old = converted(OLD)
+    old = read_results(COMMITTED)
     old = old.but(runs=old.runs.assign(dataset="NA"))  # a name, and no missing number
     write_results(old, tmp_path)
-    equal(read_results(tmp_path), old)
-
-
-def test_the_old_form_becomes_the_same_numbers():
-    found = converted(OLD)
-    base, guided = OLD["records"]
-    for record in (base, guided):
-        for which in ("last", "best"):
-            for split in ("validation", "test"):
-                wanted = record["metrics"][which][split]
-                for metric in ("ndcg@10", "hr@10"):
-                    assert frames.score(found, record["run"], metric, which, split) == \
-                        wanted[metric]
-        [(_, entry)] = frames.select(found.curves, run=record["run"], split="test").iterrows()
-        assert entry["loss"] == record["curve"][0]["loss"]
-        assert found.provenance[record["run"]] == record["provenance"]
-        for attack in record["attacks"]:
-            [(_, row)] = frames.select(
-                found.attacks, run=record["run"], k=attack["k"], pick=attack["pick"],
-                positions=attack["positions"], step=attack["step"], exclude=attack["exclude"],
-                surrogate=attack.get("surrogate") or "").iterrows()
-            assert (row["ndcg@10"], row["users"], row["distance"]) == (
-                attack["attacked"]["ndcg@10"], attack["users"], attack["distance"])
-    runs = frames.main_runs(found, "synthetic", "sasrec")
-    assert runs == {"base": base["run"], "adv_cas": guided["run"]}
-    row = frames.select(found.runs, run=guided["run"]).iloc[0]
-    assert (row["epsilon"], row["lambda1"], row["preset"]) == (10.0, 1.0, "batch")
-    assert np.isnan(row["replace_probability"])
-    assert found.trials["chosen"].tolist() == [True, False]
-    assert found.datasets.set_index("dataset")["optimum_ndcg@10"].isna().to_dict() == {
-        "synthetic": False, "beauty": True}
+    again = read_results(tmp_path)
+    for name in frames.COLUMNS:
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(old, name), check_exact=True)
+    assert (again.configs, again.provenance, again.profile, again.figure1) == (
+        old.configs, old.provenance, old.profile, old.figure1)
 
 
 @pytest.mark.parametrize("spoil", [
@@ -69,23 +39,29 @@ def test_the_old_form_becomes_the_same_numbers():
     lambda folder: (folder / "curves.csv").write_text(""),
 ])
 def test_a_broken_folder_is_named(tmp_path, spoil):
-    write_results(converted(OLD), tmp_path)
+    write_results(perfect(), tmp_path)
     spoil(tmp_path)
     with pytest.raises(DamagedFile, match="no whole results"):
         read_results(tmp_path)
 
 
-def test_what_is_made_here_stands_before_what_is_committed(tmp_path, monkeypatch):
+def test_what_is_made_here_stands_before_what_is_committed_and_leaves_it_alone(
+        tmp_path, monkeypatch):
     monkeypatch.setattr(frames, "root", lambda: tmp_path)
     with pytest.raises(MissingRecords, match="make figures.*grid --profile laptop"):
         read_results("laptop")
     with pytest.raises(MissingRecords, match="nowhere"):
         read_results(tmp_path / "nowhere")
-    committed = tmp_path / "figures" / "laptop"
-    write_results(converted(OLD), committed)
-    assert frames.stored_folder("laptop") == committed
-    write_results(converted(OLD), tmp_path / "figures" / "made" / "laptop")
-    assert frames.stored_folder("laptop") == tmp_path / "figures" / "made" / "laptop"
+    committed, made = tmp_path / "figures" / "laptop", tmp_path / "figures" / "made" / "laptop"
+    for folder, seconds in ((committed, 1.0), (made, 2.0)):
+        results = perfect()
+        write_results(results.but(runs=results.runs.assign(seconds_per_epoch=seconds)), folder)
+        assert frames.stored_folder("laptop") == folder
+        assert set(read_results("laptop").runs["seconds_per_epoch"]) == {seconds}
+    assert set(read_results(committed).runs["seconds_per_epoch"]) == {1.0}
+    assert frames.folder_of("laptop") == made
+    assert frames.folder_of("paper") == tmp_path / "figures" / "paper"  # it goes on in place
+    assert "figures/made/" in (root() / ".gitignore").read_text().split()
 
 
 def test_selectors_name_what_is_missing():
@@ -105,11 +81,15 @@ def test_selectors_name_what_is_missing():
 def test_ranks_keep_what_the_metrics_see(tmp_path):
     ranks = np.array([1, 1.5, 10, 10.5, 11, 400])
     assert decode(encode(ranks)).tolist() == [1, 1.5, 10, 11, 11, 11]
-    one = UserRanks({"last": encode(ranks), "best": encode(ranks[::-1])})
+    one = {"last": encode(ranks), "best": encode(ranks[::-1]),
+           "substitutes first": np.arange(12, dtype=np.int32).reshape(6, 2)}
     path = write_ranks(tmp_path, "run", one)
     again = read_ranks(tmp_path, "run")
-    assert {name: codes.tolist() for name, codes in again.codes.items()} == {
-        name: codes.tolist() for name, codes in one.codes.items()}
+    assert {name: (codes.tolist(), codes.dtype) for name, codes in again.items()} == {
+        name: (codes.tolist(), codes.dtype) for name, codes in one.items()}
+    write_ranks(tmp_path, "half", {"last": encode(ranks)})
+    with pytest.raises(DamagedFile, match=r"its columns are \['last'\]"):
+        read_ranks(tmp_path, "half")
     for content in (path.read_bytes()[:-20], b""):
         path.write_bytes(content)
         with pytest.raises(DamagedFile, match="delete it"):
