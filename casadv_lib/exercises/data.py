@@ -1,5 +1,6 @@
-"""Notebook 01: the split, the k-core, and users whose test item the timestamps leave open."""
+"""Notebook 01: the k-core, popularity, and users whose test item the timestamps leave open."""
 
+import numpy as np
 import pandas as pd
 
 from ..datasets.kcore import k_core
@@ -12,13 +13,6 @@ def _frame(*rows):
 
 SQUARE = _frame(*[(user, item) for user in "ab" for item in "xy"], ("a", "z"), ("c", "x"))
 CHAIN = _frame(*[(user, item) for user in range(1, 6) for item in (user, user + 1)], (1, 3))
-
-
-@exercise([([4, 2, 9, 7, 1],), ([3, 1, 2],), ([5, 5, 8, 5],), (list(range(1, 13)),)],
-          ("the training part", "the validation item", "the test item"))
-def check_leave_one_out(sequence):
-    """function(sequence) -> (training items, validation item, test item)."""
-    return sequence[:-2], sequence[-2], sequence[-1]
 
 
 def _other_rows(answer, wanted, *_) -> str:
@@ -34,6 +28,17 @@ def _other_rows(answer, wanted, *_) -> str:
 # function(frame, k) -> the rows of the k-core; frame has columns user and item
 check_k_core = exercise([(SQUARE, 2), (CHAIN, 2), (SQUARE, 1), (CHAIN, 3)],
                         differs=_other_rows)(k_core)
+
+
+@exercise([
+    ([[3, 1], [3, 2], [3]], 1),
+    ([[4, 4, 4], [2], [2]], 2),  # occurrences count, not users
+    ([[9, 1], [5, 9], [5, 1]], 3),  # all alike: the smaller number first
+], "the list")
+def check_most_popular(histories, count):
+    """function(histories, count) -> a list of items, the most frequent first."""
+    occurrences = np.bincount(np.concatenate(histories))
+    return np.argsort(-occurrences[1:], kind="stable")[:count] + 1  # item 0 is padding
 
 
 @exercise([

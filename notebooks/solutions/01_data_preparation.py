@@ -1,8 +1,6 @@
 """Solutions to the exercises of 01_data_preparation.ipynb."""
 
-
-def leave_one_out(sequence):
-    return list(sequence[:-2]), sequence[-2], sequence[-1]
+from collections import Counter
 
 
 def my_k_core(frame, k):
@@ -13,6 +11,11 @@ def my_k_core(frame, k):
         if len(kept) == len(frame):
             return kept
         frame = kept
+
+
+def most_popular(histories, count):
+    occurrences = Counter(item for history in histories for item in history)
+    return sorted(occurrences, key=lambda item: (-occurrences[item], item))[:count]
 
 
 def my_ambiguous_share(frame):
