@@ -1,4 +1,4 @@
-"""The glossary: what it names is there in the code, in the notebooks and in the order of reading."""
+"""The glossary: what it names is there, in the code and in the notebooks, in reading order."""
 
 import dataclasses
 from importlib import import_module

@@ -19,9 +19,9 @@ SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every":
 CURVES = {**SMALL, "epochs": 4, "adv_epochs": 2}
 # number: (backbone, parameters besides the data set, runs made, agreements, times)
 CASES = {
-    "00": ("gru4rec", {}, 1, 1, 1),
+    "00": ("gru4rec", {}, 2, 1, 1),
     "01": (None, {}, 0, 3, 2),
-    "02": ("causalcnn", {}, 3, 7, 1),
+    "02": (None, {"epochs": 2}, 1, 6, 1),
     "03": (None, {"largest": 10000, "overrides": {"max_len": 3, "batch_size": 8}}, 0, 5, 1),
     "04": ("gru4rec", {"masks_epochs": 1, "overrides": CURVES}, 1, 6, 1),
     "05": ("gru4rec", {}, 8, 3, 1),
