@@ -238,7 +238,7 @@ def zipped(members: dict, pack=zipfile.ZIP_DEFLATED) -> bytes:
 
 def titled(path):
     """Read titles as they lie beside unpacked ratings."""
-    return sources.titles_in(path.parent)
+    return sources.read_titles(path)
 
 
 # name of the file: (whole content, reader)

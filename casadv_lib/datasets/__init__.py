@@ -18,7 +18,7 @@ from ..support.checks import instance, number, shown
 from . import readers
 from .downloads import download
 from .kcore import k_core
-from .sources import CORE, SOURCES, Source, titles_in
+from .sources import CORE, SOURCES, Source, read_titles
 from .synthetic import make_world
 
 NAMES = ("synthetic", *SOURCES)
@@ -89,7 +89,8 @@ def _published(source: Source, min_count: int | None) -> SequenceDataset:
     local = (path for file in files if (path := Path(folder, file)).is_file())
     path = next(local, None) or source.packed or download(source)
     if path.suffix == ".txt":
-        data = _build(source.name, *_read(path), core, titles_in(path.parent / source.name))
+        titles = read_titles(path.with_name(source.name) / "movies")
+        data = _build(source.name, *_read(path), core, titles)
     else:
         frame, titles = source.read(path)
         data = from_interactions(frame, source.name, core, titles)

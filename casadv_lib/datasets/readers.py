@@ -87,12 +87,12 @@ def looks_like_csv(path: Path, text: str) -> bool:
     return path.suffix.lower() == ".csv" or "," in text[:10_000].partition("\n")[0]
 
 
-def parse_csv(path, text: str, names: tuple[str, ...] = COLUMNS) -> pd.DataFrame:
+def parse_csv(path, text: str, names: tuple[str, ...] = COLUMNS, first: int = 1) -> pd.DataFrame:
     """Read a CSV whose header has columns for user, item and timestamp (others are ignored).
 
-    text: the content of `path` (a file, or a member of a zip); names: how the header calls the
-    three. Returns what `checked` returns. Raises DataError also for a row that does not fit the
-    header.
+    text: the content of `path` (a file, or a member of a zip), from line number `first`; names: how
+    the header calls the three. Returns what `checked` returns. Raises DataError also for a row that
+    does not fit the header.
     """
     try:
         with warnings.catch_warnings():
@@ -101,28 +101,28 @@ def parse_csv(path, text: str, names: tuple[str, ...] = COLUMNS) -> pd.DataFrame
             frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False,
                                 skipinitialspace=True, index_col=False)
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError):
-        records = list(_records(text)) or [(1, [])]
+        records = list(_records(text, first)) or [(1, [])]
         width = len(records[0][1])
         # if no row is too long, a quote was opened and never closed: that is the last record
         line = next((line for line, fields in records if len(fields) > width), records[-1][0])
         fail(path, f"does not fit the header of {width} columns, or has a quote that is never "
              "closed", line)
     return checked(frame.rename(columns=str.strip), path, names,
-                   lambda row: [line for line, _ in _records(text)][row + 1])
+                   lambda row: [line for line, _ in _records(text, first)][row + 1])
 
 
-def _records(text: str) -> Iterator[tuple[int, list[str]]]:
+def _records(text: str, first: int) -> Iterator[tuple[int, list[str]]]:
     """Yield (line where it starts, fields) for the header and each row; blank lines are skipped."""
     lines = list(io.StringIO(text, newline=""))
     rows = csv.reader(lines, skipinitialspace=True)
-    start = 1
+    start = 0
     try:
         for fields in rows:
-            if lines[start - 1].strip(" \r\n"):
-                yield start, fields
-            start = rows.line_num + 1
+            if lines[start].strip(" \r\n"):
+                yield first + start, fields
+            start = rows.line_num
     except csv.Error:  # a field of more than 128 KiB: a quote that swallowed the rest of the file
-        yield start, []
+        yield first + start, []
 
 
 def checked(frame: pd.DataFrame, where, names: tuple[str, ...] = COLUMNS,

@@ -10,14 +10,12 @@ fill the memory.
 import csv
 import gzip
 import json
-import re
 import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ..data import DataError
@@ -28,7 +26,6 @@ CORE = 5  # every published data set is filtered to its 5-core
 MOST_MEMBER = 2**28  # bytes of a file in a zip; the largest published one has 25 million
 MOST_UNPACKED = 2**30  # bytes in a gzip; the largest published one has 320 million
 MOST_LINE = 2**22  # bytes of a review; the rest of a longer line counts as the next one
-_RATING = re.compile(rb"\d{1,18}::\d{1,18}::\d{1,18}::\d{1,18}\s*")  # 18 digits fit into int64
 _MOVIELENS = "https://files.grouplens.org/datasets/movielens"
 _AMAZON = "http://snap.stanford.edu/data/amazon/productGraph/categoryFiles"
 
@@ -60,27 +57,42 @@ class Source:
 def read_movielens(path: Path) -> tuple[pd.DataFrame, dict[int, str]]:
     """Read a zip of MovieLens, or an unpacked file of ratings with one of titles beside it.
 
-    ratings.dat has lines `UserID::MovieID::Rating::Timestamp`; ratings.csv has a header. Raises
-    DataError with the line of a bad one.
+    ratings.dat has latin-1 lines `UserID::MovieID::Rating::Timestamp`, ratings.csv is UTF-8 with a
+    header. Raises DataError with the line of a bad one.
     """
-    files = _files(path)
-    if raw := files.get("ratings.dat"):
-        for number, line in enumerate(raw.splitlines(), start=1):
-            if not _RATING.fullmatch(line) and line.strip():
-                fail(path, "allowed are lines UserID::MovieID::Rating::Timestamp of whole numbers",
-                     number)
-        numbers = np.fromstring(raw.replace(b"::", b" "), dtype=np.int64, sep=" ").reshape(-1, 4)
-        frame = pd.DataFrame(numbers[:, [0, 1, 3]], columns=list(COLUMNS))
-    elif raw := files.get("ratings.csv"):
-        frame = parse_csv(path, decode(path, raw), ("userId", "movieId", "timestamp"))
-    else:
+    files = _files(path, "ratings")
+    text, first = decode(path, files.get("ratings.csv", b"")), 1
+    if "ratings.dat" in files:  # with a header on the line before the first
+        lines = files["ratings.dat"].decode("latin-1").replace("::", ",")
+        text, first = f"userId,movieId,rating,timestamp\n{lines}", 0
+    if not text:
         fail(path, "holds no ratings.dat or ratings.csv, or an empty one; fetch it again")
-    return frame, _titles(path, files)
+    return parse_csv(path, text, ("userId", "movieId", "timestamp"), first), read_titles(path)
 
 
-def _files(path: Path) -> dict[str, bytes]:
-    """Return the files of ratings and titles in a zip, or beside an unpacked one, by name."""
-    names, found = ("ratings.dat", "ratings.csv", "movies.dat", "movies.csv"), {}
+def read_titles(path: Path) -> dict[int, str]:
+    """Return the film titles by movie id, in a zip of MovieLens or beside `path`; {} if not there.
+
+    movies.dat has latin-1 lines `MovieID::Title::Genres`, movies.csv is UTF-8 with a header.
+    """
+    titles = {}
+    for name, raw in _files(path, "movies").items():
+        if name == "movies.dat":
+            rows = [line.split("::") for line in raw.decode("latin-1").split("\n")]
+        else:
+            header, *lines = decode(f"{path}, {name}", raw).split("\n")
+            rows = [[], *csv.reader(lines)]
+        for number, row in enumerate(rows, start=1):
+            if len(row) > 1 and row[0].isdecimal():
+                titles[int(row[0])] = row[1].strip()
+            elif "".join(row).strip():
+                fail(f"{path}, {name}", "allowed is a row of movie id, title, genres", number)
+    return titles
+
+
+def _files(path: Path, stem: str) -> dict[str, bytes]:
+    """Return the .dat and .csv of this stem in a zip, or beside an unpacked file, by name."""
+    names, found = (f"{stem}.dat", f"{stem}.csv"), {}
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
@@ -98,27 +110,6 @@ def _files(path: Path) -> dict[str, bytes]:
         fail(path, f"unpacks to more than {MOST_MEMBER:,} bytes; allowed is the published file. "
              "Fetch it again")
     return found
-
-
-def titles_in(folder: Path) -> dict[int, str]:
-    """Return the film titles by movie id of an unpacked MovieLens; {} where none are there."""
-    return _titles(folder, _files(folder / "ratings"))
-
-
-def _titles(path: Path, files: dict[str, bytes]) -> dict[int, str]:
-    """Titles of latin-1 lines `MovieID::Title::Genres`, or of UTF-8 CSV with a header."""
-    lines = files.get("movies.dat", b"").decode("latin-1").split("\n")
-    name, rows = "movies.dat", [line.split("::") for line in lines]
-    if "movies.csv" in files:
-        lines = decode(f"{path}, movies.csv", files["movies.csv"]).split("\n")
-        name, rows = "movies.csv", [[], *csv.reader(lines[1:])]
-    titles = {}
-    for number, row in enumerate(rows, start=1):
-        if len(row) > 1 and row[0].isdecimal():
-            titles[int(row[0])] = row[1].strip()
-        elif "".join(row).strip():
-            fail(f"{path}, {name}", "allowed is a row of movie id, title, genres", number)
-    return titles
 
 
 def read_amazon(path: Path) -> tuple[pd.DataFrame, dict]:
