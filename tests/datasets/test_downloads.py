@@ -13,8 +13,6 @@ import zipfile
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from casadv_lib.data import DataError
 from casadv_lib.datasets import downloads, from_interactions, load_dataset, sources
@@ -222,8 +220,8 @@ def test_an_interrupt_leaves_nothing(serve, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("line, bad", [
-    (2, b"1::2::3"), (1, b"1::2::3::4::5"), (2, b"1:2::3::4"), (1, b"1E100"),
-    (4, b"1::2::3::1e400"), (3, b"1::::3::4"), (2, b"1::2::3::4::5\n1::2::3"),  # too long and too short do not cancel out
+    (2, b"1::2::3"), (1, b"1::2::3::4::5"), (2, b"1:2::3::4"), (1, b"1E100"), (3, b"1::::3::4"),
+    (4, b"1::2::3::1e400"), (2, b"1::2::3::4::5\n1::2::3"),  # too long and too short in turn
 ])
 def test_a_bad_rating_is_named_with_its_line(file, line, bad):
     lines = [b"1::2::3::4"] * 4
@@ -231,17 +229,9 @@ def test_a_bad_rating_is_named_with_its_line(file, line, bad):
     path = file(b"\n".join(lines), "ratings.dat")
     with pytest.raises(DataError, match=f"ratings.dat, line {line}: "):
         sources.read_movielens(path)
-
-
-@given(st.lists(st.tuples(*[st.integers(0, 10**18 - 1)] * 4), min_size=1, max_size=20),
-       st.sampled_from(["\n", "\r\n", "\n\n"]))
-@settings(max_examples=40, deadline=None)
-def test_ratings_come_back_in_file_order(tmp_path_factory, rows, newline):
-    path = tmp_path_factory.mktemp("ml") / "ratings.dat"
-    path.write_bytes("".join("::".join(map(str, row)) + newline for row in rows).encode())
-    frame, titles = sources.read_movielens(path)
-    assert frame.to_numpy().tolist() == [[row[0], row[1], row[3]] for row in rows]
-    assert titles == {}
+    long = 10**18 - 1  # no float holds it
+    file(f"{long}::7::4::{long}\r\n\n".encode(), "ratings.dat")
+    assert sources.read_movielens(path)[0].to_numpy().tolist() == [[long, 7, long]]
 
 
 def review(**change):

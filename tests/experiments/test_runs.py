@@ -1,7 +1,11 @@
 """Runs, profiles, files and the command line: reuse, resume, provenance, clear errors."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,8 +18,11 @@ from casadv_lib.evaluation import summary
 from casadv_lib.experiments import configuration as profiles
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import Configuration
+from casadv_lib.results import collect
+from casadv_lib.results.frames import read_results
 from casadv_lib.settings import EXCLUDES
 from casadv_lib.support import files
+from casadv_lib.support.repository import root
 
 SMALL = {"epochs": 3, "adv_epochs": 2, "dim": 8, "eval_every": 1, "batch_size": 16}
 
@@ -117,17 +124,9 @@ def test_a_run_has_numbers_and_where_they_come_from(data_file, runs_folder):
         np.testing.assert_array_equal(found["ranks"], made.ranks("test", which))
 
 
-def test_what_a_method_does_not_read_makes_no_other_run(data_file, runs_folder):
-    first = runs.run(configure(data_file, epsilon=1.0), progress=False)
-    assert runs.run(configure(data_file, epsilon=9.0), progress=False).folder == first.folder
-    control = configure(data_file, "base+100", epsilon=1.0).identity("")
-    assert control == configure(data_file, "base+100", epsilon=9.0).identity("")
-    assert control != configure(data_file, "base+100", adv_epochs=9).identity("")
-
-
 @pytest.mark.parametrize("method", ["base", "base+100", "adv_linear", "adv_cas", "neighbour",
                                     "adv_neighbour"])
-def test_only_methods_that_replace_have_settings_of_a_replacement(method):
+def test_what_a_method_does_not_read_makes_no_other_run(method):
     def name(**options):
         return profiles.configure(dataset="toy", method=method, **options).run_name("00")
 
@@ -135,42 +134,30 @@ def test_only_methods_that_replace_have_settings_of_a_replacement(method):
     assert (name(replace_probability=0.9) != name()) == own
     assert (name(neighbours=5) != name()) == own
     assert (name(epsilon=5) != name()) == (method not in ("base", "base+100", "neighbour"))
+    assert (name(adv_epochs=9) != name()) == (name(optimizer_state="kept") != name())
+    assert (name(adv_epochs=9) != name()) == (method != "base") and name(seed=1) != name()
+    assert name(epsilon=3) == name(epsilon=3.0) and name(device="cpu") == name()
     # a stored configuration is read as it was, and names the same run
     config = profiles.configure(dataset="toy", method=method, epsilon=7.0)
     again = Configuration.of(config.flat())
     assert again.flat() == config.flat() and again.run_name("00") == config.run_name("00")
     assert again.base.identity("") == config.base.identity("")
     assert ("replace_probability" in config.flat()) == own
+    assert config.run_name("00") != config.run_name("01")  # of other data
 
 
-def test_runs_of_before_are_found():
-    """The names of stored runs' folders: another one, and nothing that was trained is found."""
-    data_hash = "8788c8fc94c19dca6bc208cf7d4ae1fb84d27a5de78959c591913820402c6612"
-    for asked, name in (
-            ({"method": "base"}, "video-sasrec-base-seed0-e1ec820b94"),
-            ({"method": "base+100"}, "video-sasrec-base+100-seed0-5e7c5dbe3a"),
-            ({"method": "base", "seed": 2}, "video-sasrec-base-seed2-998645c857"),
-            ({"method": "base", "backbone": "gru4rec"}, "video-gru4rec-base-seed0-afd2c7cc75")):
-        assert profiles.configure("paper", "video", **asked).run_name(data_hash) == name
-
-
-def test_other_data_is_another_run(data_file, runs_folder):
-    first = runs.run(configure(data_file), progress=False)
-    text = data_file.read_text().splitlines(keepends=True)
-    data_file.write_text("".join(text[:-1]))
-    assert runs.run(configure(data_file), progress=False).folder != first.folder
-
-
-def test_a_checkpoint_cannot_run_code(tmp_path):
-    class Evil:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "written"), "w"))
-
-    path = tmp_path / "checkpoint.pt"
-    torch.save({"model": Evil()}, path)
-    with pytest.raises(files.DamagedFile, match="could run code"):
-        files.load_tensors(path)
-    assert not (tmp_path / "written").exists()
+@pytest.mark.parametrize("profile", ["quick", "paper"])
+def test_stored_runs_have_the_names_of_their_configurations(profile):
+    """With other names, nothing that was trained is found."""
+    stored = read_results(root() / "figures" / profile)
+    hashes = {name: where["data_hash"] for name, where in stored.provenance.items()}
+    for name, flat in stored.configs.items():
+        # the device that it was made on need not be here
+        assert Configuration.of(flat | {"device": "auto"}).run_name(hashes[name]) == name
+    for name, flat in stored.configs.items():
+        if flat["method"] == "base":  # of the profile's settings as they are now
+            asked = {key: flat[key] for key in ("profile", "dataset", "backbone", "seed")}
+            assert profiles.configure(**asked).run_name(hashes[name]) == name
 
 
 def test_command_line_ends_with_a_line_a_split(data_file, runs_folder, capsys):
@@ -187,31 +174,6 @@ def test_command_line_ends_with_a_line_a_split(data_file, runs_folder, capsys):
     assert "users" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--set", "epsilon=ten"], "epsilon is 'ten'; allowed is a number of at least 0"),
-        (["--set", 'epsilon="10"'], "epsilon is '10'"),
-        (["--set", "epsilon"], "allowed is NAME=VALUE"),
-        (["--set", "eps=1"], "setting is 'eps'; allowed are .*'epsilon'"),
-        (["--set", "epochs=0"], "epochs is 0"),
-        (["--set", "dim=8.5"], "dim is 8.5"),
-        (["--set", "dim=[8, 8]"], r"dim is \[8, 8\]; allowed"),
-        (["--set", "preset=paper"], "preset is 'paper'"),
-        (["--method", "adv"], "method is 'adv'"),
-        (["--backbone", "bert"], "backbone is 'bert'; allowed are 'sasrec'"),
-        (["--profile", "big"], "profile is 'big'; allowed are 'quick', .*'paper'"),
-        (["--dataset", "amazon"], "amazon.*synthetic.*path"),
-        (["--seed", "-1"], "seed is -1"),
-    ],
-)
-def test_bad_input_is_named_before_any_work(arguments, said, runs_folder, capsys):
-    assert main(["run", *arguments]) == 2
-    captured = capsys.readouterr()
-    assert re.search(said, captured.err) and "Traceback" not in captured.err
-    assert not runs_folder.exists()
-
-
 def test_help_of_every_command(capsys):
     for command in ("run", "attack", "repeat", "verify", "grid", "figures", "data"):
         with pytest.raises(SystemExit) as stop:
@@ -224,12 +186,73 @@ def test_help_of_every_command(capsys):
             assert set(profiles.configure("paper").everything()) - own <= names
 
 
-def test_presets_and_profiles():
-    literal = configure("x", "adv_cas", preset="literal").adversarial
-    assert literal.scope == "literal" and literal.epsilon == 10
-    assert configure("x", "adv_cas", preset="literal", epsilon=2).adversarial.epsilon == 2
+def test_profiles():
     paper = profiles.configure("paper", "ml-1m", "sasrec", "adv_cas")
     assert (paper.training.epochs, paper.adv_epochs, paper.model["max_len"]) == (500, 100, 200)
     assert profiles.configure("paper", "video").model["max_len"] == 50
-    # 3 and 3.0 are one run
-    assert configure("x", "adv_cas", epsilon=3) == configure("x", "adv_cas", epsilon=3.0)
+    with pytest.raises(ValueError, match=r"dim is array\(\[8, 8\]\); allowed"):
+        profiles.configure(dim=np.array([8, 8]))
+    with pytest.raises(ValueError, match="setting is 'eps'; allowed are .*'epsilon'"):
+        profiles.configure(eps=1)
+
+
+# ---------------------------------------------------------------- made again
+
+
+@pytest.mark.parametrize("method", ["adv_cas", "base"])
+def test_a_run_made_again_has_its_numbers_and_a_difference_is_found(
+        data_file, runs_folder, method):
+    config = configure(data_file, method)
+    with pytest.raises(FileNotFoundError, match="no run is stored in"):
+        runs.differences(config)
+    made = runs.run(config, progress=False)
+    there = sorted(runs_folder.iterdir())
+    assert runs.differences(config) == []
+    assert sorted(runs_folder.iterdir()) == there and runs.runs_folder() == runs_folder
+    # a last digit more is a difference
+    metrics = made.metrics
+    metrics["losses"][-1] = float(np.nextafter(metrics["losses"][-1], 2))
+    files.write_json(made.folder / "metrics.json", metrics)
+    with np.load(made.folder / "ranks.npz") as stored:
+        ranks = dict(stored)
+    ranks["test last"][0] += 0.5
+    np.savez_compressed(made.folder / "ranks.npz", **ranks)
+    assert runs.differences(config) == ["losses", "ranks, test last"]
+
+
+def test_verify_makes_a_run_of_the_tables_again_from_nothing(
+        data_file, tmp_path, runs_folder, monkeypatch, capsys):
+    config, tables = configure(data_file, "adv_cas"), tmp_path / "tables"
+    collect.store({runs.run(config, progress=False): ["main"]}, tables, "quick")
+    shutil.rmtree(runs_folder)
+    monkeypatch.setattr(profiles, "configure", lambda *_, **__: config)
+    assert main(["verify", "--profile", str(tables)]) == 0
+    assert "seed0-" in capsys.readouterr().out and not runs_folder.exists()
+    curves, good = tables / "curves.csv", (tables / "curves.csv").read_text()
+    value = float(read_results(tables).curves["hr@10"].iloc[-1])
+    curves.write_text(f"{float(np.nextafter(value, 2))!r}".join(good.rsplit(f"{value!r}", 1)))
+    assert main(["verify", "--profile", str(tables)]) == 1
+    assert "other numbers than its record, in curves (test NDCG@10" in capsys.readouterr().err
+    curves.write_text(good)
+    monkeypatch.setattr(profiles, "configure", lambda *_, **__: config.but(seed=5))
+    assert main(["verify", "--profile", str(tables)]) == 2
+    assert "no run in the tables" in capsys.readouterr().err
+
+
+THREADS = """
+import sys, torch
+from threadpoolctl import threadpool_info
+from casadv_lib.__main__ import main
+status = main(sys.argv[1:])
+print("threads", torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info()))
+"""
+
+
+def test_a_command_computes_with_one_thread_whatever_the_machine_offers(tmp_path):
+    """Intervals come from numpy's products: with more threads, another order and other digits."""
+    environment = {**os.environ, "CASADV_RUNS": str(tmp_path)} | {
+        name: "2" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    ran = subprocess.run([sys.executable, "-c", THREADS, "verify", "--profile", "none of these"],
+                         env=environment, text=True, capture_output=True, cwd=root())
+    found = [line.split()[1:] for line in ran.stdout.splitlines() if line.startswith("threads")]
+    assert found and len(found[0]) > 1 and set(found[0]) == {"1"}, ran.stdout + ran.stderr
