@@ -72,6 +72,9 @@ def test_a_profile_has_parameters_of_its_own_which_the_notebooks_know(write):
     assert printed(seven) == "video []\n"
     assert printed(eleven) == "None ['literal', 'paper_values']\n"
     assert printed(notebooks.execute("paper", "own.csv", None, "cpu")[0]) == "own.csv []\n"
+    write("00_films.ipynb", "profile = 'films'", "print(profile)")
+    assert [printed(*notebooks.execute(profile, notebooks=["00"]))
+            for profile in ("quick", "laptop")] == ["films\n", "laptop\n"]
     for stem, parameters in notebooks.OF_PROFILE["paper"].items():
         names = papermill.inspect_notebook(str(root() / "notebooks" / f"{stem}.ipynb"))
         assert parameters.keys() <= names.keys()
