@@ -1,52 +1,61 @@
-"""Notebook 04: perturbations by the reader's own hand (Eq. 7 and 9)."""
+"""Notebook 04: a step along the sign, many steps, and a step of training (Eq. 2, 7 and 10)."""
 
 import torch
 
-from ..adversarial import METHODS, generic_perturbation, score_perturbations
-from ..backbones import BACKBONES
-from ..batching import pack
-from ..cascade import cascade_weights
+from ..adversarial import METHODS, bce, scaled, score_perturbations
+from ..backbones import Backbone
 from ..settings import AdversarialSettings
-from .backbones import drawn
 from .common import exercise
 
 
-def _case(backbone, histories, epsilon):
-    """(encode, S, start, epsilon); encode is f of Eq. 3, from S, (n, d), to w, (n, d)."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = BACKBONES[backbone](9, max_len=6, dim=4).requires_grad_(False)
-    model.items.weight.mul_(5)  # embeddings of a trained model's size
-    batch = pack(histories, 6)
-
-    def encode(S):
-        return model.encode(S, batch)
-
-    encode.__name__ = f"encode (a {backbone} of d = 4 that reads {histories})"
-    encode.model, encode.batch = model, batch
-    S = model.embed(batch.inputs)
-    start = 2 * torch.rand(S.shape, generator=torch.Generator().manual_seed(0)) - 1
-    return encode, S, AdversarialSettings.start_size * start, epsilon
+def drawn(*shapes):
+    generator = torch.Generator().manual_seed(0)
+    return tuple(torch.randn(shape, generator=generator) for shape in shapes)
 
 
-@exercise([_case("sasrec", [[1, 2, 3]], 1.0), _case("gru4rec", [[4, 5], [6, 7, 8, 9]], 1.0),
-           _case("causalcnn", [[3, 1, 2, 7]], 10.0)], "A", 0.01)
-def check_perturbation(encode, S, start, epsilon):
-    """function(encode, S, start, epsilon) -> A of Eq. 7 over the whole batch."""
-    return generic_perturbation(encode.model, encode.batch, epsilon)[2]  # it draws `start` again
+def bowl(x):
+    return (x * x).sum()
 
 
-@exercise([(*drawn((1, 3), (1, 3), (1, 3)), 1.0), (*drawn((4, 3), (4, 3), (4, 3)), 2.0),
-           (*drawn((5, 8), (5, 8), (5, 8)), 10.0)], ("delta_i", "delta_j", "delta_n"), 1e-3)
-def check_score_moves(w, positive, negative, epsilon):
-    """function(w, positive, negative, epsilon) -> delta_i, delta_j, delta_n, one size a row."""
-    settings = AdversarialSettings(epsilon=epsilon, scope="literal").of(METHODS["adv_global"])
-    model = BACKBONES["sasrec"](2, max_len=2, dim=w.shape[1])  # its scores are inner products
-    return tuple(score_perturbations(model, w, positive, negative, settings))
+def bend(x):
+    """Not the same from everywhere: later steps of PGD turn away from the first."""
+    return ((x @ drawn((3, 3))[0]).tanh() - 1).norm(dim=1).sum()
 
 
-@exercise([(*drawn((2, 3)), torch.ones(2)), (*drawn((4, 3)), torch.arange(4.0, 0.0, -1.0)),
-           (*drawn((3, 3)), torch.tensor([9.5, 1.0, 20.0]))], "the guided perturbation", 1e-3)
-def check_guided(A, effects):
-    """function(A, effects) -> A with the share of each row set by 1/C, mean weight 1."""
-    return cascade_weights([effects.double().numpy()])[0][:, None] * A.numpy()
+@exercise([(bowl, torch.tensor([1.0, -2.0, 0.5]), 0.1), (bowl, torch.tensor([[0.0, 3.0]]), 2.0),
+           (bend, *drawn((4, 3)), 1.0)], "delta")
+def check_sign_step(loss, x, epsilon):
+    """function(loss, x, epsilon) -> delta of Eq. 2."""
+    x = x.clone().requires_grad_()
+    return epsilon * torch.autograd.grad(loss(x), x)[0].sign()
+
+
+@exercise([(bend, *drawn((2, 3)), 1.0, 1), (bend, 1e-3 * drawn((4, 3))[0], 2.0, 5),
+           (bowl, *drawn((3, 2)), 5.0, 2)], "A", 1e-3)
+def check_pgd(distance, start, epsilon, steps):
+    """function(distance, start, epsilon, steps) -> A after the steps, no longer than epsilon."""
+    A = start
+    for _ in range(steps):
+        A = A.detach().clone().requires_grad_()
+        A = A + scaled(torch.autograd.grad(distance(A), A)[0], 2 * epsilon / steps)
+        A = A * min(1.0, float(epsilon / A.detach().norm()))
+    return A
+
+
+def _tables(users, items, dim, batch):
+    generator = torch.Generator().manual_seed(1)
+    rows = [torch.randint(high, (batch,), generator=generator) for high in (users, items, items)]
+    return *drawn((users, dim), (items, dim)), *rows
+
+
+@exercise([(*_tables(2, 3, 4, 1), 1.0, 0.1), (*_tables(3, 5, 4, 8), 3.0, 0.5),
+           (*_tables(9, 4, 2, 30), 10.0, 2.0)], ("the table of users", "the table of items"), 1e-3)
+def check_training_step(W, E, i, j, n, epsilon, rate):
+    """function(W, E, i, j, n, epsilon, rate) -> both tables after a step on L_B + L_adv2."""
+    W, E = W.clone().requires_grad_(), E.clone().requires_grad_()
+    rows, score = (W[i], E[j], E[n]), Backbone(1, dim=W.shape[1]).score
+    settings = AdversarialSettings(epsilon=epsilon).of(METHODS["adv_linear"])
+    moves = score_perturbations(Backbone(1, dim=W.shape[1]), *rows, settings)
+    w, e_j, e_n = (x + move for x, move in zip(rows, moves))
+    loss = bce(score(rows[0], rows[1]), score(rows[0], rows[2])) + bce(score(w, e_j), score(w, e_n))
+    return tuple(x - rate * g for x, g in zip((W, E), torch.autograd.grad(loss, (W, E))))

@@ -1,18 +1,10 @@
-"""Notebook 03: both terms of a cascade effect (Eq. 11), and the weights."""
-
-import numpy as np
+"""Notebook 03: the second term of a cascade effect (Eq. 11), and the weights."""
 
 from ..cascade import cascade_effects, cascade_weights
 from .common import exercise
 
 # ten histories, no item twice in one
 TEN = [[1 + k * step % 11 for step in range(1, 3 + k % 5)] for k in range(1, 11)]
-
-
-@exercise([(5, 50), (1, 50), (7, 3), (4, 4)], "the term")
-def check_own_term(length, max_len):
-    """function(length, max_len) -> 1 + T - t of the last max_len items, oldest first."""
-    return cascade_effects([np.arange(1, length + 1)], max_len, 1, "temporal")[0]
 
 
 @exercise([

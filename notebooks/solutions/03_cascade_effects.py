@@ -3,10 +3,6 @@
 from collections import Counter
 
 
-def own_term(length, max_len):
-    return list(range(min(length, max_len), 0, -1))
-
-
 def cross_term(histories, batch_size):
     everyone, own = Counter(), []
     for history in histories:

@@ -1,27 +1,40 @@
 """Solutions to the exercises of 04_adversarial_training.ipynb."""
 
 import torch
+from torch.nn.functional import softplus
 
 
-def perturbation_at(encode, S, start, epsilon):
-    S = S.detach()
-    A = start.clone().requires_grad_()
-    away = torch.linalg.vector_norm(encode(S + A) - encode(S).detach(), dim=-1).sum()
-    (g,) = torch.autograd.grad(away, A)
-    return epsilon * g / g.norm()
+def sign_step(loss, x, epsilon):
+    copy = x.clone().requires_grad_()
+    (g,) = torch.autograd.grad(loss(copy), copy)
+    return epsilon * g.sign()
 
 
-def score_moves(w, positive, negative, epsilon):
-    def unit(x):
-        return x / x.norm(dim=-1, keepdim=True)
+def pgd(distance, start, epsilon, steps):
+    A = start
+    for _ in range(steps):
+        A = A.detach().clone().requires_grad_()
+        (g,) = torch.autograd.grad(distance(A), A)
+        A = A.detach() + 2 * epsilon / steps * g / g.norm()
+        A = A * min(1.0, epsilon / A.norm())
+    return A
 
-    wrong_j = torch.sigmoid(-(w * positive).sum(-1, keepdim=True))
-    wrong_n = torch.sigmoid((w * negative).sum(-1, keepdim=True))
-    delta_i = epsilon * unit(wrong_n * negative - wrong_j * positive)
-    # a row's own size cancels the sigmoid: only the direction, w, is left
-    return delta_i, -epsilon * unit(w), epsilon * unit(w)
+
+def bce(w, positive, negative):  # as in the notebook
+    return (softplus(-(w * positive).sum(1)) + softplus((w * negative).sum(1))).mean()
 
 
-def guided_by(A, effects):
-    weights = (1 / effects) / (1 / effects).mean()
-    return weights.unsqueeze(-1) * A
+def worst_scores(w, positive, negative, epsilon):  # as in the notebook
+    doubt_j = torch.sigmoid(-(w * positive).sum(1, keepdim=True))
+    doubt_n = torch.sigmoid((w * negative).sum(1, keepdim=True))
+    h = doubt_n * negative - doubt_j * positive, -doubt_j * w, doubt_n * w
+    return [epsilon * x / x.norm() for x in h]
+
+
+def factorisation_step(W, E, i, j, n, epsilon, rate):
+    W, E = W.clone().requires_grad_(), E.clone().requires_grad_()
+    rows = W[i], E[j], E[n]
+    deltas = worst_scores(*(x.detach() for x in rows), epsilon)
+    loss = bce(*rows) + bce(*(x + delta for x, delta in zip(rows, deltas)))
+    loss.backward()
+    return (W - rate * W.grad).detach(), (E - rate * E.grad).detach()

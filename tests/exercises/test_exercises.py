@@ -119,22 +119,38 @@ def mean_of_effects(effects):
     return [np.mean(np.concatenate(effects)) / np.array(row) for row in effects]
 
 
-def perturbation(encode, S, start, epsilon):
-    return SOLVED["04"]["perturbation_at"](encode, S, start, epsilon)
+def slope(loss, x):
+    x = x.detach().clone().requires_grad_()
+    return torch.autograd.grad(loss(x), x)[0]
 
 
-def per_row(encode, S, start, epsilon):
-    A = perturbation(encode, S, start, epsilon)
-    return epsilon * A / A.norm(dim=-1, keepdim=True)
+def pgd(size=2.0, shrink=True, anew=True):
+    def steps_of(distance, start, epsilon, steps):
+        A, first = start, slope(distance, start)
+        for _ in range(steps):
+            g = slope(distance, A) if anew else first
+            A = A + size * epsilon / steps * g / g.norm()
+            A = A * min(1.0, epsilon / A.norm()) if shrink else A
+        return A
+
+    return steps_of
 
 
-def swapped(*case):
-    i, j, n = SOLVED["04"]["score_moves"](*case)
-    return i, n, j
+def training_step(detach=True, clean=1.0, moved=1.0, per_row=False, item=True):
+    used = SOLVED["04"]
 
+    def step(W, E, i, j, n, epsilon, rate):
+        W, E = W.clone().requires_grad_(), E.clone().requires_grad_()
+        rows = W[i], E[j], E[n]
+        deltas = used["worst_scores"](*(x.detach() if detach else x for x in rows), epsilon)
+        if per_row:
+            deltas = [epsilon * x / x.norm(dim=1, keepdim=True) for x in deltas]
+        loss = clean * used["bce"](*rows)
+        loss = loss + moved * used["bce"](*(x + delta for x, delta in zip(rows, deltas)))
+        g_W, g_E = torch.autograd.grad(loss, (W, E))
+        return W - rate * g_W, E - rate * g_E if item else E
 
-def one_size(*case):
-    return [case[-1] * move / move.norm() for move in SOLVED["04"]["score_moves"](*case)]
+    return step
 
 
 def scored(tie, hide=True, cutoff=10):
@@ -244,10 +260,6 @@ WRONG = [  # module, check, an answer, what must be said about it
     ("backbones", "check_attention_block", block(shifted=False), "case 4 of 4"),
     ("backbones", "check_attention_block", block(residual=False), "case 1 of 4"),
     ("backbones", "check_attention_block", lambda x, block: block.norm_attention(x)[-1], "shape"),
-    ("cascade", "check_own_term", lambda n, T: [1 + T - t for t in range(1, n + 1)],
-     "case 1 of 4 differs: the term is 50 at 0, in the library 5"),
-    ("cascade", "check_own_term", lambda n, T: range(1, min(n, T) + 1), "the library 5"),
-    ("cascade", "check_own_term", lambda n, T: range(n, 0, -1), "shape (7,)"),
     ("cascade", "check_cross_term", cross(own_too=True), "history 0 is"),
     ("cascade", "check_cross_term", cross(share=False), "case 2 of 4"),
     ("cascade", "check_cross_term", cross(once=True), "case 3 of 4"),
@@ -255,20 +267,20 @@ WRONG = [  # module, check, an answer, what must be said about it
     ("cascade", "check_weights", lambda e: [1 / np.array(row) for row in e], "differs"),
     ("cascade", "check_weights", per_history, "case 1 of 3"),
     ("cascade", "check_weights", mean_of_effects, "case 1 of 3"),
-    ("adversarial", "check_perturbation",
-     lambda f, S, a, e: perturbation(f, S, torch.zeros_like(a), e), "A is nan"),  # the trap
-    ("adversarial", "check_perturbation", lambda f, S, a, e: perturbation(f, S, a, 1.0),
-     "its length is 1, in the library 10"),
-    ("adversarial", "check_perturbation", per_row, "in the library 1,"),
-    ("adversarial", "check_perturbation", lambda f, S, a, e: e * a / a.norm(), "the cosine"),
-    ("adversarial", "check_score_moves", swapped, "in the library 1, and the cosine between both "
-     "is -1.000"),
-    ("adversarial", "check_score_moves", one_size, "case 2 of 3"),
-    ("adversarial", "check_score_moves", lambda *a: SOLVED["04"]["score_moves"](*a)[:2],
-     "wanted are 3"),
-    ("adversarial", "check_guided", lambda A, C: A / C.unsqueeze(-1), "the guided perturbation is"),
-    ("adversarial", "check_guided", lambda A, C: A * (C / C.mean()).unsqueeze(-1), "case 2 of 3"),
-    ("adversarial", "check_guided", lambda A, C: A[:, :2], "has shape (2, 2)"),
+    ("adversarial", "check_sign_step",
+     lambda loss, x, e: e * slope(loss, x) / slope(loss, x).norm(), "delta is"),
+    ("adversarial", "check_sign_step", lambda loss, x, e: -e * slope(loss, x).sign(), "-1.000"),
+    ("adversarial", "check_sign_step",  # a coordinate without a slope stays
+     lambda loss, x, e: e * torch.where(slope(loss, x) < 0, -1.0, 1.0), "case 2 of 3"),
+    ("adversarial", "check_pgd", pgd(size=1.0), "case 1 of 3 differs: A is"),
+    ("adversarial", "check_pgd", pgd(shrink=False), "in the library 1,"),
+    ("adversarial", "check_pgd", pgd(anew=False), "case 2 of 3"),
+    ("adversarial", "check_pgd", lambda d, a, e, k: pgd()(d, a, e, 1), "case 2 of 3"),
+    ("adversarial", "check_training_step", training_step(clean=0.0), "the table of users is"),
+    ("adversarial", "check_training_step", training_step(moved=0.0), "case 1 of 3"),
+    ("adversarial", "check_training_step", training_step(detach=False), "case 1 of 3"),
+    ("adversarial", "check_training_step", training_step(per_row=True), "case 2 of 3"),
+    ("adversarial", "check_training_step", training_step(item=False), "the table of items is"),
     ("accuracy", "check_ndcg_of_scores", scored(tie=0), "case 3 of 4"),
     ("accuracy", "check_ndcg_of_scores", scored(tie=1), "case 3 of 4"),
     ("accuracy", "check_ndcg_of_scores", scored(0.5, hide=False), "case 2 of 4"),

@@ -35,9 +35,8 @@ def page(tmp_path_factory):
     frame.to_csv(folder / "own.csv", index=False)
     given = {"dataset": str(folder / "own.csv"), "overrides": SMALL}
     trained = given | {"device": "cpu"}
-    lab.copies(folder, {
-        "03": given | {"largest": 10000}, "04": trained | {"masks_epochs": 1},
-        "07": trained | {"epsilons": [1.0, 100.0]}, "08": trained, "09": trained})
+    lab.copies(folder, {"03": given, "04": trained, "08": trained, "09": trained,
+                        "07": trained | {"epsilons": [1.0, 100.0]}})
     with lab.browser_page(folder, CASADV_RUNS=str(folder / "runs"), CI="1",
                           OMP_NUM_THREADS="1") as page:
         for number in SLIDERS:
