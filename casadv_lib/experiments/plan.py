@@ -43,7 +43,7 @@ ATTACKED = ("base", "base+100", "adv_linear", "adv_global", "adv_cas", "neighbou
 REPEATED = ("base", "adv_linear", "adv_global", "adv_cas")  # the methods run with more seeds
 PAPER_VALUES = {"batch": {"scope": "batch", "epsilon": 10.0, "lambda1": 1.0},
                 "literal": PRESETS["literal"]}
-# Where the paper is silent: {name: (number in results.analysis, settings over the defaults)}
+# Where the paper is silent: {name: (number in results.readings, settings over the defaults)}
 SWITCHES = {
     "minmax": (1, {"cascade_norm": "minmax"}),
     "mean_of_C": (2, {"weight_mean": "cascade"}),

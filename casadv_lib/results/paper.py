@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
+
 from ..evaluation import METRICS
 from ..support.files import read_json
 
@@ -53,3 +55,10 @@ def paper_slips(where: str | None = None, **row: str) -> list[str]:
         found = [slip for slip in found if len(slip) > 2  # more than "where" and "text"
                  and {**row, "where": slip["where"], "text": slip["text"]}.items() >= slip.items()]
     return [slip["text"] for slip in found]
+
+
+def readings() -> pd.DataFrame:
+    """Where the paper is silent or contradicts itself, one row an open place: the question, our
+    default, the alternatives, and the setting that takes them."""
+    return pd.read_csv(Path(__file__).with_name("readings.csv"), index_col="number",
+                       keep_default_na=False)

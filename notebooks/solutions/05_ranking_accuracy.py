@@ -14,7 +14,7 @@ def ndcg_of_scores(scores, histories, targets):
     return np.mean(gains)
 
 
-def interval(ranks, reference):
+def normal_interval(ranks, reference):
     def gain(values):
         return np.where(values <= 10, 1 / np.log2(values + 1), 0.0)
 

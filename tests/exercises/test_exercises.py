@@ -228,21 +228,6 @@ def all_users(after, before):
     return 100 * (a / b - 1)
 
 
-def two_passes(own=False, from_start=False, per_user=False):
-    def passes(histories, batch_size):
-        def value(history, index):
-            return index + 1 if from_start else len(history) - index
-
-        total = Counter()
-        for history in histories:
-            total.update({item: value(history, index) for index, item in enumerate(history)})
-        share = 1 if per_user else batch_size / len(histories)
-        return [[value(h, p) + share * (total[i] - (0 if own else value(h, p)))
-                 for p, i in enumerate(h)] for h in histories]
-
-    return passes
-
-
 WRONG = [  # module, check, an answer, what must be said about it
     ("data", "check_most_popular", by_users, "case 2 of 3"),
     ("data", "check_most_popular", lambda h, n: [3, 4, 9][:n], "case 2 of 3"),
@@ -323,9 +308,6 @@ WRONG = [  # module, check, an answer, what must be said about it
     ("last_k", "check_same_users", all_users, "case 2"),
     ("cost", "check_added", lambda r, a, e: 100 * r * e / max(a, 1), "case 1"),
     ("cost", "check_added", lambda r, a, e: 100 * (1 + r * a / e), "case 1"),
-    ("cost", "check_two_passes", two_passes(own=True), "case 1"),
-    ("cost", "check_two_passes", two_passes(from_start=True), "history 0"),
-    ("cost", "check_two_passes", two_passes(per_user=True), "case 3"),
     ("ambiguities", "check_weights", lambda c, m: (1 / c) / (1 / c).mean(), "case 2"),
     ("ambiguities", "check_weights", lambda c, m: 1 / c, "case 1"),
     ("ambiguities", "check_level", lambda level, n: level / n, "case 2"),
