@@ -271,7 +271,7 @@ WRONG = [  # module, check, an answer, what must be said about it
     ("accuracy", "check_ndcg_of_scores", scored(0.5, hide=False), "case 2 of 4"),
     ("accuracy", "check_ndcg_of_scores", scored(0.5, cutoff=99), "case 1 of 4"),
     ("accuracy", "check_interval", unpaired, "low is"),
-    ("accuracy", "check_interval", lambda a, b: SOLVED["05"]["interval"](a, b)[::-1], "low is"),
+    ("accuracy", "check_interval", lambda a, b: SOLVED["05"]["normal_interval"](a, b)[::-1], "low is"),
     ("accuracy", "check_best_ndcg", lambda chance: chance.max(axis=1).mean(), "case 1 of 3"),
     ("accuracy", "check_best_ndcg", lambda p: np.sort(p)[:, -10:].sum(1).mean(), "differs"),
     ("curves", "check_best_epoch", best_by("test"), "differs: the epoch is"),
