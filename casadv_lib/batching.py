@@ -16,45 +16,36 @@ Which users meet in a batch, and so the mathematics, is exactly that of a padded
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .support import checks
-from .support.packing import Group, length_edges, plan_epoch
+from .support.packing import ARRAYS, Group, layout, length_edges
 from .support.recurrence import recur
 
 
 @dataclass(frozen=True)
 class PackedBatch:
-    """A batch of `u` sequences with `n` tokens in all; integer tensors are int64.
+    """A batch of `u` sequences with `n` tokens in all; integer tensors are int64."""
 
-    step: (n,) position in its own sequence, 0 for the oldest token.
-    from_end: (n,) steps to the newest token of its sequence, 0 for the newest.
-    sequence: (n,) which of the u sequences a token belongs to.
-    last: (u,) flat index of each sequence's newest token.
-    users: (u,) index of each sequence in the list that was packed (numpy, on the host).
-    inputs, positives, negatives: (n,) item ids; the latter two in training batches only.
-    weights: (n,) cascade weights of the tokens, or None.
-    """
-
-    step: Tensor
-    from_end: Tensor
-    sequence: Tensor
-    last: Tensor
-    users: np.ndarray
+    inputs: Tensor  # (n,) item ids, sequence after sequence, the shortest first
+    step: Tensor  # (n,) position in its own sequence, 0 for the oldest token
+    from_end: Tensor  # (n,) steps to the newest token of its sequence, 0 for the newest
+    sequence: Tensor  # (n,) which of the u sequences a token belongs to
+    last: Tensor  # (u,) flat index of each sequence's newest token
+    users: np.ndarray  # (u,) index of each sequence in the list that was packed; on the host
     groups: tuple[Group, ...]
     pad: Tensor  # (cells,) the token in each cell of the blocks, block after block
     unpad: Tensor  # (n,) the cell of each token
     by_step: Tensor  # (n,) tokens in order of step, longest sequence first: a PackedSequence's
     from_step: Tensor  # (n,) the inverse permutation
-    step_sizes: Tensor  # (longest,) sequences that have a token at that step; on the host
-    inputs: Tensor
-    positives: Tensor | None = None
-    negatives: Tensor | None = None
-    weights: Tensor | None = None
+    step_sizes: np.ndarray  # (longest,) sequences that have a token at that step; on the host
+    positives: Tensor | None = None  # (n,) the next items, and
+    negatives: Tensor | None = None  # (n,) items drawn; both in training batches only
+    weights: Tensor | None = None  # (n,) cascade weights
 
     def __len__(self) -> int:
         """Number of tokens."""
@@ -82,12 +73,9 @@ class PackedBatch:
         return x.index_select(0, index) * (self.step >= by).unsqueeze(1)
 
     def to(self, device) -> PackedBatch:
-        """The same batch on another device (also "meta")."""
-        def move(value):
-            return value.to(device) if isinstance(value, Tensor) else value
-
-        moved = {f.name: move(getattr(self, f.name)) for f in fields(self)}
-        return replace(self, **moved | {"step_sizes": self.step_sizes})
+        """The same batch on another device (also "meta"); what is on the host stays there."""
+        return replace(self, **{name: value.to(device) for name, value in vars(self).items()
+                                if isinstance(value, Tensor)})
 
 
 class TokenTable:
@@ -101,8 +89,9 @@ class TokenTable:
     def __init__(self, histories: Sequence[np.ndarray], device="cpu", targets=None, weights=None):
         self.lengths = np.array([len(h) for h in histories], dtype=np.int64)
         if len(self.lengths) == 0 or self.lengths.min() == 0:
-            raise ValueError("histories holds an empty history; allowed are histories of 1 or more")
-        self.offsets = np.concatenate([[0], np.cumsum(self.lengths)])
+            raise ValueError("histories holds an empty history, or none at all; allowed is one "
+                             "history or more, each with an item or more")
+        self.offsets = np.cumsum([0, *self.lengths])
         self.edges = length_edges(self.lengths)
         self.device = torch.device(device)
         self.inputs = self._flat(histories, torch.int64)
@@ -118,42 +107,45 @@ class TokenTable:
     ) -> Iterator[PackedBatch]:
         """Cut the sequences `order` (host indices) into packed batches of `batch_size` users.
 
-        All index tensors of the epoch are made in one vectorised pass and sent to the device at
-        once; a batch is then a set of slices. negatives: (all tokens,), in the table's own order;
-        inputs: the same, other items in place of the table's.
+        negatives: (all tokens,), in the table's own order; inputs: the same, other items in place
+        of the table's.
         """
-        plan = plan_epoch(self.lengths, self.edges, np.asarray(order), batch_size)
+        order = np.asarray(order)
+        parts = [order[a : a + batch_size] for a in range(0, len(order), batch_size)]
+        users = [part[np.argsort(self.lengths[part], kind="stable")] for part in parts]
+        plans = [layout(self.offsets[own], self.lengths[own], self.edges) for own in users]
 
-        def on_device(values) -> Tensor:
-            return torch.as_tensor(values).to(self.device)
+        def on_device(name: str) -> tuple[Tensor, ...]:
+            # of all batches at once, each of them a slice: no step waits for the device
+            arrays = [plan.pop(name) for plan in plans]
+            whole = torch.as_tensor(np.concatenate(arrays)).to(self.device)
+            return whole.split([len(array) for array in arrays])
 
-        names = ("step", "from_end", "sequence", "by_step", "from_step", "unpad")
-        tokens = {name: on_device(getattr(plan, name)) for name in names}
-        source = on_device(plan.source)
-        tokens["inputs"] = (self.inputs if inputs is None else inputs)[source]
-        others = {"positives": self.targets, "negatives": negatives, "weights": self.weights}
-        tokens |= {name: x[source] for name, x in others.items() if x is not None}
-        last, pad = on_device(plan.last), on_device(plan.pad)
-        for i, (user, token, cell) in enumerate(plan.cuts):
-            yield PackedBatch(
-                **{name: value[token] for name, value in tokens.items()},
-                users=plan.users[user],
-                last=last[user],
-                pad=pad[cell],
-                groups=plan.groups[i],
-                step_sizes=torch.as_tensor(plan.step_sizes[i]),
-            )
+        columns = {name: on_device(name) for name in ARRAYS}
+        tokens = {"inputs": self.inputs if inputs is None else inputs, "positives": self.targets,
+                  "negatives": negatives, "weights": self.weights}
+        for i, source in enumerate(columns.pop("source")):
+            arrays = {name: slices[i] for name, slices in columns.items()}
+            arrays |= {name: x[source] for name, x in tokens.items() if x is not None}
+            yield PackedBatch(users=users[i], **plans[i], **arrays)
+
+
+def packed(
+    histories: Sequence[np.ndarray], max_len: int, device, batch_size: int
+) -> Iterator[PackedBatch]:
+    """Packed batches of the last `max_len` items of each history, the shortest first.
+
+    Users of similar length share a batch: less padding, the same numbers up to rounding.
+    """
+    table = TokenTable([np.asarray(history)[-max_len:] for history in histories], device)
+    return table.batches(np.argsort(table.lengths, kind="stable"), batch_size)
 
 
 def pack(histories: Sequence[np.ndarray], max_len: int = 50, device="cpu") -> PackedBatch:
     """One packed batch of the last `max_len` items of each history (lists or int arrays)."""
     max_len = checks.number("max_len", max_len, low=1, kind=int)
-    cut = [h[-max_len:] for h in checks.histories("histories", histories)]
-    if not cut or not all(map(len, cut)):
-        raise ValueError(f"histories is {checks.shown(histories)}; an empty history has nothing to "
-                         "pack: allowed is one history or more, each with an item or more")
-    table = TokenTable(cut, device)
-    return next(table.batches(np.arange(len(cut)), len(cut)))
+    histories = checks.histories("histories", histories)
+    return next(packed(histories, max_len, device, len(histories)))
 
 
 class NegativeSampler:

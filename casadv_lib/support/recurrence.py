@@ -15,12 +15,13 @@ is faster still and is taken instead.
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 
-def recur(rnn: nn.GRU, x: Tensor, step_sizes: Tensor) -> Tensor:
+def recur(rnn: nn.GRU, x: Tensor, step_sizes: np.ndarray) -> Tensor:
     """Hidden states (n, d') of a GRU of one layer that starts every sequence from zero.
 
     x: (n, d) in the order of a PackedSequence: step by step, the longest sequence first.
@@ -30,7 +31,7 @@ def recur(rnn: nn.GRU, x: Tensor, step_sizes: Tensor) -> Tensor:
         # cuDNN keeps what its backward pass needs in training mode only, and an attack asks a
         # model in evaluation mode for gradients; one layer has no dropout, so nothing else differs
         rnn.train(torch.is_grad_enabled())
-        return rnn(PackedSequence(x, step_sizes))[0].data
+        return rnn(PackedSequence(x, torch.as_tensor(step_sizes)))[0].data
     gates = nn.functional.linear(x, rnn.weight_ih_l0, rnn.bias_ih_l0)
     gates = gates.to(rnn.weight_hh_l0.dtype)  # mixed precision is for products, not for states
     return _Recurrence.apply(gates, rnn.weight_hh_l0, rnn.bias_hh_l0, step_sizes.tolist())
@@ -75,6 +76,4 @@ class _Recurrence(torch.autograd.Function):
             d_gh_t.view(len(d_h_t), 3, -1).mul_(d_h_t.unsqueeze(1))  # now the gradient itself
             later = torch.addmm(d_h_t * z_t, d_gh_t, weight)
         d_gx = torch.cat([d_gh[:, : -grad.shape[1]], d_h * d_own], dim=1)
-        if not ctx.needs_input_grad[1]:  # the gradient of Eq. 7 is that of the inputs alone
-            return d_gx, None, None, None
         return d_gx, d_gh.t() @ before, d_gh.sum(0), None
