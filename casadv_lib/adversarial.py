@@ -7,7 +7,6 @@ level 2 moves the user vector and the two item embeddings of a score. A method i
 
 from __future__ import annotations
 
-import contextlib
 from typing import NamedTuple
 
 import torch
@@ -30,8 +29,9 @@ class Method(NamedTuple):
     replaces: bool = False  # inputs are replaced by near items (see `neighbour_inputs`)
 
 
+BASE = Method(None, False, None)  # phase 1: L_B alone
 METHODS = {
-    "base+100": Method(None, False, None),  # control: the same extra epochs, nothing perturbed
+    "base+100": BASE,  # control: the same extra epochs, nothing perturbed
     "adv_random": Method("distance", True, None, direction="random"),  # control
     "adv_linear": Method(None, True, None),
     "adv_seq": Method("bce", False, None),
@@ -44,6 +44,7 @@ METHODS = {
     "adv_neighbour": Method(None, True, None, replaces=True),
 }
 METHOD_ORDER = ("base", *METHODS)  # of a table's rows; controls stand beside what they control
+
 
 def bce(positive: Tensor, negative: Tensor) -> Tensor:
     """L_B of Eq. 5, the mean over positions: -log s(r_pos) - log(1 - s(r_neg))."""
@@ -80,19 +81,6 @@ def moved_rows(model: Backbone, rows: Tensor, A: Tensor, weights, inject: str) -
     return rows + (A / model.input_scale if inject == "after" else A)
 
 
-@contextlib.contextmanager
-def frozen(model: Backbone):
-    """What is computed inside passes gradients to its inputs, but none to the weights."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    for p in trained:
-        p.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for p in trained:
-            p.requires_grad_(True)
-
-
 def sequence_perturbation(
     model: Backbone, batch: PackedBatch, rows: Tensor, w: Tensor,
     targets: tuple[Tensor, Tensor] | None, s: AdversarialSettings, drop: Dropout,
@@ -112,11 +100,9 @@ def sequence_perturbation(
     by_bce = s.level1_loss == "bce" or s.start == "bce"
     size = s.start_size if s.start == "random" and not by_bce else 0.0
     A = (start * size).requires_grad_()
-    fresh = s.start == "masks" or s.dropout_masks == "independent"
-    masks = Dropout(drop.rate, drop.generator) if fresh else drop.rewind()
+    masks = drop.rewind(fresh=s.start == "masks" or s.dropout_masks == "independent")
     weights = batch.weights if s.weighted_gradient else None
-    with frozen(model):
-        w_moved = model.encode(moved_rows(model, rows, A, weights, s.inject), batch, masks)
+    w_moved = model.encode(moved_rows(model, rows, A, weights, s.inject), batch, masks)
     if by_bce:
         positive, negative = (e.detach() for e in targets)
         attacked = bce(model.score(w_moved, positive), model.score(w_moved, negative))
@@ -179,34 +165,27 @@ def neighbour_inputs(
 
 
 def training_loss(
-    model: Backbone, batch: PackedBatch, method: Method | None = None,
+    model: Backbone, batch: PackedBatch, method: Method = BASE,
     settings: AdversarialSettings | None = None, drop: Dropout | None = None,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """L of Eq. 10 on one batch, and its parts; method None is phase 1 (L_B alone).
+    """L of Eq. 10 on one batch, and its parts.
 
     settings: a trainer has them resolved for its method (`AdversarialSettings.of`) once for all.
     The parts ("L_B", "L_adv1", "L_adv2", and "perturbation", the size of A) are detached and
     stay on the device.
     """
-    drop = drop or Dropout(0.0)
-    n = len(batch)
+    s, drop = (settings or AdversarialSettings()).of(method), drop or Dropout(0.0)
     # one look-up for all three roles: one dense gradient of the item table instead of three
     roles = torch.cat([batch.inputs, batch.positives, batch.negatives])
-    rows, positive, negative = model.embed(roles).split(n)
+    rows, positive, negative = model.embed(roles).split(len(batch))  # (n, d) each
     w = model.encode(rows, batch, drop)
-    total = bce(model.score(w, positive), model.score(w, negative))
+    total = bce(model.score(w, positive), model.score(w, negative))  # Eq. 5
     parts = {"L_B": total.detach()}
-    if method is None:
-        return total, parts
-    s = (settings or AdversarialSettings()).of(method)
 
     if method.level1 is not None:
-        A = sequence_perturbation(
-            model, batch, rows, w, (positive, negative), s, drop, generator
-        )
-        independent = s.dropout_masks == "independent"
-        masks = Dropout(drop.rate, drop.generator) if independent else drop.rewind()
+        A = sequence_perturbation(model, batch, rows, w, (positive, negative), s, drop, generator)
+        masks = drop.rewind(fresh=s.dropout_masks == "independent")
         w_moved = model.encode(moved_rows(model, rows, A, batch.weights, s.inject), batch, masks)
         if s.level1_loss == "bce":
             level1 = bce(model.score(w_moved, positive), model.score(w_moved, negative))

@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from .backbones import Backbone
-from .batching import TokenTable
+from .batching import packed
 from .data import SequenceDataset, held_out
-from .evaluation import entries, rank_items, summary, user_vectors
+from .evaluation import chunks, rank_items, summary, user_vectors
 from .settings import EXCLUDES, checked_options
-from .support.checks import instance, number, one_of, whole_numbers
+from .support.checks import instance, number, one_of, shown, whole_numbers
 
 NEIGHBOURS = 20  # candidates of pick="projection"
 CHUNK = 512  # users whose distances to all items are held at once
@@ -59,8 +59,7 @@ def attack(
     and "unit", the median neighbour distance, both in the table that picked. The clean ranking
     leaves out the original history, the other one what `exclude` says.
     """
-    instance("model", model, Backbone)
-    instance("data", data, SequenceDataset)
+    instance("model", model, Backbone).check_items(data)
     o = checked_options(positions=positions, k=k, pick=pick, step=step, split=split, seed=seed,
                         exclude=exclude, loss=loss, joint=joint)
     source = model if surrogate is None else instance("surrogate", surrogate, Backbone)
@@ -68,34 +67,33 @@ def attack(
         raise ValueError(f"surrogate has {source.n_items} items and max_len {source.max_len}, the "
                          f"model {model.n_items} and {model.max_len}; allowed is a model of the "
                          "same items and max_len")
-    k, step, seed = o["k"], o["step"], o["seed"]
-    unit = None if unit is None else number("unit", unit, low=0)
     histories, targets = held_out(data, split)
     least = 3 if k == 1 else k
     able = np.flatnonzero([min(len(h), model.max_len) >= least for h in histories])
     if len(able) == 0:
         raise ValueError(f"no user has {least} items in the history; k is {k}, allowed is less")
-    users = able if users is None else _asked(users, able, histories, least)
-    original = [histories[u] for u in users]
-    targets = np.asarray(targets)[users]
-    indices = replaced_indices(original, model.max_len, positions, k)
-    at = np.searchsorted(able, users)
-    chooser = _Chooser(source, original, targets, pick, step, seed, at, len(able), unit)
-    aim = targets if loss == "target" else first_choices(source, original)
+    users = able if users is None else np.unique(whole_numbers("users", users))
+    if len(users) == 0 or not np.isin(users, able).all():
+        raise ValueError(f"users is {shown(users.tolist())}; allowed are some of 0 to "
+                         f"{data.n_users - 1} whose history has {least} items or more, which "
+                         f"{np.setdiff1d(users, able)[:9].tolist()} are not")
+    table = source.item_table()
+    unit = neighbour_distance(table) if unit is None else number("unit", unit, low=0)
 
-    attacked = [np.array(h) for h in original]
+    # random items are drawn for everybody: a user's do not depend on who else is attacked
+    drawn = able if pick == "random" else users
+    original = [histories[user] for user in drawn]
+    indices = replaced_indices(original, model.max_len, positions, o["k"])
+    substitutes = choose(source, original, targets[drawn], indices, o, o["step"] * unit)
+    asked = np.flatnonzero(np.isin(drawn, users))
+    original, targets = [original[row] for row in asked], targets[users]
+    indices, substitutes = indices[asked], substitutes[asked]
     replaced = np.array([h[i] for h, i in zip(original, indices, strict=True)])
-    substitutes, gradient = np.zeros_like(indices), None
-    for j in range(k):  # newest first
-        if pick not in ("nearest", "random") and (gradient is None or not joint):
-            gradient = input_gradients(source, attacked, aim, indices)
-        g = None if gradient is None else gradient[:, j]
-        substitutes[:, j] = chooser(replaced[:, j], g, substitutes[:, :j])
-        for history, i, item in zip(attacked, indices[:, j], substitutes[:, j], strict=True):
-            history[i] = item
+    attacked = put_in(original, indices, substitutes)
 
     clean_ranks, _ = rank_items(model, original, targets, original)
     ranks, _ = rank_items(model, attacked, targets, excluded(original, attacked, exclude))
+    moved = table[substitutes - 1] - table[replaced - 1]  # (users, k, d)
     return {
         **summary(ranks),
         "ranks": ranks,
@@ -104,8 +102,8 @@ def attack(
         "histories": attacked,
         "replaced": replaced,
         "substitutes": substitutes,
-        "distance": chooser.distances(replaced, substitutes),
-        "unit": chooser.unit,
+        "distance": torch.linalg.vector_norm(moved, dim=-1).cpu().numpy(),
+        "unit": unit,
     }
 
 
@@ -124,17 +122,6 @@ def excluded(original, attacked, exclude: str = "both") -> list[np.ndarray]:
     return list(attacked if exclude == "attacked" else original)
 
 
-def _asked(users, able: np.ndarray, histories, least: int) -> np.ndarray:
-    """The users asked for, in ascending order, each of them one who can be attacked."""
-    users, last = np.unique(whole_numbers("users", users)), len(histories) - 1
-    if len(users) == 0 or users[0] < 0 or users[-1] > last:
-        raise ValueError(f"users is {users.tolist()}; allowed are some of 0 to {last}")
-    if len(short := np.setdiff1d(users, able)):
-        raise ValueError(f"users holds {short[0]}, whose history has {len(histories[short[0]])} "
-                         f"items; allowed are users with at least {least}")
-    return users
-
-
 def replaced_indices(histories, max_len: int, positions: str, k: int) -> np.ndarray:
     """(users, k) indices into the full histories, newest first."""
     ends = np.array([len(h) for h in histories])
@@ -145,12 +132,20 @@ def replaced_indices(histories, max_len: int, positions: str, k: int) -> np.ndar
     return (ends - seen + inside)[:, None]
 
 
+def put_in(histories, indices: np.ndarray, items: np.ndarray) -> list[np.ndarray]:
+    """Copies of the histories with `items` at `indices`, both (users, any number)."""
+    copies = [np.array(history) for history in histories]
+    for history, i, own in zip(copies, indices, items, strict=True):
+        history[i] = own
+    return copies
+
+
 def first_choices(model: Backbone, histories) -> np.ndarray:
     """The model's own first recommendation for each history, leaving out what it holds."""
     w, table, best = user_vectors(model, histories), model.item_table(), []
-    for a in range(0, len(w), CHUNK):
-        scores = w[a : a + CHUNK] @ table.T
-        scores[entries(histories[a : a + CHUNK], scores.device)] = -torch.inf
+    for own, held in chunks(histories, w.device, CHUNK):
+        scores = w[own] @ table.T
+        scores[held] = -torch.inf
         best.append(scores.argmax(1) + 1)
     return torch.cat(best).cpu().numpy()
 
@@ -158,11 +153,10 @@ def first_choices(model: Backbone, histories) -> np.ndarray:
 def input_gradients(model: Backbone, histories, aim: np.ndarray, indices: np.ndarray) -> Tensor:
     """Gradient of -log s(w . e_aim) with respect to the embeddings at `indices`, (users, k, d)."""
     device = model.items.weight.device
-    table = TokenTable([np.asarray(h)[-model.max_len :] for h in histories], device)
     from_end = np.array([len(h) for h in histories])[:, None] - 1 - indices
     gradients = model.items.weight.new_empty((*indices.shape, model.dim))
     with model.evaluating():
-        for batch in table.batches(np.argsort(table.lengths, kind="stable"), 256):
+        for batch in packed(histories, model.max_len, device, 256):
             rows = model.embed(batch.inputs).detach().requires_grad_()
             w = model.encode(rows, batch)[batch.last]
             goal = model.embed(torch.as_tensor(aim[batch.users]).to(device)).detach()
@@ -183,74 +177,57 @@ def neighbour_distance(table: Tensor) -> float:
     return float(torch.cat(nearest).median())
 
 
-class _Chooser:
-    """Picks a substitute for one item of every user.
+def choose(model: Backbone, histories, targets, indices, o: dict, step: float) -> np.ndarray:
+    """(users, k) items to put in at `indices`, the newest first; o: the options of `attack`."""
+    aim = targets if o["loss"] == "target" else first_choices(model, histories)
+    generator = torch.Generator(model.items.weight.device).manual_seed(o["seed"])
+    substitutes, gradient = np.zeros_like(indices), None
+    for j in range(o["k"]):
+        so_far = substitutes[:, :j]
+        if o["pick"] not in ("nearest", "random") and (j == 0 or not o["joint"]):
+            attacked = put_in(histories, indices[:, :j], so_far)
+            gradient = input_gradients(model, attacked, aim, indices)  # (users, k, d)
+        replaced = np.array([h[i] for h, i in zip(histories, indices[:, j], strict=True)])
+        refused = [np.concatenate([h, [t], used]) for h, t, used in zip(histories, targets, so_far)]
+        g = None if gradient is None else gradient[:, j]
+        substitutes[:, j] = pick_items(model.item_table(), replaced, g, refused, o["pick"], step,
+                                       generator)
+    return substitutes
 
-    at: (users,) their rows among the `able` users who can be attacked, ascending. Random
-    numbers are drawn for all of these, so that a user's do not depend on who else is chosen.
-    """
 
-    def __init__(self, model, histories, targets, pick, step, seed, at, able, unit):
-        self.table = model.item_table()
-        if len(self.table) < 2:
-            raise ValueError("the model has one item; a replacement needs another one")
-        self.refused = [np.append(h, t) for h, t in zip(histories, targets, strict=True)]
-        self.pick, self.at, self.able = pick, at, able
-        self.unit = neighbour_distance(self.table) if unit is None else unit
-        self.step = step * self.unit
-        self.generator = torch.Generator(self.table.device).manual_seed(seed)
-        self.squares = self.table.square().sum(1)
-
-    @torch.no_grad()
-    def __call__(self, replaced: np.ndarray, gradient: Tensor | None, chosen: np.ndarray):
-        """(users,) items; chosen: (users, j) substitutes so far, not to be used twice."""
-        best = []
-        for a in range(0, self.able, CHUNK):
-            part = slice(*np.searchsorted(self.at, (a, a + CHUNK)))
-            e, g = self._rows(replaced[part]), None if gradient is None else gradient[part]
-            cost = self._random(a, part) if self.pick == "random" else self._cost(e, g)
-            if not len(cost):
-                continue
-            taken = map(np.append, self.refused[part], chosen[part])
-            cost[entries([*taken], cost.device)] = torch.inf
-            if self.pick in ("halfspace", "projection", "cosine"):
-                cost = self._along(cost, e, g)
-            least = cost.min(1)
-            if not torch.isfinite(least.values).all():
-                raise ValueError("a user has met every item; no substitute is left")
-            best.append(least.indices + 1)
-        return torch.cat(best).cpu().numpy()
-
-    def _rows(self, items: np.ndarray) -> Tensor:
-        return self.table[torch.as_tensor(items - 1).to(self.table.device)]
-
-    def _random(self, a: int, part: slice) -> Tensor:
-        """(users, n_items): random numbers of the users in one chunk."""
-        shape = (min(CHUNK, self.able - a), len(self.table))
-        drawn = torch.rand(shape, generator=self.generator, device=self.table.device)
-        return drawn[torch.as_tensor(self.at[part] - a).to(drawn.device)]
-
-    def _cost(self, e: Tensor, g: Tensor | None) -> Tensor:
-        """(users, n_items): squared distance to the goal up to a constant."""
+@torch.no_grad()
+def pick_items(table: Tensor, replaced, gradient, refused, pick: str, step: float, generator):
+    """(users,) items in place of `replaced`, none of `refused`; table: (n_items, d)."""
+    squares, best = table.square().sum(1), []
+    for own, not_allowed in chunks(refused, table.device, CHUNK):
+        e = table[replaced[own] - 1]  # (chunk, d)
+        g = None if gradient is None else gradient[own]
         goal = e
-        if self.pick in ("gradient", "cosine"):
-            goal = e + self.step * torch.nn.functional.normalize(g, dim=-1, eps=1e-30)
-        return torch.addmm(self.squares, goal, self.table.T, alpha=-2)
+        if pick in ("gradient", "cosine"):
+            goal = e + step * torch.nn.functional.normalize(g, dim=-1, eps=1e-30)
+        if pick == "random":
+            cost = torch.rand((len(e), len(table)), generator=generator, device=table.device)
+        else:  # squared distance to the goal, up to what is the same for all items
+            cost = torch.addmm(squares, goal, table.T, alpha=-2)
+        cost[not_allowed] = torch.inf
+        if pick in ("halfspace", "projection", "cosine"):
+            cost = along(cost, e, g, table, pick)
+        least = cost.min(1)
+        if not torch.isfinite(least.values).all():
+            raise ValueError("a user has met every item; no substitute is left")
+        best.append(least.indices + 1)
+    return torch.cat(best).cpu().numpy()
 
-    def _along(self, cost: Tensor, e: Tensor, g: Tensor) -> Tensor:
-        """Keep only the items that lie along the gradient; all of them where none does."""
-        ahead = g @ self.table.T - (g * e).sum(1, keepdim=True)  # (e' - e) . g
-        if self.pick == "projection":
-            near = min(NEIGHBOURS, cost.shape[1])
-            bound = cost.topk(near, dim=1, largest=False).values[:, -1:]
-            return torch.where((cost <= bound) & cost.isfinite(), -ahead, torch.inf)
-        apart = 0.0  # of "halfspace": any item ahead fits
-        if self.pick == "cosine":
-            apart = torch.cdist(e, self.table) * torch.linalg.vector_norm(g, dim=1, keepdim=True)
-        fitting = torch.where(ahead > 0.5 * apart, cost, torch.inf)
-        return torch.where(fitting.isfinite().any(1, keepdim=True), fitting, cost)
 
-    def distances(self, replaced: np.ndarray, substitutes: np.ndarray) -> np.ndarray:
-        """||e' - e|| of every replacement, (users, k)."""
-        moved = self._rows(substitutes) - self._rows(replaced)
-        return torch.linalg.vector_norm(moved, dim=-1).cpu().numpy()
+def along(cost: Tensor, e: Tensor, g: Tensor, table: Tensor, pick: str) -> Tensor:
+    """Keep only the items that lie along the gradient; all of them where none does."""
+    ahead = g @ table.T - (g * e).sum(1, keepdim=True)  # (e' - e) . g, (chunk, n_items)
+    if pick == "projection":
+        near = min(NEIGHBOURS, cost.shape[1])
+        bound = cost.topk(near, dim=1, largest=False).values[:, -1:]
+        return torch.where((cost <= bound) & cost.isfinite(), -ahead, torch.inf)
+    apart = 0.0  # of "halfspace": any item ahead fits
+    if pick == "cosine":
+        apart = torch.cdist(e, table) * torch.linalg.vector_norm(g, dim=1, keepdim=True)
+    fitting = torch.where(ahead > 0.5 * apart, cost, torch.inf)
+    return torch.where(fitting.isfinite().any(1, keepdim=True), fitting, cost)

@@ -20,8 +20,9 @@ import torch
 from torch import Tensor, nn
 
 from .batching import PackedBatch
+from .data import SequenceDataset
 from .support.attention import folded, future
-from .support.checks import LARGEST, number
+from .support.checks import LARGEST, instance, number
 
 MOST_LAYERS = 60
 
@@ -56,8 +57,8 @@ class Backbone(nn.Module):
                              f"that fits into memory, this one has {size:,.0f} GB") from error
 
     def check_items(self, data) -> None:
-        """Raise ValueError unless `data`, a SequenceDataset, has this model's number of items."""
-        if self.n_items != data.n_items:
+        """Raise ValueError unless `data` is a SequenceDataset with this model's number of items."""
+        if self.n_items != instance("data", data, SequenceDataset).n_items:
             raise ValueError(f"the model has {self.n_items} items, the data set {data.name!r} "
                              f"{data.n_items}; allowed is a model made for this data set")
 
@@ -117,12 +118,11 @@ class SASRec(Backbone):
 
     def __init__(self, n_items, max_len=50, dim=100, n_blocks=2, n_heads=1, dropout=0.2):
         super().__init__(n_items, max_len, dim, dropout)
-        max_len, dim = self.max_len, self.dim  # whole numbers now
         n_blocks = number("n_blocks", n_blocks, low=1, high=MOST_LAYERS, kind=int)
-        n_heads = number("n_heads", n_heads, low=1, kind=int)
+        n_heads, dim = number("n_heads", n_heads, low=1, kind=int), self.dim
         if dim % n_heads:
             raise ValueError(f"n_heads is {n_heads}; allowed are divisors of dim, which is {dim}")
-        self.positions = nn.Embedding(max_len, dim)
+        self.positions = nn.Embedding(self.max_len, dim)
         self.blocks = nn.ModuleList(SASRecBlock(dim, n_heads) for _ in range(n_blocks))
         self.norm = nn.LayerNorm(dim, eps=1e-8)
         self.initialise()
@@ -205,10 +205,9 @@ class CausalCNN(Backbone):
 
     def __init__(self, n_items, max_len=50, dim=100, n_layers=4, dropout=0.2):
         super().__init__(n_items, max_len, dim, dropout)
-        dim = self.dim
-        n_layers = number("n_layers", n_layers, low=1, high=MOST_LAYERS, kind=int)
-        self.convolutions = nn.ModuleList(nn.Linear(3 * dim, dim) for _ in range(n_layers))
-        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(n_layers))
+        layers = range(number("n_layers", n_layers, low=1, high=MOST_LAYERS, kind=int))
+        self.convolutions = nn.ModuleList(nn.Linear(3 * self.dim, self.dim) for _ in layers)
+        self.norms = nn.ModuleList(nn.LayerNorm(self.dim) for _ in layers)
         self.initialise()
 
     def encode(self, rows, batch, drop=no_dropout):

@@ -12,16 +12,15 @@ times the chance b / m that both users meet in a batch. Nothing of it depends on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from .support import checks
-from .support.checks import flag, number, one_of, whole_numbers
-from .support.repeats import sums_of_repeats
+from .support.checks import number, one_of, whole_numbers
+from .support.flat import blocks, recent, sums_of_repeats
 
 TERMS = ("both", "temporal", "cross")
-BLOCK = 1 << 15  # interactions that are worked on together
 
 
 def cascade_effects(
@@ -38,11 +37,11 @@ def cascade_effects(
         Eq. 11 leaves them out (k != i).
     """
     arrays = checks.histories("histories", histories)
-    offsets = np.concatenate([[0], np.cumsum([len(a) for a in arrays])]).astype(np.int64)
-    items = np.concatenate(arrays) if arrays else np.zeros(0, np.int64)
+    offsets = np.cumsum([0, *map(len, arrays)])
+    items = np.concatenate([np.zeros(0, np.int64), *arrays])
     flat = cascade_effects_flat(items, offsets, max_len, batch_size, terms, count_self)
-    recent = np.minimum(np.diff(offsets), max_len)
-    return np.split(flat, np.cumsum(recent)[:-1]) if len(recent) else []
+    lengths = np.minimum(np.diff(offsets), max_len)
+    return np.split(flat, np.cumsum(lengths)[:-1]) if arrays else []
 
 
 def cascade_effects_flat(
@@ -54,54 +53,27 @@ def cascade_effects_flat(
     Returns one float64 array, the concatenation of the lists of `cascade_effects` (so it is
     shorter than `items` where a history is longer than max_len). Two passes over the
     interactions, as in Algorithm 1: O(interactions + items). Besides the result it holds one
-    number per item and what `BLOCK` interactions need.
+    number per item and what a block of them needs.
     """
     one_of("terms", terms, TERMS)
     max_len = number("max_len", max_len, low=1, kind=int)
     batch_size = number("batch_size", batch_size, low=1, kind=int)
-    flag("count_self", count_self)
-    items, offsets = _recent(*_checked(items, offsets), max_len)
+    one_of("count_self", count_self, (True, False))
+    items, offsets = recent(*_checked(items, offsets), max_len)
     m = len(offsets) - 1
     effects = np.empty(len(items))
-    for a, b, ends in _blocks(offsets):
-        lengths = np.diff(ends, prepend=a)
-        np.subtract(np.repeat(ends, lengths), np.arange(a, b), out=effects[a:b])  # 1 + T - t
+    for a, b, ends in blocks(offsets):
+        effects[a:b] = np.repeat(ends, np.diff(ends, prepend=a)) - np.arange(a, b)  # 1 + T - t
     if terms == "temporal" or len(items) == 0:
         return effects
     totals = np.bincount(items, weights=effects)  # Algorithm 1, lines 3 to 7: D
-    for a, b, _ in _blocks(offsets):
-        temporal, others = effects[a:b], totals.take(items[a:b])  # lines 9 to 13
+    for a, b, _ in blocks(offsets):
+        temporal, others = effects[a:b], totals[items[a:b]]  # lines 9 to 13
         if not count_self:
             history = np.arange(a, b) + temporal.astype(np.int64)  # where it ends: its number
             others -= sums_of_repeats(history, items[a:b], temporal)
-        others *= batch_size / m
-        np.add(others, 1.0 if terms == "cross" else temporal, out=temporal)
+        effects[a:b] = (1.0 if terms == "cross" else temporal) + batch_size / m * others
     return effects
-
-
-def _recent(items: np.ndarray, offsets: np.ndarray, max_len: int) -> tuple[np.ndarray, np.ndarray]:
-    """The last max_len items of each history."""
-    lengths = np.diff(offsets)
-    if len(lengths) == 0 or lengths.max() <= max_len:
-        return items, offsets
-    recent = np.minimum(lengths, max_len)
-    cuts = np.concatenate([[0], np.cumsum(recent)])
-    where = np.arange(cuts[-1]) + np.repeat(offsets[1:] - cuts[1:], recent)
-    return items[where], cuts
-
-
-def _blocks(offsets: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Whole histories, about `BLOCK` interactions at a time: first, end, ends of the histories.
-
-    Blocks stay in the processor's cache, and what is done inside one costs the same however many
-    blocks there are: so the whole is linear, sorting included.
-    """
-    first, users = 0, len(offsets) - 1
-    while first < users:
-        end = int(np.searchsorted(offsets, offsets[first] + BLOCK, side="right")) - 1
-        end = max(end, first + 1)  # a history longer than a block
-        yield int(offsets[first]), int(offsets[end]), offsets[first + 1 : end + 1]
-        first = end
 
 
 def _checked(items, offsets) -> tuple[np.ndarray, np.ndarray]:
@@ -114,20 +86,7 @@ def _checked(items, offsets) -> tuple[np.ndarray, np.ndarray]:
                          f"and end at {len(items)}, the number of items")
     if (np.diff(offsets) < 0).any():
         raise ValueError("offsets decrease; allowed are offsets in ascending order")
-    return items.astype(np.int64, copy=False), offsets
-
-
-def _flat_effects(effects) -> np.ndarray:
-    """All effects in one array; ValueError for anything but lists of numbers of at least 1."""
-    try:
-        flat = np.concatenate([np.asarray(e, dtype=np.float64) for e in effects])
-        fits = flat.ndim == 1 and len(flat) > 0 and bool(((flat >= 1) & np.isfinite(flat)).all())
-    except (TypeError, ValueError):
-        fits = False
-    if not fits:
-        raise ValueError(f"effects is {checks.shown(effects)}; allowed are the arrays of "
-                         "cascade_effects, numbers of at least 1")
-    return flat
+    return items, offsets
 
 
 def cascade_weights(
@@ -142,7 +101,13 @@ def cascade_weights(
     """
     one_of("norm", norm, ("raw", "minmax"))
     one_of("mean", mean, ("inverse", "cascade"))
-    flat = _flat_effects(effects)
+    try:
+        flat = np.concatenate([np.asarray(e, dtype=np.float64) for e in effects])
+    except (TypeError, ValueError):
+        flat = np.zeros(0)
+    if flat.ndim != 1 or not flat.size or not np.isfinite(flat).all() or flat.min() < 1:
+        raise ValueError(f"effects is {checks.shown(effects)}; allowed are the arrays of "
+                         "cascade_effects, numbers of at least 1")
     if norm == "minmax":
         spread = flat.max() - flat.min()
         flat = 1 + (flat - flat.min()) / (spread if spread > 0 else 1.0)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .backbones import Backbone
-from .batching import TokenTable
+from .batching import packed
 from .data import SequenceDataset, held_out
 from .support import checks
 from .support.checks import MOST_SEED, instance, number, one_of
@@ -21,27 +21,21 @@ RESAMPLES = 2000
 
 
 def gains(ranks: np.ndarray, metric: str) -> np.ndarray:
-    """What each user adds to a metric: 1 / log2(rank + 1) or 1 up to rank 10, else 0."""
+    """What each user adds to a metric, (users,): 1 / log2(rank + 1) or 1 up to rank 10, else 0."""
     one_of("metric", metric, METRICS)
     ranks = checks.ranks("ranks", ranks)
-    gain = 1 / np.log2(ranks + 1) if metric == "ndcg@10" else np.ones_like(ranks)
+    gain = 1 / np.log2(ranks + 1) if metric == "ndcg@10" else 1.0
     return np.where(ranks <= CUTOFF, gain, 0.0)
 
 
 def ndcg(ranks: np.ndarray) -> float:
     """NDCG@10 with one relevant item a user: the mean of 1 / log2(rank + 1) up to rank 10."""
-    return _mean(gains(ranks, "ndcg@10"))
+    return float(gains(ranks, "ndcg@10").mean())
 
 
 def hit_ratio(ranks: np.ndarray) -> float:
     """HR@10 (the paper's HT): the share of users whose held-out item ranks in the first 10."""
-    return _mean(gains(ranks, "hr@10"))
-
-
-def _mean(gain: np.ndarray) -> float:
-    if not gain.size:
-        raise ValueError("ranks is empty; allowed is one rank or more")
-    return float(gain.mean())
+    return float(gains(ranks, "hr@10").mean())
 
 
 def summary(ranks: np.ndarray) -> dict[str, float]:
@@ -51,19 +45,14 @@ def summary(ranks: np.ndarray) -> dict[str, float]:
 
 @torch.no_grad()
 def user_vectors(model: Backbone, histories: Sequence[np.ndarray], batch_size: int = 256) -> Tensor:
-    """w after the newest item of each history, (users, d), in the order given.
-
-    Users of similar length share a batch: less padding, the same numbers up to rounding.
-    """
+    """w after the newest item of each history, (users, d), in the order given."""
     device = model.items.weight.device
-    table = TokenTable([np.asarray(h)[-model.max_len :] for h in histories], device)
-    order = np.argsort(table.lengths, kind="stable")
-    batches = long_work(table.batches(order, batch_size), desc="reading histories", unit=" batches",
-                        total=-(-len(order) // batch_size))
+    batches = long_work(packed(histories, model.max_len, device, batch_size),
+                        desc="reading histories", unit=" batches",
+                        total=-(-len(histories) // batch_size))
     with model.evaluating():
-        w = torch.cat([model(batch)[batch.last] for batch in batches])
-    # batches() sorts stably by length inside each batch, and `order` is sorted already
-    return w[torch.as_tensor(np.argsort(order)).to(device)]
+        users, w = zip(*((batch.users, model(batch)[batch.last]) for batch in batches))
+    return torch.cat(w)[torch.as_tensor(np.argsort(np.concatenate(users))).to(device)]
 
 
 def entries(items: Sequence[np.ndarray], device) -> tuple[Tensor, Tensor]:
@@ -73,36 +62,44 @@ def entries(items: Sequence[np.ndarray], device) -> tuple[Tensor, Tensor]:
     return torch.as_tensor(rows).to(device), torch.as_tensor(columns).to(device)
 
 
+def chunks(
+    items: Sequence[np.ndarray], device, size: int
+) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
+    """Some users at a time: (which, the `entries` of their items in (size, n_items))."""
+    rows, columns = entries(items, device)  # of all: no chunk waits for the device
+    ends = np.cumsum([0, *map(len, items)])
+    for a in range(0, len(items), size):
+        b = min(a + size, len(items))
+        part = slice(ends[a], ends[b])
+        yield slice(a, b), (rows[part] - a, columns[part])
+
+
 @torch.no_grad()
 def rank_items(
-    model: Backbone,
-    histories: Sequence[np.ndarray],
-    targets: np.ndarray,
-    seen: Sequence[np.ndarray],
-    chunk: int = 128,  # its scores stay in the processor's cache
+    model: Backbone, histories: Sequence[np.ndarray], targets: np.ndarray,
+    seen: Sequence[np.ndarray], chunk: int = 128,  # its scores stay in the processor's cache
 ) -> tuple[np.ndarray, float]:
-
     """Ranks of the targets, (users,) float64, and the share of users with a tie at the target.
 
     rank = 1 + number of better items + half the number of equal others, among all items but
     those in `seen` (the target itself always takes part). A model that scores all items alike
     thus gets the middle rank, not the first.
     """
-    w = user_vectors(model, histories)
-    table = model.item_table()
+    w, table = user_vectors(model, histories), model.item_table()
     if not (torch.isfinite(w).all() and torch.isfinite(table).all()):
         # the sign of a NaN is 0: such a model would look like one tie of all items
         raise ValueError("user vectors or item embeddings are not finite: the model has diverged; "
                          "try a smaller learning_rate or epsilon")
+    # column i of the scores is item i + 1
     target = torch.as_tensor(np.asarray(targets, dtype=np.int64) - 1).to(w.device).unsqueeze(1)
     n_items, ranks, ties = len(table), [], []
-    for a in long_work(range(0, len(w), chunk), desc=f"ranking {chunk} users", unit=" times"):
-        own = slice(a, a + chunk)
-        scores = w[own] @ table.T
+    for own, met in long_work(chunks(seen, w.device, chunk), desc=f"ranking {chunk} users",
+                              unit=" times", total=-(-len(w) // chunk)):
+        scores = w[own] @ table.T  # (chunk, n_items)
         # sign of (score - target's): +1 better, 0 equal, -1 worse; sums of these are exact
         sign = scores.sub_(scores.gather(1, target[own])).sign_()
         # what the user has met counts as worse; the target itself is always in
-        sign.index_put_(entries(seen[own], w.device), sign.new_full((), -1.0))
+        sign[met] = -1.0
         sign.scatter_(1, target[own], 0.0)
         ranks.append((sign.sum(1).double() + n_items + 1) / 2)
         ties.append(sign.abs_().sum(1) < n_items - 1)
@@ -116,10 +113,7 @@ def evaluate(model: Backbone, data: SequenceDataset, split: str = "test") -> dic
     Returns "ndcg@10" and "hr@10" (floats), "ranks" (float64, one per user in the order of
     data.sequences) and "tie_rate" (share of users with another item at the target's score).
     """
-    instance("model", model, Backbone)
-    instance("data", data, SequenceDataset)
-    one_of("split", split, ("test", "validation"))
-    model.check_items(data)
+    instance("model", model, Backbone).check_items(data)
     histories, targets = held_out(data, split)
     ranks, tie_rate = rank_items(model, histories, targets, histories)
     return {**summary(ranks), "ranks": ranks, "tie_rate": tie_rate}
@@ -135,7 +129,7 @@ def paired_bootstrap(
     attacked. Returns "difference", "low" and "high".
     """
     ranks, reference = checks.ranks("ranks", ranks), checks.ranks("reference", reference)
-    if ranks.shape != reference.shape or ranks.ndim != 1 or len(ranks) == 0:
+    if ranks.shape != reference.shape or ranks.ndim != 1:
         raise ValueError(f"ranks has shape {ranks.shape}, reference {reference.shape}; allowed "
                          "are two equal shapes (users,), since users are compared in pairs")
     resamples = number("resamples", resamples, low=1, kind=int)

@@ -7,25 +7,11 @@ pydantic checks it, and the help of the command line is made of these fields.
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, Literal
+from typing import Literal
 
-from annotated_types import Ge, Le
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from .support.devices import choose_device
-from .support.typed import (
-    AutoFlag,
-    Count,
-    Flag,
-    Momentum,
-    Real,
-    Seed,
-    Size,
-    Whole,
-    settings,
-)
-
-Device = Annotated[str, BeforeValidator(lambda name: str(choose_device(name) and name))]
+from .support.typed import AutoFlag, Count, Device, Flag, Momentum, Number, Seed, Size, settings
 
 # Defaults of a run by profile; sizes and epochs of "paper" are those of Section 5.3.
 PROFILES = {
@@ -59,7 +45,7 @@ class AttackOptions:
     """What `attack` takes besides models and data; its docstring says more."""
 
     positions: Literal[*POSITIONS] = Field("last", description="which item is replaced")
-    k: Annotated[Whole, Ge(1)] = Field(1, description="how many, counted from the end")
+    k: Number(int, 1) = Field(1, description="how many, counted from the end")
     pick: Literal[*PICKS] = Field("gradient", description="which item is put in")
     step: Size = Field(0.1, description="along the gradient, in median neighbour distances")
     split: Literal["test", "validation"] = Field("test", description="whose target is ranked")
@@ -85,7 +71,7 @@ class TrainingSettings:
 
     epochs: Count = Field(500, description="passes over all users")
     seed: Seed = Field(0, description="decides every random number")
-    batch_size: Annotated[Whole, Ge(1)] = Field(128, description="users a batch, b of Eq. 11")
+    batch_size: Number(int, 1) = Field(128, description="users a batch, b of Eq. 11")
     eval_every: Count = Field(0, description="epochs between evaluations; 0: none inside")
     learning_rate: Size = Field(1e-3, description="step of Adam")
     weight_decay: Size = Field(1e-5, description="the paper's \"L2 norm\"")
@@ -131,9 +117,9 @@ class AdversarialSettings:
     weighted_gradient: Flag = Field(False, description="1/C applied already where g is taken")
     direction: Literal[None, "gradient", "sign", "random"] = Field(
         None, description="None: the method's own; of Eq. 7 and 9")
-    replace_probability: Annotated[Real, Ge(0), Le(1)] = Field(
+    replace_probability: Number(float, 0, 1) = Field(
         0.2, description="of an input by a near item, in methods that replace (not the paper's)")
-    neighbours: Annotated[Whole, Ge(1), Le(1000)] = Field(
+    neighbours: Number(int, 1, 1000) = Field(
         10, description="nearest items that may stand for an input (not the paper's)")
 
     def of(self, method) -> AdversarialSettings:

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .adversarial import METHODS, neighbour_inputs, training_loss
+from .adversarial import BASE, METHODS, neighbour_inputs, training_loss
 from .backbones import Backbone
 from .batching import NegativeSampler, PackedBatch, TokenTable
 from .cascade import cascade_effects, cascade_weights
@@ -22,7 +22,7 @@ from .data import SequenceDataset, training_inputs, training_sequences
 from .evaluation import METRICS, evaluate
 from .settings import PRESETS, AdversarialSettings, TrainingSettings
 from .support.checkpoints import LastGood, load_optimizer
-from .support.checks import file_path, flag, instance, number, one_of
+from .support.checks import file_path, instance, number, one_of
 from .support.collapse import HealthCheck
 from .support.collapse import TrainingError as TrainingError
 from .support.devices import choose_device
@@ -41,9 +41,8 @@ def fit(
     checkpoint: a file to resume from and to write to. settings: fields of `TrainingSettings`.
     Returns a `History`.
     """
-    settings |= {"epochs": epochs, "seed": seed, "batch_size": batch_size, "device": device,
-                 "eval_every": eval_every}
-    (own,) = split_settings(settings, TrainingSettings)
+    own = TrainingSettings(epochs=epochs, seed=seed, batch_size=batch_size, device=device,
+                           eval_every=eval_every, **settings)
     return Trainer(model, data, own).run(checkpoint, progress)
 
 
@@ -101,18 +100,16 @@ class Trainer:
         method: str | None = None, adversarial: AdversarialSettings | None = None,
         first_epoch: int = 0,
     ):
-        self.model = instance("model", model, Backbone)
-        self.data = instance("data", data, SequenceDataset)
+        self.model, self.data = instance("model", model, Backbone), data
         self.settings, self.method_name = settings, method
-        self.phase, self.method = (1, None) if method is None else (2, METHODS[method])
+        self.phase, self.method = (1, BASE) if method is None else (2, METHODS[method])
         self.adversarial = adversarial or AdversarialSettings()
-        self.resolved = self.adversarial.of(self.method) if self.method else self.adversarial
+        self.resolved = self.adversarial.of(self.method)
         self.first_epoch = number("first_epoch", first_epoch, low=0, kind=int)
         self.device = choose_device(settings.device)
         model.to(self.device)
-        terms = self.method.terms if self.method else None
         self.table, self.sampler = training_table(
-            model, data, self.device, terms, settings.batch_size, self.adversarial
+            model, data, self.device, self.method.terms, settings.batch_size, self.adversarial
         )
         self.health = HealthCheck(self)
         self.optimizer = make_optimizer(model, settings)
@@ -133,7 +130,7 @@ class Trainer:
         order = np.random.default_rng(words).permutation(len(self.table.lengths))
         negatives = self.sampler.draw(self.generator)
         inputs = self.table.inputs
-        if self.method and self.method.replaces:
+        if self.method.replaces:
             inputs = neighbour_inputs(
                 self.model, inputs, self.table.targets, self.resolved, self.generator
             )
@@ -176,9 +173,9 @@ class Trainer:
         Ctrl-C and a TrainingError leave the state after the last good epoch, in the model and in
         the checkpoint.
         """
-        checkpoint, progress = file_path("checkpoint", checkpoint), flag("progress", progress)
+        one_of("progress", progress, (True, False))
         s = self.settings
-        with LastGood(self, checkpoint) as good, long_work(
+        with LastGood(self, file_path("checkpoint", checkpoint)) as good, long_work(
             total=s.epochs, initial=self.done, desc=f"phase {self.phase}", unit="epoch",
             progress=progress, now=True, leave=True,
         ) as bar:

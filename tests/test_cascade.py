@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import cascade_by_loops
 
-from casadv_lib import cascade
 from casadv_lib.cascade import TERMS, cascade_effects, cascade_effects_flat, cascade_weights
+from casadv_lib.support import flat
 
 histories = st.lists(st.lists(st.integers(1, 8), max_size=9), min_size=1, max_size=7)
 
@@ -28,7 +28,7 @@ def test_equals_the_double_loop(lists, max_len, batch_size, terms, count_self):
 @given(histories, st.integers(1, 12), st.booleans())
 def test_blocks_of_any_size_give_the_same(lists, block, count_self):
     expected = cascade_by_loops(lists, 9, 16, "both", count_self)
-    with mock.patch.object(cascade, "BLOCK", block):
+    with mock.patch.object(flat, "BLOCK", block):
         found = cascade_effects(lists, 9, 16, "both", count_self)
     for ours, theirs in zip(found, expected):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
@@ -36,9 +36,9 @@ def test_blocks_of_any_size_give_the_same(lists, block, count_self):
 
 @pytest.mark.parametrize("block", [1, 3, 5])
 def test_a_block_holds_whole_histories_and_no_more_than_it_should(block, monkeypatch):
-    monkeypatch.setattr(cascade, "BLOCK", block)
+    monkeypatch.setattr(flat, "BLOCK", block)
     offsets = np.array([0, 2, 3, 3, 7, 9])
-    blocks = [(a, b, ends.tolist()) for a, b, ends in cascade._blocks(offsets)]
+    blocks = [(a, b, ends.tolist()) for a, b, ends in flat.blocks(offsets)]
     assert blocks == {
         1: [(0, 2, [2]), (2, 3, [3, 3]), (3, 7, [7]), (7, 9, [9])],
         3: [(0, 3, [2, 3, 3]), (3, 7, [7]), (7, 9, [9])],

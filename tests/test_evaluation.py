@@ -170,12 +170,12 @@ def test_the_bootstrap_resamples_users_one_by_one(resamples, seed, level, chunk)
     ({"resamples": 0}, "resamples is 0"), ({"level": 1.0}, "level is 1.0; .* 0.5 to 0.9999"),
     ({"seed": -1}, "seed is -1"), ({"metric": "mrr"}, "metric is 'mrr'"),
     ({"ranks": [0.5]}, "ranks is"), ({"ranks": [[1.0, 2.0]], "reference": [[1.0, 2.0]]}, "shapes"),
-    ({"ranks": [], "reference": []}, "ranks has shape"),
+    ({"ranks": [], "reference": []}, "ranks is \\[\\]"),
 ])
 def test_bad_words_to_the_bootstrap_are_named(options, said):
     with pytest.raises(ValueError, match=said):
         cas.paired_bootstrap(**{"ranks": [1.0, 2.0], "reference": [1.0, 3.0]} | options)
-    with pytest.raises(ValueError, match="ranks is empty"):
+    with pytest.raises(ValueError, match="ranks is"):
         cas.ndcg([])
 
 

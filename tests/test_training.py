@@ -195,7 +195,7 @@ def test_kept_optimizer_differs_from_a_fresh_one(toy):
 
 
 def test_divergence_is_diagnosed(toy):
-    with pytest.raises(TrainingError, match="the loss is .* in epoch 1; .*learning_rate"):
+    with pytest.raises(TrainingError, match="the loss is .* in epoch 1, .*learning_rate"):
         cas.fit(build("gru4rec"), toy, epochs=1, learning_rate=1e30, **QUIET)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import numbers
 from collections.abc import Collection
@@ -25,10 +26,9 @@ def shown(value) -> str:
 
 def one_of(name: str, value, allowed: Collection):
     """Return `value` if it is one of `allowed`, of the same type; raise ValueError otherwise."""
-    if isinstance(value, str) or value is None or isinstance(value, (bool, int)):
-        is_flag = isinstance(value, bool)  # 1 is not True here, nor 0 False
-        if any(choice == value and isinstance(choice, bool) == is_flag for choice in allowed):
-            return value
+    # 1 is not True here, and an array is never compared
+    if any(isinstance(value, type(choice)) and choice == value for choice in allowed):
+        return value
     choices = ", ".join(repr(choice) for choice in allowed)
     raise ValueError(f"{name} is {shown(value)}; allowed are {choices}")
 
@@ -38,12 +38,14 @@ def number(name: str, value, low=None, high=None, kind=float):
 
     Text is refused even where it spells a number: "10" for epsilon is most often a quoting slip.
     """
-    fits = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    fits = fits and _fits_kind(value, kind)
-    fits = fits and (low is None or value >= low) and (high is None or value <= high)
-    if not fits:
+    fits = False
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError, ValueError):  # no number, or too large for `kind`
+            plain = kind(value)
+            fits = math.isfinite(plain) and (kind is float or plain == value)
+    if not fits or (low is not None and plain < low) or (high is not None and plain > high):
         raise ValueError(f"{name} is {shown(value)}; allowed is {wanted_number(low, high, kind)}")
-    return kind(value)
+    return plain
 
 
 def wanted_number(low=None, high=None, kind=float) -> str:
@@ -54,17 +56,6 @@ def wanted_number(low=None, high=None, kind=float) -> str:
     if low is not None:
         return f"{words} of at least {low}"
     return words if high is None else f"{words} of at most {high}"
-
-
-def _fits_kind(value: numbers.Real, kind: type) -> bool:
-    if isinstance(value, numbers.Integral):
-        return kind is int or abs(int(value)) < 2**1023  # else no float holds it
-    return math.isfinite(value) and (kind is not int or value == int(value))
-
-
-def flag(name: str, value) -> bool:
-    """Return `value` if it is True or False; raise ValueError otherwise."""
-    return one_of(name, value, (True, False))
 
 
 def instance(name: str, value, kind):
@@ -104,18 +95,15 @@ def ranks(name: str, value) -> np.ndarray:
         ranks = np.asarray(value, dtype=np.float64)
     except (ValueError, TypeError):
         ranks = np.array(np.nan)
-    if isinstance(value, (str, bytes, bool)) or value is None or not (ranks >= 1).all():
+    if isinstance(value, (str, bytes, bool)) or not ranks.size or not (ranks >= 1).all():
         raise ValueError(f"{name} is {shown(value)}; allowed are ranks, numbers of at least 1")
     return ranks
 
 
 def file_path(name: str, value) -> Path | None:
-    """Return `value` as a Path if it is a path or None; raise ValueError otherwise."""
+    """Return `value` as a Path if it is the path of a file or None; raise ValueError otherwise."""
     if value is None:
         return None
-    if not isinstance(value, (str, Path)) or not str(value) or "\0" in str(value):
-        raise ValueError(f"{name} is {shown(value)}; allowed is a path, or None")
-    path = Path(value)
-    if path.is_dir():
-        raise ValueError(f"{name} is {shown(value)}, a folder; allowed is the path of a file")
-    return path
+    if not isinstance(value, (str, Path)) or "\0" in str(value) or Path(value).is_dir():
+        raise ValueError(f"{name} is {shown(value)}; allowed is the path of a file, or None")
+    return Path(value)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict
 
 import numpy as np
 import torch
@@ -21,26 +21,17 @@ WATCHED_USERS = 16
 SMALLEST_SPREAD = 3e-3
 # Trained embeddings have coordinates of about 0.1 to 0.5; one step of Adam moves them by 0.001.
 LARGEST_COORDINATE = 10.0
+LIKELY = ("learning_rate", "weight_decay", "epsilon", "lambda1")  # settings to look at
+TRAPS = {  # and values of settings that alone can do it
+    ("amp", True): "few digits",
+    ("start", "zero"): "the norm of Eq. 6 has gradient zero at A = 0; use 'random'",
+    ("detach_clean", False): "L_adv1 may pull the clean vectors together; use True",
+    ("dropout_masks", "independent"): "L_adv1 measures dropout; use 'same'",
+}
 
 
 class TrainingError(RuntimeError):
     """Training cannot go on; the message says since when and which settings to look at."""
-
-
-@dataclass(frozen=True)
-class Health:
-    """What is watched after an epoch, plain floats.
-
-    loss: the mean loss. perturbation: the smallest size of A in a step (Eq. 7), None where the
-    method makes none. size: the root mean square coordinate of the longest item embedding.
-    spread: how much the watched users' vectors differ, as a share of their length; None where
-    there are no two users with different histories.
-    """
-
-    loss: float
-    perturbation: float | None
-    size: float
-    spread: float | None
 
 
 class HealthCheck:
@@ -51,23 +42,25 @@ class HealthCheck:
         self.batch = watched_users(trainer.table)
 
     def after_epoch(self, losses: list[Tensor], sizes: list[Tensor]) -> float:
-        """The mean loss of an epoch; losses, sizes: one scalar a step, sizes possibly empty.
+        """The mean loss of an epoch; losses, sizes (of A, Eq. 7; may be empty): a scalar a step.
 
         A sick model raises TrainingError; where the settings ask to go on, the first one warns.
         A loss or weights that are no numbers always raise.
         """
         trainer = self.trainer
-        health = fetched(losses, sizes, look_at(trainer.model, self.batch), self.batch is not None)
+        least = torch.stack(sizes).min() if sizes else torch.ones_like(losses[0])
+        looked = look_at(trainer.model, self.batch)
+        # all numbers of an epoch are fetched from the device at once
+        numbers = torch.stack([torch.stack(losses).mean(), least, *looked]).tolist()
         epoch = trainer.first_epoch + trainer.done + 1
-        sick = diagnosis(health, epoch, trainer.settings, trainer.adversarial, trainer.method)
+        sick = diagnosis(*numbers, epoch, trainer.settings, trainer.adversarial, trainer.method)
         if sick is not None:
-            finite = math.isfinite(health.loss) and math.isfinite(health.size)
-            if trainer.settings.health == "stop" or not finite:
+            if trainer.settings.health == "stop" or not all(map(math.isfinite, numbers)):
                 raise TrainingError(sick)
             if not self.warned:
                 warnings.warn(f"{sick}. Training goes on, since health is 'note'", stacklevel=3)
             self.warned = True
-        return health.loss
+        return numbers[0]
 
 
 def watched_users(table):
@@ -77,72 +70,51 @@ def watched_users(table):
     for user in np.linspace(0, count - 1, min(count, WATCHED_USERS)).astype(int):
         inputs = table.inputs[table.offsets[user] : table.offsets[user + 1]]
         chosen.setdefault(tuple(inputs.tolist()), user)
-    if len(chosen) < 2:
-        return None
-    users = np.array(list(chosen.values()))
-    return next(table.batches(users, len(users)))
+    return next(table.batches([*chosen.values()], len(chosen))) if len(chosen) > 1 else None
 
 
 @torch.no_grad()
-def look_at(model, batch) -> Tensor:
-    """(3,) on the model's device: size, spread and |w| of the watched users; see `Health`."""
+def look_at(model, batch) -> tuple[Tensor, Tensor]:
+    """(size, spread), scalars on the model's device.
+
+    size: the root mean square coordinate of the longest item embedding. spread: how much the
+    watched users' vectors differ, as a share of their length; 1 where nobody is watched.
+    """
     size = model.items.weight.square().mean(1).max().sqrt()
     if batch is None:
-        return torch.stack([size, torch.ones_like(size), torch.ones_like(size)])
+        return size, torch.ones_like(size)
     with model.evaluating():
         w = model(batch)[batch.last].to(size.dtype)
     length = w.square().sum(1).mean().sqrt()
     apart = (w - w.mean(0)).square().sum(1).mean().sqrt()
-    spread = torch.where(length > 0, apart / length, torch.zeros_like(apart))
-    return torch.stack([size, spread, length])
+    return size, apart / length.clamp_min(torch.finfo(size.dtype).tiny)
 
 
-def fetched(losses: list[Tensor], sizes: list[Tensor], seen: Tensor, watched: bool) -> Health:
-    """Fetch an epoch's numbers from the device, all at once; seen: of `look_at`."""
-    least = torch.stack(sizes).min() if sizes else torch.zeros_like(seen[0])
-    numbers = torch.cat([torch.stack(losses).mean().reshape(1), least.reshape(1), seen]).tolist()
-    loss, perturbation, size, spread, length = numbers
-    spread = spread if math.isfinite(length) else math.nan
-    return Health(loss, perturbation if sizes else None, size, spread if watched else None)
-
-
-def diagnosis(health: Health, epoch: int, s, a, method) -> str | None:
+def diagnosis(loss, perturbation, size, spread, epoch: int, s, a, method) -> str | None:
     """One sentence on what went wrong in an epoch and which settings to look at, or None.
 
-    s, a: TrainingSettings and AdversarialSettings; method: None in phase 1.
+    loss: the mean. perturbation: the smallest size of A in a step. size, spread: see `look_at`.
+    s, a: TrainingSettings and AdversarialSettings.
     """
-    moves = method is not None and method.level1
-    likely = [f"learning_rate ({s.learning_rate:g})"]
-    if method is not None and (method.level1 or method.level2):
-        likely.append(f"epsilon ({a.epsilon:g})")
-    if moves:
-        likely.append(f"lambda1 ({a.lambda1:g})")
-    if s.amp is True:
-        likely.append("amp (True: few digits)")
-    listed = " and ".join([", ".join(likely[:-1]), likely[-1]]) if likely[1:] else likely[0]
-    decay = f"weight_decay ({s.weight_decay:g}) and decay ({s.decay!r})"
-    if not math.isfinite(health.loss):
-        return (f"the loss is {health.loss} in epoch {epoch}; the model has diverged. "
-                f"Look at {listed}")
-    if not math.isfinite(health.size) or not math.isfinite(health.spread or 0.0):
-        return (f"the weights are no finite numbers after epoch {epoch}; the model has diverged. "
-                f"Look at {listed}")
-    if health.size > LARGEST_COORDINATE:
-        return (f"item embeddings explode in epoch {epoch}: coordinates of {health.size:.3g}, "
-                f"where trained ones are below 1. Look at {listed}, and at {decay}")
-    if health.perturbation == 0 and a.epsilon > 0:
-        return (f"the perturbation A was zero in epoch {epoch}: its gradient vanished. The norm of "
-                f"Eq. 6 has gradient zero at A = 0; start is {a.start!r}, use start='random'")
-    if health.spread is None or health.spread >= SMALLEST_SPREAD:
+    if not all(map(math.isfinite, (loss, size, spread))):
+        what = (f"the loss is {loss:.4g} in epoch {epoch}, and the weights are no finite numbers: "
+                "the model has diverged")
+    elif size > LARGEST_COORDINATE:
+        what = (f"item embeddings explode in epoch {epoch}: coordinates of {size:.3g}, where "
+                "trained ones are below 1")
+    elif perturbation == 0 and a.epsilon > 0:
+        what = f"the perturbation A was zero in epoch {epoch}: its gradient vanished"
+    elif spread < SMALLEST_SPREAD:
+        what = (f"the encoder has collapsed in epoch {epoch}: all users have one vector (they "
+                f"differ by {spread:.1g} of its length), so all get the same list")
+    else:
         return None
-    words = (f"the encoder has collapsed in epoch {epoch}: all users have one vector (they differ "
-             f"by {health.spread:.1g} of its length), so all get the same list. Look at ")
-    if not moves:
-        return f"{words}{listed}, and at {decay}"
-    # L_adv1 is smallest for a constant encoder; these settings let it win
-    causes = []
-    if not a.detach_clean:
-        causes.append("detach_clean (False: L_adv1 may pull the clean vectors together; use True)")
-    if a.dropout_masks == "independent":
-        causes.append("dropout_masks ('independent': L_adv1 measures dropout; use 'same')")
-    return words + ", ".join([*causes, listed])
+    read = asdict(s)  # by this method
+    if method.level1:
+        read |= asdict(a)
+    elif method.level2:
+        read["epsilon"] = a.epsilon
+    listed = [f"{name} ({read[name]:g})" for name in LIKELY if name in read]
+    listed += [f"{name} ({value!r}: {why})" for (name, value), why in TRAPS.items()
+               if read.get(name) == value]
+    return f"{what}. Look at {', '.join(listed)}"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import torch
 from threadpoolctl import threadpool_limits
 
 from .checks import shown
+
+DEVICES = "are 'auto', 'cpu' and the names of this machine's devices that hold float64"
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -16,25 +20,15 @@ def choose_device(name: str = "auto") -> torch.device:
     """
     if name == "auto":
         best = torch.accelerator.current_accelerator(check_available=True)
-        return best if best is not None and _holds_float64(best) else torch.device("cpu")
+        with contextlib.suppress(ValueError):
+            return choose_device(best or "cpu")
+        return torch.device("cpu")
     try:
         device = torch.device(name if isinstance(name, (str, torch.device)) else repr(name))
-        torch.empty(0, device=device)  # a device that is not there fails here, not in mid-work
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"device is {shown(name)}, which is not there; allowed are 'auto', 'cpu' "
-                         "and the names of this machine's devices in PyTorch") from error
-    if not _holds_float64(device):
-        raise ValueError(f"device is {shown(name)}, which has no float64; negatives are drawn and "
-                         "ranks counted in it, so allowed are 'auto', 'cpu' and devices that do")
+        torch.empty(0, dtype=torch.float64, device=device)  # fails here, not in mid-work
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        raise ValueError(f"device is {shown(name)}; allowed {DEVICES}") from error
     return device
-
-
-def _holds_float64(device: torch.device) -> bool:
-    try:
-        torch.empty(0, dtype=torch.float64, device=device)
-    except (RuntimeError, TypeError):
-        return False
-    return True
 
 
 def use_threads(count: int = 1) -> None:

@@ -7,32 +7,16 @@ neighbour, is forced to the disk and renamed into place. Nothing read here can r
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import json
 import os
-import pickle
-import tempfile
+import secrets
 from pathlib import Path
 
 import numpy as np
 import torch
 
-_UMASK = os.umask(0)
-os.umask(_UMASK)
 PARTIAL = ".partial"  # the end of a temporary neighbour's name; its start is a dot
-
-_ADVICE = {
-    errno.ENOSPC: "Make room on the disk",
-    errno.EDQUOT: "Make room within your quota",
-    errno.EFBIG: "Make room, or raise the limit on the size of a file",
-    errno.EROFS: "Make the disk writable",
-    errno.EACCES: "Change the folder's permissions",
-    errno.EPERM: "Change the folder's permissions",
-    errno.ENOENT: "The folder is not there (any more): bring it back",
-    errno.ENOTDIR: "A part of the path is a file: remove it",
-    errno.EEXIST: "A part of the path is a file: remove it",
-}
 
 
 class StorageError(OSError):
@@ -45,11 +29,10 @@ class DamagedFile(ValueError):
 
 def refused(path: Path, error: OSError) -> StorageError:
     """The error to raise where the system refused to write `path`."""
-    advice = _ADVICE.get(error.errno, "Make room")
     return StorageError(
         error.errno,
-        f"could not write {path}: {error.strerror}; what stood there before is unchanged. "
-        f"{advice}, or name another folder with CASADV_RUNS, and start again")
+        f"could not write {path}: {error.strerror}; what stood there before is unchanged. Make "
+        "room or set the folder right, or name another one with CASADV_RUNS, and start again")
 
 
 def make_folder(path: Path | str) -> Path:
@@ -71,34 +54,20 @@ def write_bytes(path: Path | str, content: bytes, parents: bool = True) -> Path:
     path = Path(path)
     if parents:
         make_folder(path.parent)
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
     try:
-        handle, temporary = tempfile.mkstemp(PARTIAL, f".{path.name}.", path.parent)
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_UMASK)  # mkstemp makes files that only the owner can read
         os.replace(temporary, path)
-        temporary = None
     except OSError as error:
         raise refused(path, error) from error
     finally:  # also after Ctrl-C
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
-    _force_name(path.parent)
+        with contextlib.suppress(OSError):  # it has its own name now
+            temporary.unlink()
     return path
-
-
-def _force_name(folder: Path) -> None:
-    """Bring a renaming to the disk; not every system can, and the file itself is whole."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def remove_partial(folder: Path) -> None:
@@ -137,12 +106,14 @@ def save_tensors(path: Path | str, content: dict, parents: bool = True) -> Path:
 
 
 def load_tensors(path: Path | str, device="cpu") -> dict:
-    """Read a checkpoint; raises DamagedFile for anything but tensors and plain values.
+    """Read a checkpoint; raises DamagedFile for anything but a dict of tensors and plain values.
 
     Pickled code is refused unread: a checkpoint from outside cannot run anything.
     """
     try:
         content = torch.load(path, map_location=device, weights_only=True)
+        if not isinstance(content, dict):
+            raise TypeError(f"it holds a {type(content).__name__}")
     except FileNotFoundError as error:
         raise DamagedFile(f"{path} is missing; delete the folder {Path(path).parent}, and the "
                           "run is made anew") from error
@@ -150,12 +121,7 @@ def load_tensors(path: Path | str, device="cpu") -> dict:
         raise
     except Exception as error:  # whatever the bytes of a stranger's file lead to
         said = next(iter(str(error).splitlines()), type(error).__name__)
-        reason = f"is not a whole checkpoint ({said})"
-        if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
-            reason = "holds something other than tensors and plain values, which could run code"
-        raise DamagedFile(f"{path} {reason}; it was not loaded. Delete it, and training starts "
-                          "anew") from error
-    if not isinstance(content, dict):
-        raise DamagedFile(f"{path} holds a {type(content).__name__}; allowed is a checkpoint, a "
-                          "dict with 'model' and 'history'; delete it, and training starts anew")
+        raise DamagedFile(f"{path} is not a whole checkpoint of tensors and plain values ({said}); "
+                          "anything else could run code, and was not loaded. Delete it, and "
+                          "training starts anew") from error
     return content

@@ -5,21 +5,25 @@ from __future__ import annotations
 import functools
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Le
 from pydantic import BeforeValidator, ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
 from .checks import MOST_SEED, instance, number, shown, wanted_number
+from .devices import DEVICES, choose_device
 
-Whole = Annotated[int, BeforeValidator(functools.partial(number, "", kind=int))]
-Real = Annotated[float, BeforeValidator(functools.partial(number, ""))]
-Count = Annotated[Whole, Ge(0)]
-Seed = Annotated[Count, Le(MOST_SEED)]
-Size = Annotated[Real, Ge(0)]
-Momentum = Annotated[Real, Ge(0), Le(0.99999)]
+
+def Number(kind: type, low, high=None):
+    """The type of a field: a finite number from `low` to `high`, of `kind` (int or float)."""
+    check = functools.partial(number, "", low=low, high=high, kind=kind)
+    return Annotated[kind, BeforeValidator(check), "is " + wanted_number(low, high, kind)]
+
+
+Count, Seed = Number(int, 0), Number(int, 0, MOST_SEED)
+Size, Momentum = Number(float, 0), Number(float, 0, 0.99999)
 Word = BeforeValidator(functools.partial(instance, "", kind=(str, bool)))  # 1 is not True here
 Flag = Annotated[Literal[True, False], Word]
 AutoFlag = Annotated[Literal["auto", True, False], Word]
+Device = Annotated[str, BeforeValidator(lambda name: str(choose_device(name) and name)), DEVICES]
 
 
 def settings(kind: type) -> type:
@@ -32,39 +36,32 @@ def settings(kind: type) -> type:
         try:
             checked(self, *values, **named)
         except ValidationError as error:
-            raise ValueError(_sentence(kind, error.errors()[0])) from None
+            first = error.errors()[0]
+            name = known(first["loc"][0], kind)
+            raise ValueError(f"{name} is {shown(first['input'])}; allowed {allowed(kind, name)}"
+                             ) from None
 
     kind.__init__ = __init__
     return kind
 
 
-def _sentence(kind: type, error: dict) -> str:
-    """'epsilon is -1; allowed is a number of at least 0', of one error of pydantic."""
-    name, said = error["loc"][0], str(error.get("ctx", {}).get("error", ""))
-    if name not in kind.__pydantic_fields__:
-        return f"{name!r} is not a setting; allowed are {', '.join(kind.__pydantic_fields__)}"
-    if said.startswith(f"{name} is "):  # of choose_device, who knows more
-        return said
-    return f"{name} is {shown(error['input'])}; allowed {allowed(kind, name)}"
+def known(name: str, *kinds: type) -> str:
+    """Return `name` if a kind has a setting of that name; raise ValueError otherwise."""
+    names = [own for kind in kinds for own in kind.__pydantic_fields__]
+    if name not in names:
+        raise ValueError(f"{name!r} is not a setting; allowed are {', '.join(names)}")
+    return name
 
 
 def allowed(kind: type, name: str) -> str:
     """What a field takes, in words: "is a number of at least 0", "are 'batch', 'literal'"."""
     field = kind.__pydantic_fields__[name]
-    if choices := getattr(field.annotation, "__args__", ()):
-        return f"are {', '.join(map(repr, choices))}"
-    if field.annotation is str:
-        return "are 'auto', 'cpu' and the names of this machine's devices in PyTorch"
-    low = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), None)
-    high = next((bound.le for bound in field.metadata if isinstance(bound, Le)), None)
-    return f"is {wanted_number(low, high, field.annotation)}"
+    choices = getattr(field.annotation, "__args__", ())
+    words = [words for words in field.metadata if isinstance(words, str)]
+    return words[0] if words else f"are {', '.join(map(repr, choices))}"
 
 
 def split_settings(options: dict, *kinds: type) -> list:
     """An object of each kind, made of its part of `options`; ValueError for a name of none."""
-    known = {name for kind in kinds for name in kind.__pydantic_fields__}
-    for name in options:
-        if name not in known:
-            raise ValueError(f"{name!r} is not a setting; allowed are {', '.join(sorted(known))}")
     return [kind(**{name: value for name, value in options.items()
-                    if name in kind.__pydantic_fields__}) for kind in kinds]
+                    if known(name, *kinds) in kind.__pydantic_fields__}) for kind in kinds]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from casadv_lib.support.repeats import MIX, sums_of_repeats
+from casadv_lib.support.flat import MIX, sums_of_repeats
 
 
 def by_dictionary(owners, items, values):
