@@ -23,16 +23,8 @@ import pandas as pd
 from ..experiments.configuration import EPSILONS, attack_name
 from ..settings import MOST_REPLACED
 from ..support.files import read_json
-from . import frames
+from . import frames, paper
 from .frames import METRICS, MissingRecords, Results, interval
-from .paper import (
-    PAPER_BASELINES,
-    PAPER_DATASETS,
-    PAPER_LAST_DROP_PERCENT,
-    PAPER_SPARSE,
-    paper_change,
-    paper_numbers,
-)
 
 Setting = tuple[str, str]
 OURS = "ours"  # in place of a section: a question that the paper does not ask
@@ -71,28 +63,16 @@ class At:
     def run(self, method: str) -> str:
         return frames.main_run(self.results, *self.setting, method)
 
-    def difference(self, kind: str, quantity: str, metric: str, run: tuple[str, str],
-                   versus: tuple[str, str], **where) -> dict:
-        """The interval of a difference of two (run, epoch), in whichever direction it is stored."""
-        def stored(*ends):
-            names = dict(zip(("run", "which", "versus", "versus_which"), ends, strict=True))
-            return interval(self.results, kind, quantity, metric, **names, **where)
-
-        try:
-            return stored(*run, *versus)
-        except MissingRecords:
-            with suppress(MissingRecords):
-                return opposite(stored(*versus, *run))
-            raise
-
     def runs(self, run: str, versus: str, which: str = "last", metric: str = "ndcg@10") -> dict:
         """A run's score minus another's; which: the epoch of the other. "percent": the same in
         percent of the other's, left out where the pair is stored the other way round."""
-        found = self.difference("pair", "difference", metric, (run, "last"), (versus, which))
+        ends = {"run": run, "which": "last", "versus": versus, "versus_which": which}
         with suppress(MissingRecords):
-            found = found | {"percent": interval(self.results, "pair", "percent", metric, run=run,
-                                          versus=versus, versus_which=which)}
-        return found
+            found, percent = (interval(self.results, "pair", quantity, metric, **ends)
+                              for quantity in ("difference", "percent"))
+            return found | {"percent": percent}
+        return opposite(interval(self.results, "pair", "difference", metric, run=versus,
+                                 which=which, versus=run, versus_which="last"))
 
     def sweep(self, *needed: float) -> dict[float, str]:
         """{epsilon: run} of the whole sweep, these epsilons among it."""
@@ -115,13 +95,13 @@ class At:
         """By which rule the attacks here are ranked (see `frames.rule_of`)."""
         return self.attack.get("exclude") or frames.rule_of(self.results, self.run("base"))
 
-    def attacked(self, quantity: str, method: str, versus: str = "", metric: str = "ndcg@10",
-                 **attack) -> dict:
+    def attacked(self, quantity: str, method: str, versus: str | None, metric: str, **attack
+                 ) -> dict:
         """What an attack does to a method, or to it and not to another (see `comparisons`)."""
         options = {name: v for name, v in self.attack.items() if name != "exclude"} | attack
-        other = (self.run(versus), "last") if versus else ("", "")
-        return self.difference("attack", quantity, metric, (self.run(method), "last"), other,
-                               attack=attack_name(**options), exclude=self.rule)
+        ends = {"run": self.run(method)} | ({"versus": self.run(versus)} if versus else {})
+        return interval(self.results, "attack", quantity, metric, **ends,
+                        attack=attack_name(**options), exclude=self.rule)
 
     def made_for(self, role: str, method: str, **values) -> dict[int, str]:
         """{seed: run} of the runs made for a purpose."""
@@ -179,8 +159,8 @@ def paper_gain(dataset: str, backbone: str, quantity: str) -> float:
     best, mean over both metrics."""
     gains = []
     for metric in METRICS:
-        own, *others = (paper_change(dataset, backbone, method, metric)
-                        for method in ("adv_cas", *PAPER_BASELINES))
+        own, *others = (paper.paper_change(dataset, backbone, method, metric)
+                        for method in ("adv_cas", *paper.PAPER_BASELINES))
         gains.append(own if quantity == "gain" else 100 * (own / max(others) - 1))
     return sum(gains) / len(gains)
 
@@ -190,7 +170,7 @@ def mean_gain(at: At, quantity: str) -> list[dict]:
     backbone = at.setting[1]
     row = interval(at.results, "average", quantity, "", backbone=backbone)
     names = row["dataset"].split("+")
-    known = [paper_gain(name, backbone, quantity) for name in names if name in PAPER_DATASETS]
+    known = [paper_gain(name, backbone, quantity) for name in names if name in paper.PAPER_DATASETS]
     wanted = sum(known) / len(known) if known else math.nan
     holds = [row["low"] > 0, row["high"] >= wanted]
     if math.isnan(row["low"]):  # the second best gains nothing in a resample
@@ -200,18 +180,19 @@ def mean_gain(at: At, quantity: str) -> list[dict]:
 
 def sparse_gains_more(at: At) -> list[dict]:
     return [interval(at.results, "average", "sparse gain", "", backbone=at.setting[1], dataset=name)
-            for name in PAPER_SPARSE]
+            for name in paper.PAPER_SPARSE]
 
 
 def made_for(at: At, roles: list[str], pairs: list[tuple[str, str]], **values) -> list[dict]:
     """Pairs of the runs made for a purpose, seed by seed; the base is that of the tables."""
-    runs = {method: {seed: run for role in roles
-                     for seed, run in at.made_for(role, method, **values).items()}
-            for method in dict.fromkeys(name for pair in pairs for name in pair if name != "base")}
-    found = [(runs[method][seed], runs[versus][seed] if versus != "base" else at.run("base"),
-              {"versus": versus, "seed": seed})
-             for method, versus in pairs for seed in runs[method]
-             if versus == "base" or seed in runs[versus]]
+    def runs(method):
+        asked = [("main", {})] if method == "base" else [(role, values) for role in roles]
+        return {seed: run for role, more in asked
+                for seed, run in at.made_for(role, method, **more).items()}
+
+    found = [(run, runs(versus)[seed], {"versus": versus, "seed": seed})
+             for method, versus in pairs for seed, run in runs(method).items()
+             if seed in runs(versus)]
     return [at.runs(run, other) | words | {"number": len(found)} for run, other, words in found]
 
 
@@ -230,7 +211,7 @@ def swept(at: At, epsilons: list[float] = (), versus: list[str] = (), rival: str
             for epsilon, (name, run) in product(own, others.items())]
 
 
-def attacked(at: At, quantity: str, methods: list[str], versus: list[str] = ("",),
+def attacked(at: At, quantity: str, methods: list[str], versus: list[str | None] = (None,),
              attacks: dict[str, dict] | None = None, k: str = "", metric: str = "ndcg@10",
              turned: bool = False) -> list[dict]:
     """A quantity of methods, or of methods against others, under each attack.
@@ -251,7 +232,7 @@ def attacked(at: At, quantity: str, methods: list[str], versus: list[str] = ("",
 def last_item_costs(at: At) -> list[dict]:
     """Both metrics must fall, and hold the paper's drop."""
     rows = []
-    for metric, drop in PAPER_LAST_DROP_PERCENT.items():
+    for metric, drop in paper.PAPER_LAST_DROP_PERCENT.items():
         row = interval(at.results, "average", "last item", metric, dataset=at.setting[0])
         rows.append(row | {"holds": [row["high"] < 0, row["low"] <= -drop <= row["high"]]})
     hits = rows[1]["value"]
@@ -266,8 +247,8 @@ def added_time(at: At) -> list[dict]:
         raise MissingRecords("the two were timed on different machines")
     ratio = guided["seconds_per_epoch"] / base["seconds_per_epoch"]
     added = 100 * ratio * guided["adv_epochs"] / base["epochs"]
-    paper = paper_numbers()["section57_efficiency"]
-    share = 100 * paper["adversarial_100_epochs_minutes"] / paper["base_500_epochs_minutes"]
+    minutes = paper.paper_numbers()["section57_efficiency"]
+    share = 100 * minutes["adversarial_100_epochs_minutes"] / minutes["base_500_epochs_minutes"]
     return [{"value": added, "low": math.nan, "high": math.nan, "ratio": ratio,
              "holds": [added <= share, added <= 2 * share]}]
 
@@ -293,10 +274,10 @@ def check(results: Results, settings: Iterable[Setting] | None = None, topic: st
             continue
         own = [(name, backbone) for backbone, names in claim["settings"].items() for name in names]
         for setting in settings or own:
-            paper = printed(claim, setting) if setting in own or not own else ""
             row = {"section": claim["section"], "claim": claim["text"], "dataset": setting[0],
-                   "backbone": setting[1], "paper": paper, "unit": "", "about": "",
-                   "verdict": "not run", "rule": claim["rule"]}
+                   "backbone": setting[1], "rule": claim["rule"], "unit": "", "about": "",
+                   "paper": printed(claim, setting) if setting in own or not own else "",
+                   "verdict": "not run"}
             try:
                 row |= judged(claim, At(results, setting, **options))
             except MissingRecords as error:
@@ -325,7 +306,7 @@ def judged(claim: dict, at: At) -> dict:
 def printed(claim: dict, setting: Setting) -> str:
     """The paper's number at a setting, as text; of its tables where they have it."""
     if claim["test"] in ("better", "both_terms_help") and claim["section"] != OURS:
-        changes = [paper_change(*setting, method, versus=other) for method, other in product(
+        changes = [paper.paper_change(*setting, method, versus=other) for method, other in product(
             claim["options"]["methods"], claim["options"]["versus"])]
         if None not in changes:
             return signed(min(changes))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..adversarial import METHODS
+from ..adversarial import METHOD_ORDER, METHODS
 from ..data import SequenceDataset
 from ..datasets import load_dataset
 from ..datasets.sources import SOURCES
@@ -38,7 +38,6 @@ from .frames import (
     BACKBONE_NAMES,
     COLUMNS,
     EPOCHS,
-    METHOD_ORDER,
     METRICS,
     NOT_RANKED,
     MissingRecords,

@@ -12,18 +12,10 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
+from ..adversarial import METHOD_ORDER
 from ..evaluation import METRICS, gains, resampled_gains
 from ..experiments.configuration import attack_name
-from .frames import (
-    COLUMNS,
-    METHOD_ORDER,
-    NOT_RANKED,
-    Ranks,
-    Results,
-    decode,
-    select,
-    with_role,
-)
+from .frames import COLUMNS, NOT_RANKED, Ranks, Results, decode, select, with_role
 from .paper import PAPER_BASELINES, PAPER_SPARSE
 
 COMPARED_ROLES = ("main", "seed", "sweep", "values", "switch")

@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..adversarial import METHOD_ORDER
 from ..evaluation import CUTOFF, METRICS
 from ..settings import PROFILES
 from ..support.files import DamagedFile, read_json, write_arrays, write_bytes, write_json
@@ -117,10 +116,8 @@ class Results:
     def main(self) -> dict[tuple[str, str], dict[str, str]]:
         """{(data set, backbone): {method: its run}} of the comparison that the tables show."""
         rows = with_role(self, "main").groupby(["dataset", "backbone"], sort=False)
-        named = {setting: dict(zip(own["method"], own["run"], strict=True))
-                 for setting, own in rows}
-        return {setting: {method: runs[method] for method in known_first(runs, METHOD_ORDER)}
-                for setting, runs in named.items()}
+        return {setting: dict(zip(own["method"], own["run"], strict=True))
+                for setting, own in rows}
 
 
 def folder_of(profile: str, made: bool = True) -> Path:
@@ -133,18 +130,16 @@ def folder_of(profile: str, made: bool = True) -> Path:
 def stored_folder(profile_or_folder: str | Path) -> Path:
     """The folder that holds the results of a profile, as this machine has made them, else the
     committed ones; or a folder itself. MissingRecords where there are none."""
-    given = Path(profile_or_folder)
-    folders = [given]
-    if str(profile_or_folder) in PROFILES:
-        folders = [folder_of(str(given)), folder_of(str(given), made=False)]
-    folder = next((one for one in folders if (one / "runs.json").is_file()), None)
-    if folder is None:
-        profile = given.name if str(given) in PROFILES else "quick"
-        raise MissingRecords(
-            f"profile_or_folder is {str(profile_or_folder)!r}, and there is no file "
-            f"{folders[-1] / 'runs.json'}; `make figures` or `python -m casadv_lib grid --profile "
-            f"{profile}` writes it")
-    return folder
+    name, folders = str(profile_or_folder), [Path(profile_or_folder)]
+    if name in PROFILES:
+        folders = [folder_of(name), folder_of(name, made=False)]
+    for folder in folders:
+        if (folder / "runs.json").is_file():
+            return folder
+    raise MissingRecords(
+        f"profile_or_folder is {name!r}, and there is no file {folders[-1] / 'runs.json'}; `make "
+        f"figures` or `python -m casadv_lib grid --profile {name if name in PROFILES else 'quick'}"
+        "` writes it")
 
 
 def read_results(profile_or_folder: str | Path) -> Results:
@@ -155,8 +150,7 @@ def read_results(profile_or_folder: str | Path) -> Results:
         frames = {name: _read_csv(folder / f"{name}.csv") for name in COLUMNS}
         return Results(beside["profile"], **frames, configs=beside["configs"],
                        provenance=beside["provenance"], figure1=beside["figure1"])
-    except (KeyError, TypeError, OSError, pd.errors.ParserError, pd.errors.EmptyDataError,
-            ValueError) as error:
+    except (KeyError, TypeError, OSError, ValueError) as error:
         raise DamagedFile(f"{folder} holds no whole results ({error}); bring its files back, or "
                           "delete its runs.json and make them again") from error
 
@@ -225,10 +219,11 @@ def known_first(values: Iterable, order: Iterable) -> list:
 
 
 def select(table: pd.DataFrame, **values) -> pd.DataFrame:
-    """The rows whose columns have these values."""
+    """The rows whose columns have these values; None allows any."""
     rows = pd.Series(True, index=table.index)
     for column, value in values.items():
-        rows &= table[column] == value
+        if value is not None:
+            rows &= table[column] == value
     return table[rows]
 
 
@@ -248,8 +243,8 @@ def choose_dataset(results: Results, dataset: str | None) -> str:
 
 
 def backbones(results: Results, dataset: str) -> list[str]:
-    """The backbones with runs on a data set, SASRec first as in the paper's tables."""
-    return known_first(select(results.runs, dataset=dataset)["backbone"], BACKBONE_NAMES)
+    """The backbones with runs on a data set, in the order of the table."""
+    return list(select(results.runs, dataset=dataset)["backbone"].unique())
 
 
 def with_role(results: Results, role: str, **values) -> pd.DataFrame:
@@ -260,7 +255,7 @@ def with_role(results: Results, role: str, **values) -> pd.DataFrame:
 
 
 def main_runs(results: Results, dataset: str, backbone: str) -> dict[str, str]:
-    """{method: its run} of the comparison that the tables show, in the order of METHOD_ORDER."""
+    """{method: its run} of the comparison that the tables show."""
     return results.main.get((dataset, backbone), {})
 
 

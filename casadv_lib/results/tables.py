@@ -13,18 +13,12 @@ import re
 
 import pandas as pd
 
+from ..adversarial import METHOD_ORDER
 from ..experiments.configuration import attack_name, collapsed
 from ..settings import EXCLUDES
 from . import frames
 from .claims import OURS, check
-from .frames import (
-    BACKBONE_NAMES,
-    DATASET_NAMES,
-    METHOD_ORDER,
-    METRICS,
-    MissingRecords,
-    Results,
-)
+from .frames import METRICS, MissingRecords, Results, select
 from .paper import PAPER_DATASETS, paper_numbers, paper_scores, paper_slips
 
 VERDICTS = ("reproduced", "partly", "not", "undecided", "not run")
@@ -43,16 +37,12 @@ FORMATS = (  # of the first pattern that a column's name holds
 )  # fmt: skip
 
 
-def _of(table: pd.DataFrame, dataset: str | None) -> pd.DataFrame:
-    return table if dataset is None else frames.select(table, dataset=dataset)
-
-
 def _compared(results: Results, dataset: str | None, needed: tuple[str, ...] = ("base",),
               methods: tuple[str, ...] = METHOD_ORDER) -> pd.DataFrame:
     """The rows of `runs` behind a table, where these methods and at least two are: columns "base
     ..." hold the base's, `attrs["notes"]` says what is left out."""
     frames.choose_dataset(results, dataset)
-    rows = _of(frames.with_role(results, "main"), dataset)
+    rows = frames.with_role(results, "main", dataset=dataset)
     parts, missing = [], []
     for (name, backbone), own in rows.groupby(["dataset", "backbone"], sort=False):
         own = own[own["method"].isin(methods)]
@@ -61,7 +51,7 @@ def _compared(results: Results, dataset: str | None, needed: tuple[str, ...] = (
             missing.append(f"no run of method {', '.join(lacking) or 'besides base'}, backbone "
                            f"{backbone!r}, dataset {name!r}")
         else:
-            base = frames.select(own, method="base").iloc[0]
+            base = select(own, method="base").iloc[0]
             parts.append(own.assign(**base.add_prefix("base ")))
     if not parts:
         raise MissingRecords("; ".join(missing))
@@ -77,15 +67,13 @@ def _change(value: pd.Series, reference: pd.Series) -> pd.Series:
 
 def table2(results: Results) -> pd.DataFrame:
     """Table 2: users, items, interactions, density (percent), mean length; ours and the paper's."""
-    own, printed = results.datasets, paper_numbers()["table2_datasets"]
+    own, table = results.datasets, results.datasets[["dataset"]].copy()
     if own.empty:
         raise MissingRecords("results hold no data sets")
-    table = own[["dataset"]].copy()
+    printed = pd.DataFrame(paper_numbers()["table2_datasets"]).T.reindex(own["dataset"])
     for column in ("users", "items", "interactions", "density_percent"):
         name = column.replace("_percent", " %")
-        table[name] = own[column]
-        table[f"{name} paper"] = [printed.get(name, {}).get(column, math.nan)
-                                  for name in own["dataset"]]
+        table[name], table[f"{name} paper"] = own[column], printed[column].to_numpy(float)
     table["mean length"] = own["mean_length"]
     table["note"] = [" ".join(paper_slips("table2", dataset=name)) for name in own["dataset"]]
     table.attrs["notes"] = paper_slips("table2")
@@ -111,11 +99,11 @@ def table4(results: Results, dataset: str | None = None) -> pd.DataFrame:
 
 def _accuracy(results: Results, where: str, rows: pd.DataFrame) -> pd.DataFrame:
     names, is_base = rows[["dataset", "backbone", "method"]], rows["method"] == "base"
-    best = frames.select(results.runs, which="best", split="test").set_index("run")
+    best = select(results.runs, which="best", split="test").set_index("run")
     best = best.loc[rows["run"]].reset_index()
     table = names.assign(epoch=rows["epoch"].astype(int))
     for metric, label in METRICS.items():
-        bounds = frames.select(results.intervals, kind="pair", quantity="difference",
+        bounds = select(results.intervals, kind="pair", quantity="difference",
                                metric=metric, versus_which="last")
         bounds = rows[["run", "base run"]].rename(columns={"base run": "versus"}).merge(
             bounds, "left", on=["run", "versus"])
@@ -175,7 +163,7 @@ def selection(results: Results, dataset: str | None = None) -> pd.DataFrame:
     NDCG@10 and HR@10 are those on *validation* after the trial's last epoch, with the change of
     the first against the base; settings are NaN where a family does not read them.
     """
-    tried = _of(results.trials, dataset)
+    tried = select(results.trials, dataset=dataset)
     if tried.empty:
         raise MissingRecords("results hold nothing that was tried on validation, of "
                              + (dataset or "any data set"))
@@ -212,9 +200,10 @@ def robustness(results: Results, dataset: str | None = None) -> pd.DataFrame:
     stored = results.attacks.set_index(["run", "exclude", "attack"])
     names = {attack_name(**options): f"{label} %" for label, options in ATTACKS.items()}
     changes = _change(stored["ndcg@10"], stored["ndcg@10_clean"]).unstack("attack")
-    rows = _of(frames.with_role(results, "main"), dataset)[["dataset", "backbone", "method", "run"]]
-    rows = rows.merge(pd.Series(EXCLUDES, name="exclude"), "cross").merge(
-        frames.select(results.attacks, attack=attack_name())[["run", "exclude", "ndcg@10_clean"]])
+    rows = frames.with_role(results, "main", dataset=dataset)
+    rows = rows[["dataset", "backbone", "method", "run"]].merge(
+        pd.Series(EXCLUDES, name="exclude"), "cross").merge(
+        select(results.attacks, attack=attack_name())[["run", "exclude", "ndcg@10_clean"]])
     if rows.empty:
         raise MissingRecords("results hold no attack on a main run")
     table = rows.merge(changes.reindex(columns=list(names)), on=["run", "exclude"]).rename(
@@ -268,8 +257,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         named = table["claim"] + " (" + table["section"] + ")"
         return pd.DataFrame({
             "claim": named.mask(named.duplicated(), ""),
-            "where": [f"{BACKBONE_NAMES.get(b, b)}, {DATASET_NAMES.get(d, d)}" for d, b in
-                      zip(table["dataset"], table["backbone"], strict=True)],
+            "where": [f"{frames.BACKBONE_NAMES.get(b, b)}, {frames.DATASET_NAMES.get(d, d)}"
+                      for d, b in zip(table["dataset"], table["backbone"], strict=True)],
             "the paper": table["paper"],
             "ours, 95% interval": [in_words(row) for _, row in table.iterrows()],
             "verdict": table["verdict"]})

@@ -7,6 +7,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.colors import to_hex
 
+from casadv_lib.adversarial import METHOD_ORDER
 from casadv_lib.figures.accuracy import figure3, figure4
 from casadv_lib.figures.forest import forest, gains
 from casadv_lib.figures.robustness import (
@@ -20,7 +21,6 @@ from casadv_lib.figures.robustness import (
 )
 from casadv_lib.figures.style import STYLES
 from casadv_lib.results.frames import (
-    METHOD_ORDER,
     METRICS,
     MissingRecords,
     main_run,
