@@ -74,34 +74,10 @@ class At:
         return opposite(interval(self.results, "pair", "difference", metric, run=versus,
                                  which=which, versus=run, versus_which="last"))
 
-    def sweep(self, *needed: float) -> dict[float, str]:
-        """{epsilon: run} of the whole sweep, these epsilons among it."""
-        rows = frames.sweep(self.results, *self.setting)
-        runs = dict(zip(rows["epsilon"], rows["run"], strict=True))
-        if absent := sorted({f"{e:g}" for e in (*self.epsilons, *needed) if e not in runs}):
-            raise MissingRecords(f"the sweep of {' and '.join(self.setting)} has no epsilon "
-                                 + ", ".join(absent))
-        return runs
-
-    def best_of(self, runs: dict[float, str]) -> tuple[float, str]:
-        """The (epsilon, run) with the best validation score."""
-        if not runs:
-            raise MissingRecords(f"no such epsilon in the sweep of {' and '.join(self.setting)}")
-        best = max(runs, key=lambda e: frames.score(self.results, runs[e], split="validation"))
-        return best, runs[best]
-
     @cached_property
     def rule(self) -> str:
         """By which rule the attacks here are ranked (see `frames.rule_of`)."""
         return self.attack.get("exclude") or frames.rule_of(self.results, self.run("base"))
-
-    def attacked(self, quantity: str, method: str, versus: str | None, metric: str, **attack
-                 ) -> dict:
-        """What an attack does to a method, or to it and not to another (see `comparisons`)."""
-        options = {name: v for name, v in self.attack.items() if name != "exclude"} | attack
-        ends = {"run": self.run(method)} | ({"versus": self.run(versus)} if versus else {})
-        return interval(self.results, "attack", quantity, metric, **ends,
-                        attack=attack_name(**options), exclude=self.rule)
 
     def made_for(self, role: str, method: str, **values) -> dict[int, str]:
         """{seed: run} of the runs made for a purpose."""
@@ -200,13 +176,21 @@ def swept(at: At, epsilons: list[float] = (), versus: list[str] = (), rival: str
           ) -> list[dict]:
     """adv_cas with these epsilons, or with the best on validation, against other methods, and
     against the best on validation of the larger epsilons, or of "any other" outside these."""
-    runs = at.sweep(*epsilons)
-    own = epsilons or [at.best_of(runs)[0]]
-    others = {method: at.run(method) for method in versus}
+    runs = frames.sweep(at.results, *at.setting).set_index("epsilon")["run"].to_dict()
+    if absent := sorted({f"{e:g}" for e in (*at.epsilons, *epsilons) if e not in runs}):
+        raise MissingRecords(f"the sweep of {' and '.join(at.setting)} has no epsilon "
+                             + ", ".join(absent))
+
+    def best(allowed):
+        if not allowed:
+            raise MissingRecords(f"no such epsilon in the sweep of {' and '.join(at.setting)}")
+        return max(allowed, key=lambda e: frames.score(at.results, runs[e], split="validation"))
+
+    own, others = epsilons or [best(runs)], {method: at.run(method) for method in versus}
     if rival:
-        epsilon, run = at.best_of({e: run for e, run in runs.items() if e > max(own)
-                                   or rival == "any other" and e < min(own)})
-        others[f"{epsilon:g}"] = run
+        epsilon = best([e for e in runs
+                        if e > max(own) or rival == "any other" and e < min(own)])
+        others[f"{epsilon:g}"] = runs[epsilon]
     return [at.runs(runs[epsilon], run) | {"epsilon": epsilon, "versus": name}
             for epsilon, (name, run) in product(own, others.items())]
 
@@ -214,19 +198,23 @@ def swept(at: At, epsilons: list[float] = (), versus: list[str] = (), rival: str
 def attacked(at: At, quantity: str, methods: list[str], versus: list[str | None] = (None,),
              attacks: dict[str, dict] | None = None, k: str = "", metric: str = "ndcg@10",
              turned: bool = False) -> list[dict]:
-    """A quantity of methods, or of methods against others, under each attack.
+    """A quantity (see `comparisons`) of methods, or of methods against others, under each attack.
 
     attacks: {name: its options}; None: the gradient on the last item. k: on the last K items, for
     "each" K or the "largest". turned: the opposite of the quantity.
     """
-    attacks = attacks or {"last": {}}
+    attacks, rows = attacks or {"last": {}}, []
     if k:
         first = 1 if k == "each" else at.most
         attacks = {f"K = {most}": {"k": most} for most in range(first, at.most + 1)}
-    rows = [at.attacked(quantity, method, other, metric, **options)
-            | {"method": method, "versus": other, "attack": name}
-            for method, other, (name, options) in product(methods, versus, attacks.items())]
-    return [opposite(row) for row in rows] if turned else rows
+    usual = {name: value for name, value in at.attack.items() if name != "exclude"}
+    for method, other, (name, options) in product(methods, versus, attacks.items()):
+        ends = {"run": at.run(method)} | ({"versus": at.run(other)} if other else {})
+        row = interval(at.results, "attack", quantity, metric, **ends, exclude=at.rule,
+                       attack=attack_name(**usual | options))
+        row = opposite(row) if turned else row
+        rows.append(row | {"method": method, "versus": other, "attack": name})
+    return rows
 
 
 def last_item_costs(at: At) -> list[dict]:

@@ -44,7 +44,6 @@ from .frames import (
     Ranks,
     Results,
     encode,
-    known_first,
     ranks_file,
     read_ranks,
     read_results,
@@ -83,9 +82,9 @@ def collect(made: Mapping[Run, Iterable[str]], profile: str = "quick",
             configs[run.name] = run.config.flat()
             provenance[run.name] = run.metrics["provenance"]
             ranks[run.name] = ranks_of(run)
-        roles[run.name] = " ".join(known_first([*before, *wanted], ()))
+        roles[run.name] = " ".join(dict.fromkeys([*before, *wanted]))
     tables = {name: _joined(parts, name, roles) for name, parts in frames.items()}
-    names = known_first(tables["runs"]["run"], ())
+    names = list(dict.fromkeys(tables["runs"]["run"]))
     everyone = {name: ranks[name] if name in ranks else read_ranks(folder, name) for name in names}
     results = stored.but(profile=profile, **tables, configs={n: configs[n] for n in names},
                          provenance={n: provenance[n] for n in names},
@@ -235,7 +234,7 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
                 made[own] = [*made.get(own, ()), *role.split()]
         if run is not None:
             taken[run] = [*taken.get(run, ()), *role.split()]
-    results = _only(stored, {run: " ".join(known_first(roles, ())) for run, roles in taken.items()},
+    results = _only(stored, {run: " ".join(dict.fromkeys(roles)) for run, roles in taken.items()},
                     study.dataset)
     if made:
         results, _ = collect(made, study.profile, results, folder)
@@ -288,7 +287,7 @@ def _joined(parts: list[pd.DataFrame], name: str, roles: dict[str, str]) -> pd.D
         orders = {"dataset": ("synthetic", "beauty", "video", "clothing", "ml-1m"),
                   "backbone": tuple(BACKBONE_NAMES), "method": METHOD_ORDER}
         keys = {column: table[column].map({v: i for i, v in enumerate(
-            known_first(table[column], order))}) for column, order in orders.items()}
+            dict.fromkeys([*order, *table[column]]))}) for column, order in orders.items()}
         table = table.iloc[pd.DataFrame(keys).sort_values(list(keys), kind="stable").index]
     return table[COLUMNS[name]].reset_index(drop=True)
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import dataclasses
 import zipfile
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -123,8 +122,7 @@ class Results:
 def folder_of(profile: str, made: bool = True) -> Path:
     """Where a profile's results lie: figures/made/<profile>/, which git ignores, or (made=False)
     figures/<profile>/, the committed ones. The paper profile goes on from its committed results."""
-    in_place = profile == "paper" or not made
-    return root() / "figures" / ("" if in_place else "made") / profile
+    return root() / "figures" / ("made" if made and profile != "paper" else "") / profile
 
 
 def stored_folder(profile_or_folder: str | Path) -> Path:
@@ -212,12 +210,6 @@ def read_ranks(folder: Path, run: str) -> Ranks:
                           "run is made again") from error
 
 
-def known_first(values: Iterable, order: Iterable) -> list:
-    """`values` without repeats, those in `order` first and in that order."""
-    values, order = list(dict.fromkeys(values)), list(order)
-    return [v for v in order if v in values] + [v for v in values if v not in order]
-
-
 def select(table: pd.DataFrame, **values) -> pd.DataFrame:
     """The rows whose columns have these values; None allows any."""
     rows = pd.Series(True, index=table.index)
@@ -275,14 +267,12 @@ def score(results: Results, run: str, metric: str = "ndcg@10", which: str = "las
     return float(value)
 
 
-def sweep(results: Results, dataset: str, backbone: str, method: str = "adv_cas") -> pd.DataFrame:
-    """The runs of a sweep over epsilon, rising, with the main run where it is one of them.
-
-    Columns of `runs`; at the last epoch on test. MissingRecords for fewer than two.
-    """
-    rows = with_role(results, "sweep", dataset=dataset, backbone=backbone, method=method)
+def sweep(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
+    """The runs of adv_cas in a sweep over epsilon, rising, with the main run where it is one of
+    them: rows of `runs`, at the last epoch on test. MissingRecords for fewer than two."""
+    rows = with_role(results, "sweep", dataset=dataset, backbone=backbone, method="adv_cas")
     if len(rows) < 2:
-        raise MissingRecords(f"no sweep over epsilon of method {method!r}, backbone {backbone!r}, "
+        raise MissingRecords(f"no sweep over epsilon of method 'adv_cas', backbone {backbone!r}, "
                              f"dataset {dataset!r}: {len(rows)} value(s), 2 or more are needed")
     return rows.sort_values("epsilon")
 
