@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import torch
+from torch.nn.functional import conv1d, dropout, pad
+from torch.nn.utils.rnn import pad_sequence
 
 from casadv_lib import SequenceDataset
 
@@ -49,95 +51,62 @@ def cascade_by_loops(histories, max_len, batch_size, terms, count_self):
     return result
 
 
-def layer_norm(x, norm):
-    mean = x.mean(-1, keepdim=True)
-    variance = ((x - mean) ** 2).mean(-1, keepdim=True)
-    return (x - mean) / torch.sqrt(variance + norm.eps) * norm.weight + norm.bias
+def padded_sasrec(model, block, real, rate=0.0):
+    """User vectors (users, T, d) in the usual style: every layer over every place.
 
-
-def pad_left(rows_per_user):
-    """(users, T, d) block with zeros at the left, and its (users, T) mask of real tokens."""
-    longest = max(len(r) for r in rows_per_user)
-    d = rows_per_user[0].shape[-1]
-    block, mask = [], []
-    for rows in rows_per_user:
-        gap = longest - len(rows)
-        block.append(torch.cat([rows.new_zeros(gap, d), rows]))
-        mask.append(torch.tensor([False] * gap + [True] * len(rows)))
-    return torch.stack(block), torch.stack(mask)
-
-
-def padded_sasrec(model, block, mask):
-    """SASRec on a left-padded block, in the usual style: every matrix over every position."""
+    block: (users, T, d) embeddings, padded at the left; real: (users, T), where there is an item.
+    """
     users, T, d = block.shape
-    place = model.positions.weight[model.max_len - T :]
-    x = (block * math.sqrt(d) + place) * mask.unsqueeze(-1)
-    allowed = torch.tril(torch.ones(T, T, dtype=torch.bool)) & mask.unsqueeze(1)
-    allowed = allowed | torch.eye(T, dtype=torch.bool)  # a padded row attends to itself
+    real = real.unsqueeze(-1)
+    later = torch.ones(T, T, dtype=torch.bool, device=block.device).triu(1)
+    own = torch.eye(T, dtype=torch.bool, device=block.device)
+    # a real place reads real places up to itself; a padded one itself, or its row would be NaN
+    hidden = (later | ~real.transpose(1, 2)) & ~own
+    x = dropout(block * math.sqrt(d) + model.positions.weight[-T:], rate) * real
     for layer in model.blocks:
-        q_in = layer_norm(x, layer.norm_attention)
-        q = q_in @ layer.query.weight.T + layer.query.bias
-        kv = x @ layer.key_value.weight.T + layer.key_value.bias
-        k, v = kv[..., :d], kv[..., d:]
-        heads = []
-        size = d // layer.n_heads
-        for h in range(layer.n_heads):
-            part = slice(h * size, (h + 1) * size)
-            scores = torch.einsum("utd,usd->uts", q[..., part], k[..., part]) / math.sqrt(size)
-            weights = torch.exp(scores - scores.amax(-1, keepdim=True)) * allowed
-            weights = weights / weights.sum(-1, keepdim=True)
-            heads.append(torch.einsum("uts,usd->utd", weights, v[..., part]))
-        mixed = torch.cat(heads, -1) @ layer.output.weight.T + layer.output.bias
-        y = layer_norm(q_in + mixed, layer.norm_ffn)
-        hidden = torch.relu(y @ layer.ffn_in.weight.T + layer.ffn_in.bias)
-        x = (y + hidden @ layer.ffn_out.weight.T + layer.ffn_out.bias) * mask.unsqueeze(-1)
-    return layer_norm(x, model.norm)
+        q_in = layer.norm_attention(x)
+        query, (key, value) = layer.query(q_in), layer.key_value(x).chunk(2, -1)
+        q, k, v = (y.view(users, T, layer.n_heads, -1).transpose(1, 2)
+                   for y in (query, key, value))
+        scores = (q @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5
+        weights = scores.masked_fill(hidden.unsqueeze(1), -torch.inf).softmax(-1)
+        mixed = (dropout(weights, rate) @ v).transpose(1, 2).reshape(users, T, -1)
+        y = layer.norm_ffn(q_in + layer.output(mixed))
+        inner = dropout(torch.relu(layer.ffn_in(y)), rate)
+        x = (y + dropout(layer.ffn_out(inner), rate)) * real
+    return model.norm(x)
 
 
-def padded_gru4rec(model, block, mask):
-    """A GRU step by step; a padded step leaves the zero state untouched."""
-    users, T, d = block.shape
-    gru, state, states = model.gru, block.new_zeros(users, d), []
-    for t in range(T):
-        x = block[:, t] * math.sqrt(d)
-        from_input = x @ gru.weight_ih_l0.T + gru.bias_ih_l0
-        from_state = state @ gru.weight_hh_l0.T + gru.bias_hh_l0
-        reset, update, new = (from_input[:, i * d : (i + 1) * d] for i in range(3))
-        h_reset, h_update, h_new = (from_state[:, i * d : (i + 1) * d] for i in range(3))
-        z = torch.sigmoid(update + h_update)
-        candidate = torch.tanh(new + torch.sigmoid(reset + h_reset) * h_new)
-        state = torch.where(mask[:, t : t + 1], (1 - z) * candidate + z * state, state)
-        states.append(state)
-    return torch.stack(states, dim=1)
+def padded_gru4rec(model, block, real, rate=0.0):
+    """The same of PyTorch's GRU; padded at the right, it meets no padding before an item."""
+    x = dropout(block * math.sqrt(block.shape[-1]), rate)
+    return model.gru(x.transpose(0, 1))[0].transpose(0, 1)
 
 
-def padded_causalcnn(model, block, mask):
-    """Dilated convolutions by conv1d over the padded block, padding set to zero at each layer."""
-    d = block.shape[-1]
+def padded_causalcnn(model, block, real, rate=0.0):
+    """Dilated convolutions by conv1d, padded at the left, which is set to zero at each layer."""
+    d, real = block.shape[-1], real.unsqueeze(-1)
     x = block * math.sqrt(d)
     for layer, (convolution, norm) in enumerate(zip(model.convolutions, model.norms)):
         reach = 2**layer
         # Linear's taps are (now, earlier, earliest); conv1d wants the oldest first
         kernel = convolution.weight.view(d, 3, d).flip(1).permute(0, 2, 1)
-        padded = torch.nn.functional.pad(x.transpose(1, 2), (2 * reach, 0))
-        found = torch.nn.functional.conv1d(padded, kernel, convolution.bias, dilation=reach)
-        x = x + torch.relu(layer_norm(found.transpose(1, 2), norm))
-        x = x * mask.unsqueeze(-1)
+        earlier = pad(x.transpose(1, 2), (2 * reach, 0))
+        found = conv1d(earlier, kernel, convolution.bias, dilation=reach)
+        x = (x + torch.relu(norm(found.transpose(1, 2)))) * real
     return x
 
 
-PADDED = {"sasrec": padded_sasrec, "gru4rec": padded_gru4rec, "causalcnn": padded_causalcnn}
+PADDED = {"sasrec": (padded_sasrec, "left"), "gru4rec": (padded_gru4rec, "right"),
+          "causalcnn": (padded_causalcnn, "left")}
 
 
 class PaddedModel:
     """The padded oracle behind the packed interface: flat rows in, flat user vectors out."""
 
     def __init__(self, model, name):
-        self.model, self.name = model, name
-        self.input_scale = model.input_scale
-
-    def parameters(self):
-        return self.model.parameters()
+        self.model, self.input_scale = model, model.input_scale
+        self.padded, self.side = PADDED[name]
 
     def embed(self, items):
         return self.model.items.weight[items]
@@ -146,6 +115,8 @@ class PaddedModel:
         return torch.einsum("nd,nd->n", w, rows)
 
     def encode(self, rows, batch, drop=None):
-        users = len(batch.last)
-        block, mask = pad_left([rows[batch.sequence == u] for u in range(users)])
-        return PADDED[self.name](self.model, block, mask)[mask]
+        own = [rows[batch.sequence == user] for user in range(len(batch.last))]
+        block = pad_sequence(own, True, padding_side=self.side)
+        real = pad_sequence([torch.ones(len(one), dtype=torch.bool) for one in own], True,
+                            padding_side=self.side)
+        return self.padded(self.model, block, real)[real]

@@ -1,5 +1,6 @@
-import sys
+if __name__ == "__main__":
+    import sys
 
-from benchmarks.suite import main
+    from benchmarks.suite import main
 
-sys.exit(main())
+    sys.exit(main())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from benchmarks.curves import exponent
-from benchmarks.measuring import call, dearer, faster, measured, peak_bytes, take_turns, timed
+import pandas as pd
+from benchmarks.measuring import call, exponent, peak_bytes, row, take_turns, timed
 from benchmarks.worlds import interactions_of
 
 from casadv_lib import cascade_effects_flat
@@ -35,78 +35,60 @@ def algorithm_1(histories: list[list[int]], batch_size: int, n_items: int) -> li
     return effects
 
 
-def measure(size: int, repeats: int, with_repeats: bool = False, loops: bool = False) -> dict:
-    """Seconds and bytes of one size, in this process."""
+def measure(size: int, repeats: int, with_repeats: bool) -> tuple[pd.DataFrame, int]:
+    """Seconds (a row a turn) and bytes of one size, in this process."""
     items, offsets = interactions_of(size, repeats=with_repeats)
-    inputs = peak_bytes()
-    effects = cascade_effects_flat(items, offsets)
+    cascade_effects_flat(items, offsets)
     peak = peak_bytes()
-    del effects
-    lengths = np.diff(offsets)
-    to_end = (np.repeat(offsets[1:], lengths) - np.arange(size)).astype(np.float64)
+    to_end = (np.repeat(offsets[1:], np.diff(offsets)) - np.arange(size)).astype(np.float64)
     clocks = {
         "here": timed(lambda: cascade_effects_flat(items, offsets)),
         "bincount": timed(lambda: np.bincount(items, weights=to_end)),
         "counts": timed(lambda: np.bincount(items)),
     }
-    if loops:
+    if size <= LOOPS_UP_TO and not with_repeats:
         histories = [h.tolist() for h in np.split(items, offsets[1:-1])]
         clocks["loops"] = timed(lambda: algorithm_1(histories, 128, int(items.max())))
-    return {"seconds": take_turns(clocks, repeats), "peak_bytes": peak,
-            "bytes_before": inputs, "users": len(lengths)}
+    return take_turns(clocks, repeats), peak
 
 
-def main(sizes=SIZES, repeats: int = 3, loops_up_to: int = LOOPS_UP_TO) -> dict:
+def main(sizes=SIZES, repeats: int = 3, device: str = "cpu") -> dict:
+    """device: that of PyTorch, which has no part in it."""
     rows, lines = [], {}
     for with_repeats, words in ((False, "no item twice"), (True, "items repeat")):
-        sized = {size: call("cascade", "measure", size=size, repeats=repeats,
-                            with_repeats=with_repeats,
-                            loops=size <= loops_up_to and not with_repeats) for size in sizes}
-        times = {size: sized[size]["seconds"] for size in sizes}
-        rows += _rows(sized, times, words)
-        named = {f"cascade effects, {words}": "here"} | ({} if with_repeats else {
-            "numpy.bincount": "bincount", "Algorithm 1 in plain Python": "loops"})
-        lines |= {line: _line([times[size].get(clock) for size in sizes])
-                  for line, clock in named.items()}
-    return {
-        "title": "Cascade effects of many interactions",
-        "rows": rows,
-        "curves": {"interactions": {"x": list(sizes), "lines": lines, "label": "interactions",
-                                    "fixed": "16 interactions an item"}},
-        "notes": [
-            "Made-up histories of 5 to 50 items, about 9 on average; popularity by Zipf's law, 16 "
-            "interactions an item. `numpy.bincount` sums the same weights over the same items, "
-            "the first of Algorithm 1's two passes.",
-            "Memory holds the interactions themselves (8 bytes each) and Python with PyTorch, "
-            "about 0.3 GB."],
-    }
+        turns = {}  # {size: seconds}
+        for size in sizes:
+            seconds, peak = call(measure, size=size, repeats=repeats, with_repeats=with_repeats)
+            turns[size], last = seconds, size == sizes[-1]
+            what = f"{size:.0e} interactions, {words}: cascade effects".replace("e+0", "e")
+            rows += [row(what, seconds["here"], than="`numpy.bincount` with weights",
+                         other=seconds["bincount"], headline=last,
+                         target=TIMES_BINCOUNT if last else None),
+                     row(what, seconds["here"], than="`numpy.bincount` without weights",
+                         other=seconds["counts"])]
+            if "loops" in seconds:
+                rows.append(row(what, seconds["here"], than="Algorithm 1 in plain Python",
+                                other=seconds["loops"], faster=True, headline=size == LOOPS_UP_TO))
+            rows.append(row(f"{what}, memory", [peak / 1e9], "GB"))
+        rows.append(row(f"{what}, time", seconds["here"], target=SECONDS, headline=True))
+        ours, bare = (exponent(sizes, pd.DataFrame({size: turns[size][clock] for size in sizes}))
+                      for clock in ("here", "bincount"))
+        rows += [
+            row(f"cascade effects, {words}: exponent of the time", ours, "", headline=True),
+            row(f"`numpy.bincount`, {words}: exponent of the time", bare, ""),
+            row(f"cascade effects, {words}: exponent above `numpy.bincount`'s", ours - bare, "",
+                target=ABOVE_BINCOUNT, headline=True)]
+        lines[f"cascade effects, {words}"] = line(turns, "here")
+        if not with_repeats:
+            lines |= {"numpy.bincount": line(turns, "bincount"),
+                      "Algorithm 1 in plain Python": line(turns, "loops")}
+    return {"rows": rows, "curves": {"interactions": {
+        "x": list(sizes), "lines": lines, "label": "interactions",
+        "fixed": "16 interactions an item"}}}
 
 
-def _rows(sized: dict, times: dict, words: str) -> list[dict]:
-    rows, largest = [], max(times)
-    for size, seconds in times.items():
-        what = f"{size:.0e} interactions, {words}: cascade effects".replace("e+0", "e")
-        here, last = seconds["here"], size == largest
-        rows += [dearer(what, here, "`numpy.bincount` with weights", seconds["bincount"],
-                        TIMES_BINCOUNT if last else None, headline=last),
-                 dearer(what, here, "`numpy.bincount` without weights", seconds["counts"])]
-        if "loops" in seconds:
-            rows.append(faster(what, here, "Algorithm 1 in plain Python", seconds["loops"],
-                               headline=size == LOOPS_UP_TO))
-        rows.append(measured(f"{what}, memory", [sized[size]["peak_bytes"] / 1e9], "GB"))
-    rows.append(measured(f"{what}, time", here, "s", SECONDS, headline=True))
-    ours, bare = ([exponent(list(times), turn) for turn in
-                   zip(*(seconds[clock] for seconds in times.values()), strict=True)]
-                  for clock in ("here", "bincount"))
-    above = [a - b for a, b in zip(ours, bare, strict=True)]
-    return rows + [
-        measured(f"cascade effects, {words}: exponent of the time", ours, "", headline=True),
-        measured(f"`numpy.bincount`, {words}: exponent of the time", bare, ""),
-        measured(f"cascade effects, {words}: exponent above `numpy.bincount`'s", above, "",
-                 ABOVE_BINCOUNT, headline=True)]
-
-
-def _line(turns: list[list[float] | None]) -> dict:
+def line(turns: dict[int, pd.DataFrame], clock: str) -> dict:
     """Median, least and most at each size; None where nothing was measured."""
-    return {name: [None if turn is None else float(of(turn)) for turn in turns]
-            for name, of in (("median", np.median), ("low", min), ("high", max))}
+    return {name: [float(getattr(seconds[clock], of)()) if clock in seconds else None
+                   for seconds in turns.values()]
+            for name, of in (("median", "median"), ("low", "min"), ("high", "max"))}

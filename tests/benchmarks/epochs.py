@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 import re
 import time
 
-from benchmarks.measuring import dearer, faster, measured, take_turns, timed
-from benchmarks.padded_training import ENCODERS, PaddedTrainer
+import numpy as np
+import torch
+from benchmarks.measuring import row, take_turns, timed
 from benchmarks.worlds import model_of, sample
+from oracles import PADDED
+from torch.nn.functional import binary_cross_entropy_with_logits as bce_of_logits
+from torch.nn.utils.rnn import pad_sequence
 from torch.profiler import ProfilerActivity, profile
 
 import casadv_lib as cas
 from casadv_lib.adversarial import METHODS
+from casadv_lib.batching import NegativeSampler
+from casadv_lib.data import training_sequences
 from casadv_lib.experiments.configuration import USUAL
 from casadv_lib.settings import AdversarialSettings, TrainingSettings
 from casadv_lib.training import Trainer
 
+BACKBONES = ("sasrec", "gru4rec")
 # at least this many times as fast as padded; long histories hold little padding
 PADDED_TARGETS = {"beauty": 10.0, "video": 10.0, "ml-1m": 2.5}
 ADV_CAS_TARGET = 2.0  # times the base; the paper has 3.92, the count of passes 8/3
@@ -31,89 +37,111 @@ KINDS = {  # of work, by PyTorch's names of operations
 OPTIMISER, PYTHON = "optimiser", "Python, packing among it"
 
 
-def start(dataset: str, batches: int, device: str):
-    """(data, the users of that many batches, the factor from their epoch to all, settings)."""
+class PaddedTrainer:
+    """`train_epoch` of phase 1 in the usual style, on padded blocks.
+
+    The same model, batches, negatives, dropout rate, loss and settings as `Trainer`, so that
+    nothing but the layout differs: `F.dropout` for each tensor, two look-ups in the item table,
+    the loss over the real places, and the optimiser as PyTorch gives it by default.
+    """
+
+    def __init__(self, model, data, s: TrainingSettings, name: str):
+        self.model, self.settings, self.generator = model.to(s.device), s, torch.Generator(s.device)
+        (self.encode, side), T = PADDED[name], model.max_len
+        met = [sequence for sequence in training_sequences(data) if len(sequence) > 1]
+        self.inputs, self.targets = (
+            pad_sequence([torch.as_tensor(part[-T:]) for part in parts], True,
+                         padding_side=side).to(s.device)
+            for parts in ([own[:-1] for own in met], [own[1:] for own in met]))
+        self.real = self.inputs > 0
+        lengths = np.minimum([len(own) - 1 for own in met], T)
+        self.sampler = NegativeSampler(met, lengths, data.n_items, s.device)
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), s.learning_rate, (s.beta1, s.beta2), weight_decay=s.weight_decay)
+
+    def loss(self, users: torch.Tensor, negatives: torch.Tensor) -> torch.Tensor:
+        """L_B (Eq. 5) of some users; negatives: (users, T)."""
+        real, rate = self.real[users], self.model.dropout if self.model.training else 0.0
+        w = self.encode(self.model, self.model.items(self.inputs[users]), real, rate)
+        total = 0.0
+        for items, label in ((self.targets[users], 1.0), (negatives, 0.0)):
+            logits = (w * self.model.items(items)).sum(-1)[real]
+            total = total + bce_of_logits(logits, torch.full_like(logits, label))
+        return total
+
+    def train_epoch(self) -> float:
+        """One pass over all users; returns the mean loss."""
+        order = torch.as_tensor(np.random.default_rng(0).permutation(len(self.inputs)))
+        negatives = torch.zeros_like(self.inputs)
+        negatives[self.real] = self.sampler.draw(self.generator.manual_seed(0))
+        self.model.train()
+        losses = []
+        for users in order.to(self.inputs.device).split(self.settings.batch_size):
+            loss = self.loss(users, negatives[users])
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            losses.append(loss.detach())
+        return float(torch.stack(losses).mean())
+
+
+def trainers_of(dataset: str, batches: int, dim: int, device: str):
+    """(data, scale, the note on it, trainer): an epoch over so many batches takes 1 / scale of one
+    over all users; trainer(backbone, method) is a new one over them, method "padded" too."""
     data, settings = cas.load_dataset(dataset), TrainingSettings(epochs=1, device=device)
     part = sample(data, batches * settings.batch_size)
-    return data, part, data.n_users / part.n_users, settings
+    scale = data.n_users / part.n_users
+
+    def trainer(name: str, method: str | None = None):
+        model = model_of(name, dataset, data.n_items, dim)
+        if method == "padded":
+            return PaddedTrainer(model, part, settings, name)
+        return Trainer(model, part, settings, method, AdversarialSettings(**USUAL))
+
+    note = (f"Epochs over the same {part.n_users:,} of {data.n_users:,} users, all of an epoch's "
+            f"work included; the times are scaled by {scale:.2f}.")
+    return data, scale, note, trainer
 
 
 def padded(dataset: str = "beauty", batches: int = 24, repeats: int = 5, dim: int = 100,
            device: str = "cpu") -> dict:
     """An epoch of phase 1 against the same model, batches and loss in padded blocks."""
-    data, part, scale, settings = start(dataset, batches, device)
+    data, scale, note, trainer = trainers_of(dataset, batches, dim, device)
     rows = []
-    for name in ENCODERS:
-        model = model_of(name, dataset, data.n_items, dim)
-        theirs = PaddedTrainer(copy.deepcopy(model), part, settings, name)
-        ours = Trainer(model, part, settings)
-        seconds = take_turns({"here": timed(ours.train_epoch), "padded": timed(theirs.train_epoch)},
-                             repeats)
-        here, other = ([scale * x for x in seconds[key]] for key in ("here", "padded"))
-        rows.append(faster(f"{data.name}, {cas.BACKBONES[name].__name__}: an epoch of phase 1",
-                           here, "padded", other, PADDED_TARGETS.get(dataset), headline=True))
-    size = settings.batch_size
-    return {
-        "title": f"Phase 1 on {data.name}, packed against padded", "rows": rows,
-        "data": data.fingerprint,
-        "notes": [
-            f"Padded: the same model, users a batch ({size}), negatives, loss and decay; blocks of "
-            f"{size} x {model.max_len}; `F.dropout`; PyTorch's own AdamW over the whole item "
-            "table.",
-            f"Both train on the same {part.n_users:,} of {data.n_users:,} users, all of an epoch's "
-            f"work included; the times are scaled by {scale:.2f}."],
-    }
+    for name in BACKBONES:
+        seconds = scale * take_turns({"here": timed(trainer(name).train_epoch), "padded": timed(
+            trainer(name, "padded").train_epoch)}, repeats)
+        rows.append(row(f"{data.name}, {cas.BACKBONES[name].__name__}: an epoch of phase 1",
+                        seconds["here"], than="padded", other=seconds["padded"], faster=True,
+                        target=PADDED_TARGETS.get(dataset), headline=True))
+    return {"rows": rows, "data": data.fingerprint, "notes": [note]}
 
 
 def adversarial(dataset: str = "beauty", batches: int = 24, repeats: int = 7, dim: int = 100,
-                methods=tuple(METHODS), backbones=tuple(ENCODERS), device: str = "cpu") -> dict:
+                methods=tuple(METHODS), backbones=BACKBONES, device: str = "cpu") -> dict:
     """An epoch of phase 2 against an epoch of phase 1, method by method, evaluation excluded."""
-    data, part, scale, settings = start(dataset, batches, device)
+    data, scale, note, trainer = trainers_of(dataset, batches, dim, device)
     rows = []
     for name in backbones:
-        clocks = {}
-        for method in ("base", *methods):
-            model = model_of(name, dataset, data.n_items, dim)
-            phase = None if method == "base" else method
-            trainer = Trainer(model, part, settings, phase, AdversarialSettings(**USUAL))
-            clocks[method] = timed(trainer.train_epoch)
-        seconds = take_turns(clocks, repeats)
-        scaled = {method: [scale * x for x in values] for method, values in seconds.items()}
-        rows += [dearer(f"{data.name}, {cas.BACKBONES[name].__name__}: an epoch of {method}",
-                        scaled[method], "an epoch of the base", scaled["base"],
-                        ADV_CAS_TARGET if method == "adv_cas" else None,
-                        headline=method == "adv_cas") for method in methods]
-    return {
-        "title": f"Adversarial epochs on {data.name}", "rows": rows, "data": data.fingerprint,
-        "notes": [
-            "The paper: 3.92 for adv_cas, SASRec on MovieLens-1M, one A100; counting passes "
-            "through the encoder gives 8/3.",
-            f"Epochs over the same {part.n_users:,} of {data.n_users:,} users, scaled by "
-            f"{scale:.2f}."],
-    }
+        clocks = {"base": timed(trainer(name).train_epoch)}
+        clocks |= {method: timed(trainer(name, method).train_epoch) for method in methods}
+        seconds = scale * take_turns(clocks, repeats)
+        rows += [row(f"{data.name}, {cas.BACKBONES[name].__name__}: an epoch of {method}",
+                     seconds[method], than="an epoch of the base", other=seconds["base"],
+                     target=ADV_CAS_TARGET if method == "adv_cas" else None,
+                     headline=method == "adv_cas") for method in methods]
+    return {"rows": rows, "data": data.fingerprint, "notes": [note]}
 
 
 def shares(dataset: str = "beauty", batches: int = 12, dim: int = 100, device: str = "cpu") -> dict:
     """Where the time of a step goes, by PyTorch's profiler: padded, phase 1, and adv_cas."""
-    data, part, _, settings = start(dataset, batches, device)
-    rows = []
-    for name in ENCODERS:
-        model, guided = model_of(name, dataset, data.n_items, dim), AdversarialSettings(**USUAL)
-        trainers = {
-            "padded, phase 1": PaddedTrainer(copy.deepcopy(model), part, settings, name),
-            "phase 1": Trainer(copy.deepcopy(model), part, settings),
-            "adv_cas": Trainer(model, part, settings, "adv_cas", guided),
-        }
-        rows += [measured(f"{cas.BACKBONES[name].__name__}, {what}: {kind}", [share], "%")
-                 for what, trainer in trainers.items()
-                 for kind, share in shares_of(trainer.train_epoch).items()]
-    return {
-        "title": f"Where the time of a step goes, on {data.name}", "rows": rows,
-        "data": data.fingerprint,
-        "notes": [f"One epoch over {part.n_users:,} users under PyTorch's profiler, after one that "
-                  "is not counted. The profiler costs time itself, most where many small "
-                  "operations run. What no operation accounts for is Python."],
-    }
+    data, _, note, trainer = trainers_of(dataset, batches, dim, device)
+    rows = [row(f"{cas.BACKBONES[name].__name__}, {what}: {kind}", [share], "%")
+            for name in BACKBONES
+            for what, method in (("padded, phase 1", "padded"), ("phase 1", None),
+                                 ("adv_cas", "adv_cas"))
+            for kind, share in shares_of(trainer(name, method).train_epoch).items()]
+    return {"rows": rows, "data": data.fingerprint, "notes": [note]}
 
 
 def shares_of(action) -> dict[str, float]:
@@ -125,12 +153,12 @@ def shares_of(action) -> dict[str, float]:
         wall = 1e6 * (time.perf_counter() - started)
     spent = dict.fromkeys((*KINDS, OPTIMISER), 0.0)
     for event in profiled.events():
-        spent[_kind_of(event)] += event.self_cpu_time_total
-    return {kind: 100 * x / wall for kind, x in spent.items()} | {
-        PYTHON: 100 * (1 - sum(spent.values()) / wall)}
+        spent[kind_of(event)] += event.self_cpu_time_total
+    shares = {kind: 100 * x / wall for kind, x in spent.items()}
+    return shares | {PYTHON: 100 - sum(shares.values())}
 
 
-def _kind_of(event) -> str:
+def kind_of(event) -> str:
     """The kind of an operation; whatever runs inside the optimiser counts as that."""
     parent = event
     while parent is not None:

@@ -1,22 +1,18 @@
-"""What every benchmark measures with: clocks that take turns, peak memory, rows of a table.
-
-`call("cascade", "measure", size=100000)` runs a benchmark's function in a fresh process, so that
-its peak of memory is its own; arguments and result are plain values.
-"""
+"""What every benchmark measures with: clocks that take turns, peak memory, rows of a table."""
 
 from __future__ import annotations
 
 import gc
-import importlib
-import json
+import multiprocessing
 import os
 import resource
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from statistics import median
+
+import numpy as np
+import pandas as pd
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -31,23 +27,21 @@ def timed(action: Callable[[], object]) -> Callable[[], float]:
     return run
 
 
-def take_turns(clocks: dict[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
-    """What each clock says in `repeats` turns, A B A B ..., after one turn that is not counted.
+def take_turns(clocks: dict[str, Callable[[], float]], repeats: int) -> pd.DataFrame:
+    """What each clock (a column) says in `repeats` turns, A B A B ..., after one not counted.
 
     A slow moment of the machine so meets all of them. What exists before the turns is left
     alone by the garbage collector, so that its size says nothing about theirs.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in clocks}
+    seconds = {name: [] for name in clocks}
     gc.collect()
     gc.freeze()
-    for turn in range(repeats + 1):
+    for _ in range(repeats + 1):
         for name, clock in clocks.items():
             gc.collect()
-            taken = clock()
-            if turn:
-                seconds[name].append(taken)
+            seconds[name].append(clock())
     gc.unfreeze()
-    return seconds
+    return pd.DataFrame(seconds).iloc[1:]
 
 
 def peak_bytes() -> int:
@@ -59,42 +53,38 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # macOS: bytes already
 
 
-def spread(values: Sequence[float], unit: str) -> dict:
+def exponent(sizes: Sequence[float], seconds) -> np.ndarray:
+    """The p of seconds ~ size ** p, by a straight line through the logarithms; 1 is linear.
+
+    seconds: a row a turn and a column a size, all above 0. Returns one p for each turn.
+    """
+    return np.polyfit(np.log(sizes), np.log(np.asarray(seconds).T), 1)[0]
+
+
+def row(what: str, here, unit: str = "s", than: str | None = None, other=None, *,
+        faster: bool = False, target: float | None = None, headline: bool = False) -> dict:
+    """A row of a benchmark's table, out of what was measured here and for `than`, turn by turn.
+
+    The ratio says how many times the cost of the other the library has, or, with `faster`, how
+    many times as fast it is. target: the most that the ratio (the measurement itself where there
+    is no other) may be, with `faster` the least.
+    """
+    here = np.asarray(here, dtype=float)
+    compared = None if other is None else _spread(other, unit)
+    ratio = None
+    if other is not None:
+        ratio = _spread(np.asarray(other) / here if faster else here / np.asarray(other), "x")
+    value = (ratio or _spread(here, unit))["median"]
+    return {"what": what, "here": _spread(here, unit), "against": than, "other": compared,
+            "ratio": ratio, "headline": headline,
+            "target": None if target is None else {"at_least" if faster else "at_most": target},
+            "met": None if target is None else value >= target if faster else value <= target}
+
+
+def _spread(values, unit: str) -> dict:
     """Median, least and most of repeated measurements."""
-    return {"median": median(values), "low": min(values), "high": max(values), "unit": unit,
-            "repeats": len(values)}
-
-
-def faster(what: str, here: Sequence[float], against: str, other: Sequence[float],
-           at_least: float | None = None, headline: bool = False) -> dict:
-    """How many times as fast as `other` the library is; the seconds of a turn make a pair."""
-    ratios = spread([b / a for a, b in zip(here, other, strict=True)], "x")
-    return _row(what, here, "s", against, other, ratios, {"ratio_at_least": at_least}, headline)
-
-
-def dearer(what: str, here: Sequence[float], against: str, other: Sequence[float],
-           at_most: float | None = None, headline: bool = False) -> dict:
-    """How many times the cost of `other` the library's work has."""
-    ratios = spread([a / b for a, b in zip(here, other, strict=True)], "x")
-    return _row(what, here, "s", against, other, ratios, {"ratio_at_most": at_most}, headline)
-
-
-def measured(what: str, here: Sequence[float], unit: str, at_most: float | None = None,
-             headline: bool = False) -> dict:
-    """A measurement that is compared with nothing but its target."""
-    return _row(what, here, unit, None, None, None, {"at_most": at_most}, headline)
-
-
-def _row(what, here, unit, against, other, ratio, target, headline) -> dict:
-    row = {"what": what, "here": spread(here, unit), "against": against,
-           "other": None if other is None else spread(other, unit), "ratio": ratio,
-           "headline": headline, "target": None, "met": None}
-    [(kind, bound)] = target.items()
-    if bound is not None:
-        value = (ratio or row["here"])["median"]
-        row |= {"target": target,
-                "met": bool(value >= bound if kind == "ratio_at_least" else value <= bound)}
-    return row
+    return {"median": float(np.median(values)), "low": float(np.min(values)),
+            "high": float(np.max(values)), "unit": unit, "repeats": len(values)}
 
 
 def environment() -> dict[str, str]:
@@ -104,17 +94,9 @@ def environment() -> dict[str, str]:
     return os.environ | threads | {"PYTHONPATH": path, "CI": "1"}
 
 
-def call(module: str, function: str, **arguments):
-    """What benchmarks.<module>.<function>(**arguments) returns, run in a process of its own."""
-    asked = [sys.executable, "-m", "benchmarks.measuring", module, function, json.dumps(arguments)]
-    child = subprocess.run(asked, env=environment(), stdout=subprocess.PIPE, text=True)
-    if child.returncode:
-        raise RuntimeError(f"{module}.{function}({arguments}) ended with {child.returncode}; its "
-                           "message stands above")
-    return json.loads(child.stdout.splitlines()[-1])
-
-
-if __name__ == "__main__":
-    name, wanted, given = sys.argv[1:]
-    print(json.dumps(getattr(importlib.import_module(f"benchmarks.{name}"), wanted)(
-        **json.loads(given))))
+def call(function: Callable, **arguments):
+    """What a function returns that is run in a process of its own, with a peak of memory of its
+    own."""
+    os.environ |= environment()
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(function, **arguments).result()

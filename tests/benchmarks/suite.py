@@ -2,15 +2,12 @@
 
     python -m benchmarks [--only NAME] [--device cuda] [--table]
 
-Each benchmark runs in a process of its own, on one thread, and its numbers are stored in one JSON
-file with their provenance. NAME is a name of the list or the beginning of some ("padded" runs all
-three data sets of it).
+Each benchmark of benchmarks.json runs in a process of its own, on one thread, and its numbers are
+stored in one JSON file with their provenance. NAME is a name of the list or the beginning of some
+("padded" runs all three data sets of it). A benchmark is a function of sizes that returns a dict:
 
-A benchmark is a function of sizes that returns a dict:
-
-    title   what is measured, one line
-    rows    made by `faster`, `dearer` and `measured` of measuring.py
-    notes   sentences on what is compared, and how
+    rows    made by `row` of measuring.py
+    notes   optional: sentences on what is compared, besides those of benchmarks.json
     data    optional: the fingerprint of the data set
     others  optional: versions of other implementations
     curves  optional: what the growth figure draws
@@ -23,35 +20,19 @@ from __future__ import annotations
 import argparse
 import importlib
 import time
+import traceback
 from pathlib import Path
 
 import psutil
 import torch
-from benchmarks import curves, tables
+from benchmarks import report
 from benchmarks.measuring import call
 
 from casadv_lib.experiments.environment import provenance
-from casadv_lib.support.files import write_bytes, write_json
+from casadv_lib.support.files import read_json, write_json
 
-# fewer users where histories are long, so that no benchmark takes more than some minutes
-BATCHES = {"beauty": 24, "video": 24, "ml-1m": 8}
-
-# name: (module, function, its arguments)
-BENCHMARKS = {
-    **{f"padded-{name}": ("epochs", "padded", {"dataset": name, "batches": batches})
-       for name, batches in BATCHES.items()},
-    **{f"{other}-{name}": ("public", "main", {"name": other, "dataset": name, "batches": batches})
-       for other in ("recbole", "rectools") for name, batches in BATCHES.items()},
-    "adversarial": ("epochs", "adversarial", {}),
-    "ranking": ("ranking", "ranking", {}),
-    "attack": ("ranking", "attack", {}),
-    "shares": ("epochs", "shares", {}),
-    "cascade": ("cascade", "main", {}),
-    "growth": ("growth", "main", {}),
-    "memory": ("memory", "main", {}),
-    "slider": ("slider_latency", "main", {}),
-}
-NEEDS_NO_DEVICE = ("cascade", "slider_latency")
+# name: {"run": "module.function", "arguments", "title", "notes"}
+BENCHMARKS = read_json(Path(__file__).with_name("benchmarks.json"))
 
 
 def chosen(only: str | None) -> list[str]:
@@ -63,21 +44,21 @@ def chosen(only: str | None) -> list[str]:
     return names
 
 
-def run_one(name: str, device: str, folder: str) -> dict:
+def run_one(name: str, device: str, folder: Path) -> dict:
     """Run a benchmark in this process and store what it found."""
-    module, function, arguments = BENCHMARKS[name]
-    if module not in NEEDS_NO_DEVICE:
-        arguments = arguments | {"device": device}
+    one = BENCHMARKS[name]
+    module, function = one["run"].split(".")
     torch.set_num_threads(1)
-    # how busy the machine is before anything of ours starts
-    busy = psutil.cpu_percent(interval=1.0)
+    busy = psutil.cpu_percent(interval=1.0)  # how busy the machine is before anything of ours
     started = time.perf_counter()
-    record = getattr(importlib.import_module(f"benchmarks.{module}"), function)(**arguments)
+    run = getattr(importlib.import_module(f"benchmarks.{module}"), function)
+    record = run(device=device, **one["arguments"])
     seconds = time.perf_counter() - started
     fingerprint = record.pop("data", "none: made up by the benchmark")
     origin = provenance(fingerprint, torch.device(device), seconds)
-    record |= {"name": name, "provenance": origin | {"processor_use_before_percent": busy}}
-    write_json(Path(folder, f"{name}.json"), record)
+    record |= {"name": name, "title": one["title"], "notes": record.get("notes", []) + one["notes"],
+               "provenance": origin | {"processor_use_before_percent": busy}}
+    write_json(folder / f"{name}.json", record)
     return record
 
 
@@ -86,27 +67,20 @@ def main(arguments: list[str] | None = None) -> int:
     add = parser.add_argument
     add("--only", help=f"the beginning of: {', '.join(BENCHMARKS)}")
     add("--device", default="cpu", help="where PyTorch computes")
-    add("--folder", help="where the results go; default: figures/bench")
-    add("--table", action="store_true", help="measure nothing, write tables and figure anew")
+    add("--folder", help="where the results go; by default figures/bench, or bench-<device>")
+    add("--table", action="store_true", help="measure nothing, write table and figure anew")
     options = parser.parse_args(arguments)
-    names, failed = chosen(options.only), []
-    folder = options.folder or str(tables.folder_of(options.device))
-    for name in () if options.table else names:
+    own = "bench" if options.device == "cpu" else f"bench-{options.device.replace(':', '')}"
+    folder, failed = Path(options.folder or report.FOLDER.with_name(own)), []
+    for name in () if options.table else chosen(options.only):
         print(f"\n{name}", flush=True)
         try:
-            record = call("suite", "run_one", name=name, device=options.device, folder=folder)
-            print(tables.markdown([record]))
-        except RuntimeError:  # its message stands above
+            record = call(run_one, name=name, device=options.device, folder=folder)
+            print(report.markdown([record]))
+        except Exception:  # of whatever kind: the others run
+            traceback.print_exc()
             failed.append(name)
-    write_summary(Path(folder))
+    report.write(folder)
     if failed:
         print(f"did not run: {', '.join(failed)}; their stored numbers are unchanged")
     return 1 if failed else 0
-
-
-def write_summary(folder: Path) -> None:
-    """The Markdown table of all stored benchmarks, and the growth figure."""
-    stored = tables.load(folder)
-    write_bytes(folder / "table.md", tables.markdown(stored).encode())
-    if any("curves" in record for record in stored):
-        curves.write(stored, folder)

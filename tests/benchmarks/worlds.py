@@ -42,28 +42,19 @@ def interactions_of(size: int, n_items: int | None = None, repeats: bool = False
 
     Popularity follows Zipf's law, rank ** -1; n_items None: 16 interactions an item, as in
     Amazon Beauty. repeats=False: no user has an item twice, which costs nothing to arrange:
-    items come in plateaus of PLATEAU equally popular ones, and the places of a history walk
-    through the plateau's places in turn. repeats=True: independent draws.
+    items come in plateaus of PLATEAU equally popular ones, and neighbours in the list never have
+    the same place on a plateau. repeats=True: independent draws.
     """
     rng = np.random.default_rng(seed)
-    lengths = lengths_of(size, rng)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    offsets = np.concatenate([[0], np.cumsum(lengths_of(size, rng))])
     n_items = n_items or max(size // 16, 2 * PLATEAU)
     ranks = n_items if repeats else n_items // PLATEAU
-    items = np.empty(size, dtype=np.int64)
-    chunk = 1 << 17  # users at a time, so that making the data is no peak of memory
-    for a in range(0, len(lengths), chunk):
-        part = lengths[a : a + chunk]
-        i, j = offsets[a], offsets[min(a + chunk, len(lengths))]
+    items, chunk = np.empty(size, dtype=np.int64), 1 << 20
+    for a in range(0, size, chunk):  # so that making the data is no peak of memory
+        place = np.arange(a, min(a + chunk, size))
         # u uniform: n ** u has density 1 / x on [1, n]
-        drawn = np.minimum(((ranks + 1.0) ** rng.random(j - i)).astype(np.int64), ranks)
-        if repeats:
-            items[i:j] = drawn
-        else:
-            owner = np.repeat(np.arange(len(part)), part)
-            place = np.arange(j - i) - (np.cumsum(part) - part)[owner]
-            turn = (rng.integers(0, PLATEAU, len(part))[owner] + place) % PLATEAU
-            items[i:j] = (drawn - 1) * PLATEAU + turn + 1
+        drawn = np.minimum(((ranks + 1.0) ** rng.random(len(place))).astype(np.int64), ranks)
+        items[place] = drawn if repeats else (drawn - 1) * PLATEAU + place % PLATEAU + 1
     return items, offsets
 
 
