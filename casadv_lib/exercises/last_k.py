@@ -1,22 +1,28 @@
-"""Notebook 09: the positions that are replaced, and a change over the same users."""
+"""Notebook 09: the greedy attack."""
+
+import numpy as np
 
 from .common import exercise
 
-
-@exercise([([4, 7], 50, 2), ([2, 5, 1, 3], 50, 3), ([9, 3], 2, 2), ([9, 3], 2, 3), ([6], 4, 1)],
-          "user")
-def check_last_positions(lengths, max_len, k):
-    """function(lengths, max_len, k) -> one list of k indices, newest first, a user with k items."""
-    return [list(range(n - 1, n - 1 - k, -1)) for n in lengths if min(n, max_len) >= k]
+E = np.random.default_rng(0).normal(size=(12, 3))  # row 0 is padding
+E[5] = E[4] + 0.01  # both want the same substitute
 
 
-@exercise([
-    ({"a": 12.0, "b": 3.0}, {"a": 4.0, "b": 2.0}),
-    ({"b": 3.0, "d": 30.0, "e": 9.0}, {"a": 1.0, "b": 2.0, "c": 5.0, "d": 7.0, "e": 40.0}),
-    ({"a": 10.0, "b": 10.5}, {"c": 1.0, "b": 10.0, "a": 10.0}),
-], "the change")
-def check_same_users(after, before):
-    """function(after, before) -> change of HR@10 in percent over who is in both; {user: rank}."""
-    new, old = (sum(ranks[user] <= 10 for user in after.keys() & before.keys())
-                for ranks in (after, before))
-    return 100 * (new / old - 1)
+def gradient_of(history):
+    """A gradient that depends on all items of the history, (items, d)."""
+    rows = E[np.asarray(history)]
+    return np.cos(np.arange(len(rows))[:, None] + rows + rows.sum(0))
+
+
+@exercise([(gradient_of, E, [1, 2, 3], 1, 2.0, [7]), (gradient_of, E, [1, 4, 5], 2, 0.3, [3]),
+           (gradient_of, E, [2, 9, 6, 8], 4, 2.0, [])], "the item")
+def check_greedy(gradient_of, E, history, k, eta, refused):
+    """function(gradient_of, E, history, k, eta, refused) -> k substitutes, newest first."""
+    changed, chosen = list(history), []
+    for t in range(1, k + 1):
+        g = gradient_of(changed)[-t]
+        apart = np.linalg.norm(E - E[history[-t]] - eta * g / np.linalg.norm(g), axis=1)
+        apart[[0, *history, *refused, *chosen]] = np.inf
+        changed[-t] = int(apart.argmin())
+        chosen.append(changed[-t])
+    return chosen

@@ -3,17 +3,13 @@
 import numpy as np
 
 
-def substitute_of(table, item, g, eta, refused):
-    size = np.linalg.norm(g)
-    goal = table[item] + (eta * g / size if size > 0 else 0)
-    apart = np.linalg.norm(table - goal, axis=1)
+def nearest_ahead(E, item, g, refused):
+    apart = np.linalg.norm(E - E[item], axis=1)
     apart[[0, item, *refused]] = np.inf
-    return apart.argmin()
+    ahead = np.where((E - E[item]) @ g > 0, apart, np.inf)
+    return ahead.argmin() if np.isfinite(ahead).any() else apart.argmin()
 
 
-def change_percent(after, before):
-    def ndcg(ranks):
-        return np.where(ranks <= 10, 1 / np.log2(ranks + 1), 0.0).mean()
-
-    clean = ndcg(before)
-    return 100 * (ndcg(after) / clean - 1) if clean else 0.0
+def rank_by_rule(scores, target, before, after, rule):
+    left_out = {"original": set(before), "attacked": set(after), "both": {*before, *after}}[rule]
+    return 1 + sum(scores[i] > scores[target] for i in range(1, len(scores)) if i not in left_out)

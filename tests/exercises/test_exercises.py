@@ -205,27 +205,36 @@ def chosen_by_test(validation, test):
     return best, test[best]
 
 
-def substitute(length=True, hidden=True, sign=1, padding=False):
-    def substitute_of(table, item, g, eta, refused):
-        size = np.linalg.norm(g) if length else 1.0
-        apart = np.linalg.norm(table - table[item] - (sign * eta * g / size if size else 0), axis=1)
-        apart[[item, *(refused if hidden else []), *([] if padding else [0])]] = np.inf
-        return apart.argmin()
+def ahead(refuses=True, sign=1, padding=False):
+    def nearest(E, item, g, refused):
+        apart = np.linalg.norm(E - E[item], axis=1)
+        apart[[item, *(refused if refuses else []), *([] if padding else [0])]] = np.inf
+        lies_ahead = np.where(sign * (E - E[item]) @ g > 0, apart, np.inf)
+        return (lies_ahead if np.isfinite(lies_ahead).any() else apart).argmin()
 
-    return substitute_of
-
-
-def change(gain, cutoff=10):
-    def percent(after, before):
-        a, b = (np.where(r <= cutoff, gain(r), 0).mean() for r in (after, before))
-        return 100 * (a / b - 1) if b else 0.0
-
-    return percent
+    return nearest
 
 
-def all_users(after, before):
-    a, b = (np.mean([rank <= 10 for rank in ranks.values()]) for ranks in (after, before))
-    return 100 * (a / b - 1)
+def by_one_rule(rule, padding=False):
+    def rank(scores, target, before, after, _):
+        return SOLVED["08"]["rank_by_rule"](
+            np.append(scores, scores[0]) if padding else scores, target, before, after, rule)
+
+    return rank
+
+
+def last_items(anew=True, twice=False, oldest_first=False):
+    def attack(gradient_of, E, history, k, eta, refused):
+        changed, chosen = list(history), []
+        for t in range(k, 0, -1) if oldest_first else range(1, k + 1):
+            g = gradient_of(changed if anew else history)[-t]
+            apart = np.linalg.norm(E - E[history[-t]] - eta * g / np.linalg.norm(g), axis=1)
+            apart[[0, *history, *refused, *([] if twice else chosen)]] = np.inf
+            changed[-t] = int(apart.argmin())
+            chosen.append(changed[-t])
+        return chosen
+
+    return attack
 
 
 WRONG = [  # module, check, an answer, what must be said about it
@@ -291,21 +300,17 @@ WRONG = [  # module, check, an answer, what must be said about it
     ("sweep", "check_choose", lambda v, t: (e := max(reversed(v), key=v.get), t[e]),
      "case 2 of 2 differs: epsilon is 5"),
     ("sweep", "check_choose", lambda v, t: (max(v, key=v.get), max(v.values())), "the test score"),
-    ("first_middle_last", "check_substitute", substitute(length=False), "case 1"),
-    ("first_middle_last", "check_substitute", substitute(sign=-1), "case 1"),
-    ("first_middle_last", "check_substitute", substitute(hidden=False), "in the library"),
-    ("first_middle_last", "check_substitute", substitute(padding=True), "the substitute is 0"),
-    ("first_middle_last", "check_change", change(np.ones_like), "case 1"),
-    ("first_middle_last", "check_change", change(lambda r: 1 / np.log2(r + 1), 99), "case 1"),
-    ("first_middle_last", "check_change",
-     lambda a, b: SOLVED["08"]["change_percent"](a, b) / 100, "in the library"),
-    ("last_k", "check_last_positions",  # oldest first
-     lambda n, t, k: [[x - k + j for j in range(k)] for x in n if min(x, t) >= k], "case 1"),
-    ("last_k", "check_last_positions",
-     lambda n, t, k: [[x - 1 - j for j in range(k)] for x in n], "wanted are 2: user 0, user 1"),
-    ("last_k", "check_last_positions",  # T is forgotten
-     lambda n, t, k: [[x - 1 - j for j in range(k)] for x in n if x >= k], "case 4"),
-    ("last_k", "check_same_users", all_users, "case 2"),
+    ("first_middle_last", "check_nearest_ahead", ahead(padding=True), "the substitute is 0"),
+    ("first_middle_last", "check_nearest_ahead", ahead(sign=-1), "case 1"),
+    ("first_middle_last", "check_nearest_ahead", ahead(refuses=False), "case 2"),
+    ("first_middle_last", "check_nearest_ahead",
+     lambda E, item, g, refused: ahead()(E, item, g, [*refused, 4]), "case 1"),
+    ("first_middle_last", "check_rank_by_rule", by_one_rule("both"), "case 1 of 3"),
+    ("first_middle_last", "check_rank_by_rule", by_one_rule("original"), "case 2 of 3"),
+    ("first_middle_last", "check_rank_by_rule", by_one_rule("original", padding=True), "case 1"),
+    ("last_k", "check_greedy", last_items(anew=False), "case 3 of 3"),  # the joint attack
+    ("last_k", "check_greedy", last_items(twice=True), "case 2 of 3"),
+    ("last_k", "check_greedy", last_items(oldest_first=True), "case 3 of 3"),
     ("cost", "check_added", lambda r, a, e: 100 * r * e / max(a, 1), "case 1"),
     ("cost", "check_added", lambda r, a, e: 100 * (1 + r * a / e), "case 1"),
     ("ambiguities", "check_weights", lambda c, m: (1 / c) / (1 / c).mean(), "case 2"),

@@ -1,0 +1,159 @@
+"""One replacement as a picture and in motion: the step, the nearest item, the new list (5.6).
+
+Both draw a plane that is true to all d dimensions: an item stands at how far it lies along the
+gradient and how far off that line, in median neighbour distances, with the replaced item at the
+origin. Its distance to a point of the line is its distance on paper, so a ball around the goal is a
+circle, and the substitute is the item that the circle touches first.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.animation import FuncAnimation
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from . import style
+from .style import styled
+
+ITEM, GOAL, TARGET = "#0072B2", "#D55E00", "#009E73"
+NEIGHBOURS = 40  # of the replaced item, that the window shows
+SLIDE, SNAP, SHUFFLE = 6, 4, 8  # frames of the three acts
+BELOW = 12  # the rank at which an item enters or leaves the picture of the list
+ANGLES = np.linspace(0, np.pi, 90)
+
+
+@styled
+def attack_plane(plane: np.ndarray, step: float, refused: Sequence[int],
+                 names: Mapping[int, str]) -> Figure:
+    """The items around the replaced one, the step along the gradient, the circle around the goal.
+
+    plane: (items + 1, 2), along the gradient and off it, row 0 padding; the replaced item at 0, 0.
+    step: where the goal is, on the first axis. refused: items that must not be put in.
+    names: {item: what to write beside it}.
+    """
+    figure, ((axis,),) = style.panels(1, 1, width=6.4, height=2.2)
+    _ground(axis, plane, refused)
+    axis.annotate("", (step, 0), (0, 0), arrowprops={"arrowstyle": "->", "color": GOAL, "lw": 2})
+    radius, substitute = _touched(plane, step, refused)
+    axis.plot(step + radius * np.cos(ANGLES), radius * np.sin(ANGLES), color=GOAL)
+    for row, item in enumerate(sorted(names, key=lambda i: (plane[i][1] > 0, -plane[i][0]))):
+        x, y = plane[item]
+        color = GOAL if item == substitute else ITEM
+        axis.plot([x], [y], "o", color=color)
+        axis.annotate(_plain(names[item]), (x, y), (x + 0.08, y - 0.14 * row if y else 0.12),
+                      va="center", fontsize=8,
+                      arrowprops={"arrowstyle": "-", "color": color, "lw": 0.6,
+                                  "relpos": (0, 0.5)})
+    return figure
+
+
+def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names: Sequence[str],
+                  lists: Sequence[Sequence[int]], target: int, ranks: Sequence[float],
+                  fps: int = 5) -> str:
+    """The replacement as an HTML page with a player: slide, snap, new list.
+
+    plane, step, refused: as in `attack_plane`. names: of all items. lists: the best items before
+    and after, best first. target: the item that is to fall; ranks: its rank before and after.
+    """
+    with rc_context(style.RC):
+        figure = Figure(figsize=(8, 3.1), dpi=80)
+        FigureCanvasAgg(figure)
+        left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
+        figure.subplots_adjust(0.07, 0.14, 0.99, 0.9, wspace=0.12)
+        _ground(left, plane, refused)
+        (circle,), (touched,), (moving,) = (
+            left.plot([], [], look, color=color)
+            for look, color in (("-", GOAL), ("o", GOAL), ("o", ITEM)))
+        rows = _rows(right, lists, names, target)
+
+        def draw(frame):
+            slide, snap, shuffle = np.clip(
+                [frame / SLIDE, (frame - SLIDE) / SNAP, (frame - SLIDE - SNAP) / SHUFFLE], 0, 1)
+            goal = np.array([step * slide, 0.0])
+            radius, item = _touched(plane, goal[0], refused)
+            circle.set_data(goal[0] + radius * np.cos(ANGLES), radius * np.sin(ANGLES))
+            touched.set_data(*plane[[item]].T)
+            moving.set_data(*(goal + snap * (plane[item] - goal))[:, None])
+            left.set_title(f"nearest allowed: {_plain(names[item])}")
+            right.set_title(f"held out: rank {ranks[int(shuffle == 1)]:g}")
+            for text, old, new in rows:
+                at = old + shuffle * (new - old)
+                text.set(y=at, alpha=min(1.0, BELOW - at))
+
+        frames = [0, *range(SLIDE + SNAP + SHUFFLE + 1)]
+        return FuncAnimation(figure, draw, frames).to_jshtml(fps=fps, default_mode="once")
+
+
+@styled
+def step_curve(curve: pd.DataFrame, step: float | None = None, guess: str | None = None) -> Figure:
+    """What the last item costs, and how far its substitute is, against the length of the step.
+
+    curve: columns method, pick, step, change (of NDCG@10, in percent) and distance (median, in
+    neighbour distances); rows with pick "random" become level lines. step: one to mark.
+    guess: a reader's, written above.
+    """
+    figure, axes = style.panels(1, 2, width=3.9, height=2.7)
+    steps = sorted(curve["step"][curve["pick"] == "gradient"].unique())
+    for (method, pick), own in curve.groupby(["method", "pick"], sort=False):
+        look = style.method_line(method, linestyle="-" if pick == "gradient" else ":")
+        for axis, column in zip(axes[0], ("change", "distance"), strict=True):
+            if pick == "random":
+                axis.axhline(own[column].item(), color=look["color"], linestyle=":",
+                             label=f"{method}, a random item")
+            else:
+                axis.plot([steps.index(s) for s in own["step"]], own[column], label=method, **look)
+    for axis, words in zip(axes[0], ("change of NDCG@10 (%)", "distance of the substitute")):
+        axis.set_xticks(range(len(steps)), [f"{s:g}" for s in steps], fontsize=7)
+        axis.set(xlabel="step (neighbour distances); 0: the nearest item", ylabel=words)
+        if step in steps:
+            axis.axvline(steps.index(step), color="0.2", linestyle="--", linewidth=1)
+    axes[0, 0].set_ylim(-100, 5)
+    axes[0, 1].set_ylim(0)
+    style.key_below(figure, axes[0, 0].get_legend_handles_labels()[0])
+    if guess is not None:
+        figure.suptitle(f"your guess: {guess}", fontsize=9)
+    return figure
+
+
+def _ground(axis: Axes, plane: np.ndarray, refused: Sequence[int]) -> None:
+    """What stands still: the items in the window, and the line of the gradient."""
+    away = np.hypot(*plane[1:].T)
+    reach = np.partition(away, min(NEIGHBOURS, len(away) - 1))[min(NEIGHBOURS, len(away) - 1)]
+    shown = 1 + np.flatnonzero(away < 2 * reach)
+    allowed = np.setdiff1d(shown, refused)
+    axis.plot(*plane[allowed].T, ".", color="0.65", markersize=4)
+    axis.plot(*plane[np.intersect1d(shown, refused)].T, "x", color="0.4", markersize=4)
+    axis.axhline(0, color="0.3", linewidth=0.8)
+    axis.set(xlim=(-1.3 * reach, 1.3 * reach), ylim=(-0.06, 1.15 * reach), aspect="equal",
+             xlabel="along the gradient (neighbour distances)", ylabel="off its line")
+    axis.grid(False)
+
+
+def _touched(plane: np.ndarray, at: float, refused: Sequence[int]) -> tuple[float, int]:
+    """The distance from a point of the line to the nearest allowed item, and that item."""
+    apart = np.hypot(plane[:, 0] - at, plane[:, 1])
+    apart[[0, *refused]] = np.inf
+    return apart.min(), int(apart.argmin())
+
+
+def _rows(axis: Axes, lists: Sequence[Sequence[int]], names: Sequence[str], target: int) -> list:
+    """(text, rank before, rank after) of every item of both lists."""
+    axis.set(xlim=(0, 1), ylim=(BELOW - 0.5, 0.3), xticks=[], yticks=range(1, len(lists[0]) + 1))
+    axis.grid(False)
+    before, after = ({int(item): rank for rank, item in enumerate(items, 1)} for items in lists)
+    looks = {target: {"color": TARGET, "weight": "bold"}}
+    return [(axis.text(0.02, 0, textwrap.shorten(_plain(names[item]), 34, placeholder=" …"),
+                       va="center", fontsize=8, **looks.get(item, {})),
+             before.get(item, BELOW), after.get(item, BELOW)) for item in before | after]
+
+
+def _plain(name: str) -> str:
+    """A title in which a dollar sign begins no formula."""
+    return name.replace("$", r"\$")
