@@ -7,7 +7,7 @@ from .common import exercise
 
 RNG = np.random.default_rng(0)
 LINE = np.array([[2.1], [0.0], [1.0], [2.0], [3.0], [4.5]])  # item i stands at i - 1; row 0 pads
-SCORES = np.array([9.0, 3.0, 8.0, 5.0, 7.0, 6.0, 1.0])
+SCORES = np.array([9.0, 7.0, 8.0, 5.0, 4.0, 6.0, 7.0])
 
 
 @exercise([
@@ -24,7 +24,7 @@ def check_nearest_ahead(E, item, g, refused):
     return (ahead if np.isfinite(ahead).any() else apart).argmin()
 
 
-@exercise([(SCORES, 3, [1, 4], [1, 2], rule) for rule in ("original", "attacked", "both")],
+@exercise([(SCORES, 3, [1, 4], [2, 6], rule) for rule in ("original", "attacked", "both")],
           "the rank")
 def check_rank_by_rule(scores, target, before, after, rule):
     """function(scores, target, before, after, rule) -> rank among all that the rule leaves in."""

@@ -27,6 +27,7 @@ NEIGHBOURS = 40  # of the replaced item, that the window shows
 SLIDE, SNAP, SHUFFLE = 6, 4, 8  # frames of the three acts
 BELOW = 12  # the rank at which an item enters or leaves the picture of the list
 ANGLES = np.linspace(0, np.pi, 90)
+STEPS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)  # neighbour distances
 
 
 @styled

@@ -26,7 +26,6 @@ from .slider import Slider
 
 SHOWN = 8  # newest items of a history that a table shows, besides the replaced ones
 PICKS = ("gradient", "nearest", "random")
-STEPS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)  # neighbour distances
 
 
 class Replacements:
