@@ -19,7 +19,6 @@ SETTINGS = [(dataset, backbone) for backbone, dataset in product(
 LEVELS = {"base": 1.0, "base+100": 1.0, "adv_random": 1.0, "adv_linear": 1.10, "adv_seq": 1.08,
           "adv_global": 1.12, "adv_cas_1": 1.2, "adv_cas_2": 1.2, "adv_cas": 1.3,
           "neighbour": 1.2, "adv_neighbour": 1.4}
-SWEEP = (1.0, 1.1, 1.12, 1.15, 1.3, 1.25, 1.15, 1.05)  # of EPSILONS
 WIDTH = 0.01  # half of an interval, relative to the base
 SCALE = {"ndcg@10": 0.04, "hr@10": 0.08}
 ATTACKED = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas", "adv_neighbour")
@@ -29,25 +28,29 @@ def bounds(value, width=WIDTH):
     return {"value": value, "low": value - width, "high": value + width}
 
 
+def scores(level, end=""):
+    return {metric + end: scale * level for metric, scale in SCALE.items()}
+
+
 class World:
     """Rows of the tables, put together one run at a time."""
 
     def __init__(self):
         self.rows = {name: [] for name in COLUMNS}
-        self.levels, self.provenance = {}, {}
+        self.levels, self.shared, self.provenance = {}, {}, {}
 
     def run(self, setting, method, level, roles="main", detail="", **columns):
         name = "-".join((*setting, method)) + detail
         self.levels[name] = level
         self.provenance[name] = {"hardware": "two cores", "device": "cpu"}
-        shared = {"run": name, "dataset": setting[0], "backbone": setting[1], "loss": "bce",
-                  "method": method, "seed": 0, "epsilon": 3.0, "lambda1": 0.1, "preset": "batch",
-                  "roles": roles, "tie_rate": 0.0, "epochs": 500, "adv_epochs": 100,
-                  "data_hash": "00000001", "hardware": "two cores", "train_seconds": 500.0,
-                  "seconds_per_epoch": 1.0 if method == "base" else 3.5} | columns
+        self.shared[name] = {"run": name, "dataset": setting[0], "backbone": setting[1],
+                             "loss": "bce", "method": method, "seed": 0, "roles": roles} | columns
+        own = {"epsilon": 3.0, "lambda1": 0.1, "preset": "batch", "tie_rate": 0.0, "epochs": 500,
+               "adv_epochs": 100, "data_hash": "00000001", "hardware": "two cores",
+               "train_seconds": 500.0, "seconds_per_epoch": 1.0 if method == "base" else 3.5}
         self.rows["runs"] += [
-            shared | {"which": which, "split": split, "epoch": 600 if which == "last" else 580,
-                      **{metric: scale * level for metric, scale in SCALE.items()}}
+            own | self.shared[name] | scores(level)
+            | {"which": which, "split": split, "epoch": 600 if which == "last" else 580}
             for which, split in product(("last", "best"), ("validation", "test"))]
         return name
 
@@ -73,26 +76,22 @@ class World:
         asked = attack_options(**options) | {"surrogate": options.get("surrogate") or ""}
         for rule in rules:
             where = {"attack": attack_name(**options), "exclude": rule}
-            self.interval(setting, run, "change", bounds(change, 0.5), **where)
-            self.interval(setting, run, "change difference to last item", bounds(to_last, 0.5),
-                          **where)
-            for quantity, shown in (("change difference", bounds(less, 1.0)),
-                                    ("difference", bounds(above)),
-                                    ("difference to clean", bounds(above))):
-                if run != guided:
-                    self.interval(setting, guided, quantity, shown, versus=run,
-                                  versus_which="last", **where)
-            self.rows["attacks"].append({
-                "run": run, "dataset": setting[0], "backbone": setting[1], "loss": "bce",
-                "method": method, "seed": 0, "roles": "main", "split": "test", "users": 1000,
-                "distance": 0.7, "unit": 0.8, "seconds": 1.0, **where, **asked,
-                **{f"{m}_clean": scale * self.levels[run] for m, scale in SCALE.items()},
-                **{m: scale * self.levels[run] * (1 + change / 100)
-                   for m, scale in SCALE.items()}})
+            against = where | {"versus": run, "versus_which": "last"}
+            for one, quantity, shown, names in (
+                    (run, "change", bounds(change, 0.5), where),
+                    (run, "change difference to last item", bounds(to_last, 0.5), where),
+                    (guided, "change difference", bounds(less, 1.0), against),
+                    (guided, "difference", bounds(above), against),
+                    (guided, "difference to clean", bounds(above), against)):
+                if names is where or run != guided:
+                    self.interval(setting, one, quantity, shown, **names)
+            self.rows["attacks"].append(
+                self.shared[run] | where | asked | scores(self.levels[run], "_clean")
+                | scores(self.levels[run] * (1 + change / 100))
+                | {"split": "test", "users": 1000, "distance": 0.7, "unit": 0.8, "seconds": 1.0})
 
     def methods(self, setting, levels=LEVELS):
-        names = [self.run(setting, method, levels[method]) for method in METHOD_ORDER
-                 if method in levels]
+        names = [self.run(setting, method, levels[method]) for method in METHOD_ORDER]
         for versus, run in combinations(names, 2):
             self.pair(setting, run, versus)
         for run in names:
@@ -107,28 +106,24 @@ class World:
                 self.attack(setting, method, early if "positions" in options else costs, *sizes,
                             -1.0 if options.get("pick") == "random" else 1.0, rules, **options)
 
-    def sweep(self, setting, levels=SWEEP):
+    def sweep(self, setting, levels):
         runs = [self.run(setting, "adv_cas", level, "sweep", f"-epsilon{epsilon:g}",
                          epsilon=epsilon) for epsilon, level in zip(EPSILONS, levels, strict=True)]
         controls = ["-".join((*setting, control)) for control in ("base", "base+100")]
         for versus, run in [*combinations(runs, 2), *product(controls, runs)]:
             self.pair(setting, run, versus)
 
-    def values(self, setting, equal=1.2, guided=1.25):
-        base = "-".join((*setting, "base"))
-        for scope in ("batch", "literal"):
-            one, two = (self.run(setting, method, level, "values", f"-{scope}", preset=scope)
-                        for method, level in (("adv_global", equal), ("adv_cas", guided)))
-            for run, versus in ((one, base), (two, base), (two, one)):
+    def variants(self, setting, role, equal, guided, **values):
+        """adv_global and adv_cas once more, with each of the values of one column."""
+        [(column, own)] = values.items()
+        for value in own:
+            names = ["-".join((*setting, "base")), *(
+                self.run(setting, method, level, role, f"-{value}", **{column: value})
+                for method, level in (("adv_global", equal), ("adv_cas", guided)))]
+            for versus, run in combinations(names, 2):
                 self.pair(setting, run, versus)
 
-    def seeds(self, setting, equal=1.1, guided=1.3):
-        for seed in (1, 2):
-            one, two = (self.run(setting, method, level, "seed", f"-seed{seed}", seed=seed)
-                        for method, level in (("adv_global", equal), ("adv_cas", guided)))
-            self.pair(setting, two, one)
-
-    def averages(self, gain=40, more=200, sparse=10, last=(-23.2, -11)):
+    def averages(self, gain, more, sparse, last):
         rows = [(("beauty+video", backbone), quantity, value, "") for backbone, (quantity, value)
                 in product(("sasrec", "gru4rec"), (("gain", gain), ("more gain", more)))]
         rows += [(setting, "sparse gain", sparse, "") for setting in SETTINGS]
@@ -144,40 +139,42 @@ class World:
             if rows}, provenance=self.provenance).but(**parts)
 
 
-def perfect(levels=LEVELS) -> Results:
-    """A world in which every claim holds that can: two of them exclude each other."""
+def built(levels, attacks, sweep, seeds, values, averages) -> Results:
+    """A world with all that the scoreboard asks for; levels, attacks: functions of a setting."""
     world = World()
     for setting in SETTINGS:
-        only = dict.fromkeys(("adv_linear", "adv_seq", "adv_global"), 1.0)
-        world.methods(setting, levels | (only if setting == ("clothing", "gru4rec") else {}))
-        world.attacks(setting, less=0.0 if setting == SETTINGS[-1] else 5.0)
+        world.methods(setting, levels(setting))
+        world.attacks(setting, **attacks(setting))
     for setting in SETTINGS[1::4]:  # Video
-        world.sweep(setting)
-        world.seeds(setting)
+        world.sweep(setting, sweep)
+        world.variants(setting, "seed", *seeds, seed=(1, 2))
     for setting in SETTINGS[:2]:
-        world.values(setting)
-    world.averages()
+        world.variants(setting, "values", *values, preset=("batch", "literal"))
+    world.averages(*averages)
     return world.results()
+
+
+def perfect() -> Results:
+    """A world in which every claim holds that can: two of them exclude each other."""
+    only = LEVELS | dict.fromkeys(("adv_linear", "adv_seq", "adv_global"), 1.0)
+    return built(lambda setting: only if setting == ("clothing", "gru4rec") else LEVELS,
+                 lambda setting: {"less": 0.0 if setting == SETTINGS[-1] else 5.0},
+                 (1.0, 1.1, 1.12, 1.15, 1.3, 1.25, 1.15, 1.05), (1.1, 1.3), (1.2, 1.25),
+                 (40, 200, 10, (-23.2, -11)))
 
 
 def bad() -> Results:
     """A world in which nothing holds."""
-    world = World()
-    for setting in SETTINGS:
-        # more epochs help a lot, and the base was better before its end
-        world.methods(setting, dict.fromkeys(LEVELS, 0.8) | {"base": 1.0, "base+100": 1.5})
-        world.attacks(setting, less=9.0 if setting == SETTINGS[-1] else -9.0, ours=-1, costs=-1.0,
-                      early=-9.0, above=-0.1)
-    for setting in SETTINGS[1::4]:
-        world.sweep(setting, (0.95, 0.9, 0.9, 0.9, 0.5, 0.5, 0.5, 0.95))
-        world.seeds(setting, 1.1, 0.9)
-    for setting in SETTINGS[:2]:
-        world.values(setting, 0.8, 0.7)
-    world.averages(-40, -200, -10, (2, 2))
-    found = world.results()
+    # more epochs help a lot, and the base was better before its end
+    levels = dict.fromkeys(LEVELS, 0.8) | {"base": 1.0, "base+100": 1.5}
+    found = built(lambda setting: levels,
+                  lambda setting: {"less": 9.0 if setting == SETTINGS[-1] else -9.0, "ours": -1,
+                                   "costs": -1.0, "early": -9.0, "above": -0.1},
+                  (0.95, 0.9, 0.9, 0.9, 0.5, 0.5, 0.5, 0.95), (1.1, 0.9), (0.8, 0.7),
+                  (-40, -200, -10, (2, 2)))
     found.runs["seconds_per_epoch"] = np.where(found.runs["method"] == "base", 1.0, 9.0)
     found = changed(found, versus_which="best", quantity="difference", value=-1, low=-2, high=-1)
-    return changed(found, quantity="change difference to last item", value=0, low=-1, high=1)
+    return changed(found, quantity="change difference to last item")
 
 
 def matching(table: pd.DataFrame, **where) -> np.ndarray:

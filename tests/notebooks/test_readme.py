@@ -7,8 +7,9 @@ import pytest
 
 from casadv_lib.__main__ import _parser
 from casadv_lib.experiments import notebooks
+from casadv_lib.experiments.configuration import attack_name
 from casadv_lib.results import readme
-from casadv_lib.results.frames import interval, main_run, read_results, sweep, with_role
+from casadv_lib.results.frames import interval, read_results, with_role
 from casadv_lib.support.files import read_json
 from casadv_lib.support.repository import root
 
@@ -22,40 +23,37 @@ HERE = "https://github.com/somebody/casadv"
 PAPER, QUICK = (read_results(ROOT / "figures" / name) for name in ("paper", "quick"))
 BEAUTY, VIDEO, VIDEO_GRU = ("beauty", "sasrec"), ("video", "sasrec"), ("video", "gru4rec")
 WORLD = ("synthetic", "sasrec")
-LAST_ITEM = "test-1-gradient-last-0-0.1"
 
 
-def percent(results, run, versus, which="last"):
-    return interval(results, "pair", "percent", run=run, which="last", versus=versus,
+def run_of(setting, method, role="main", **values):
+    """(results, the name of its run)."""
+    results = QUICK if setting == WORLD else PAPER
+    [run] = with_role(results, role, dataset=setting[0], backbone=setting[1], method=method,
+                      **values)["run"]
+    return results, run
+
+
+def gain(setting, method, versus="base", which="last", **made):
+    """Percent of NDCG@10 by which a method is above another one; made: for what role, and how."""
+    results, run = run_of(setting, method, **made)
+    _, other = run_of(setting, versus, **(made if versus != "base" else {}))
+    return interval(results, "pair", "percent", run=run, which="last", versus=other,
                     versus_which=which)["value"]
 
 
-def gain(setting, method, versus="base", which="last"):
-    """Percent of NDCG@10 by which a method is above another one."""
-    results = QUICK if setting == WORLD else PAPER
-    runs = [main_run(results, *setting, name) for name in (method, versus)]
-    return percent(results, *runs, which)
+def sweep(setting, epsilon):
+    return gain(setting, "adv_cas", role="sweep", epsilon=epsilon)
 
 
-def loss(setting, method, attack=LAST_ITEM, exclude="both"):
+def values(setting, versus, preset):
+    return gain(setting, "adv_cas", versus, role="values", preset=preset)
+
+
+def loss(setting, method, exclude="both", **attack):
     """Percent of NDCG@10 that an attack costs."""
-    results = QUICK if setting == WORLD else PAPER
-    run = main_run(results, *setting, method)
-    return -interval(results, "attack", "change", run=run, attack=attack,
+    results, run = run_of(setting, method)
+    return -interval(results, "attack", "change", run=run, attack=attack_name(**attack),
                      exclude=exclude)["value"]
-
-
-def values(setting, preset, method, versus):
-    """As `gain`, of runs with the paper's epsilon 10 and lambda 1."""
-    rows = with_role(PAPER, "values", dataset=setting[0], backbone=setting[1], preset=preset)
-    run = dict(zip(rows["method"], rows["run"])) | {"base": main_run(PAPER, *setting, "base")}
-    return percent(PAPER, run[method], run[versus])
-
-
-def of_sweep(setting, epsilon):
-    """As `gain`, of adv_cas with that epsilon."""
-    run = sweep(PAPER, *setting).set_index("epsilon").loc[epsilon, "run"]
-    return percent(PAPER, run, main_run(PAPER, *setting, "base"))
 
 
 # a pattern whose groups are numbers, and functions that give these numbers
@@ -65,10 +63,10 @@ SAID = [
     (SHORT, r"adv_cas gains (\d+)% on Video Games \((\d+)% over the base's best epoch\)",
      lambda: (gain(VIDEO_GRU, "adv_cas"), gain(VIDEO_GRU, "adv_cas", which="best"))),
     (SHORT, r"ahead, by ([\d.]+)% on Beauty and ([\d.]+)% on Video Games",
-     lambda: [values(one, "batch", "adv_cas", "adv_global") for one in (BEAUTY, VIDEO)]),
-    (SHORT, r"falls (\d+)% below the base at 20", lambda: [-of_sweep(VIDEO, 20.0)]),
+     lambda: [values(one, "adv_global", "batch") for one in (BEAUTY, VIDEO)]),
+    (SHORT, r"falls (\d+)% below the base at 20", lambda: [-sweep(VIDEO, 20.0)]),
     (SHORT, r"leave adv_cas (\d+)% below the base on Beauty and (\d+)% on Video Games",
-     lambda: [-values(one, "literal", "adv_cas", "base") for one in (BEAUTY, VIDEO)]),
+     lambda: [-values(one, "base", "literal") for one in (BEAUTY, VIDEO)]),
     (SHORT, r"base (\d+)% of NDCG@10 on Beauty and (\d+)% on Video Games. adv_cas loses (\d+)% and "
      r"(\d+)%; adv_linear, .* least of the paper's methods: (\d+)% and (\d+)%",
      lambda: [loss(one, method) for method in ("base", "adv_cas", "adv_linear")
@@ -84,30 +82,28 @@ SAID = [
     (SHORT, r"the last item costs the base (\d+)% and adv_cas (\d+)%",
      lambda: [loss(WORLD, method) for method in ("base", "adv_cas")]),
     (FINDINGS, r"\((\d+), (\d+), (\d+) and (\d+)% at epsilon 1, 3, 5 and 10",
-     lambda: [of_sweep(VIDEO, epsilon) for epsilon in (1.0, 3.0, 5.0, 10.0)]),
+     lambda: [sweep(VIDEO, epsilon) for epsilon in (1.0, 3.0, 5.0, 10.0)]),
     (FINDINGS, r"is (\d+), (\d+), (\d+), (\d+) and (\d+)% above the base at 1, 3, 5, 10 and 20",
-     lambda: [of_sweep(VIDEO_GRU, epsilon) for epsilon in (1.0, 3.0, 5.0, 10.0, 20.0)]),
+     lambda: [sweep(VIDEO_GRU, epsilon) for epsilon in (1.0, 3.0, 5.0, 10.0, 20.0)]),
     (FINDINGS, r"adv_global gains (\d+)% and adv_cas (\d+)%, where",
      lambda: [gain(VIDEO_GRU, method) for method in ("adv_global", "adv_cas")]),
     (FINDINGS, r"the base loses (\d+)% on Beauty and (\d+)% on Video Games, adv_cas (\d+)% and "
      r"(\d+)%",
-     lambda: [loss(one, method, "test-1-gradient-last-0-1.0") for method in ("base", "adv_cas")
+     lambda: [loss(one, method, step=1.0) for method in ("base", "adv_cas")
               for one in (BEAUTY, VIDEO)]),
     (FINDINGS, r"(\d+)% with the last item and (\d+)% with five; on Beauty the shares are (\d+)% "
-     r"and (\d+)%", lambda: [loss(one, "adv_cas", f"test-{k}-gradient-last-0-0.1")
+     r"and (\d+)%", lambda: [loss(one, "adv_cas", k=k)
                          for one in (VIDEO, BEAUTY) for k in (1, 5)]),
     (FINDINGS, r"costs it (\d+)% on Beauty and (\d+)% on Video Games, five items (\d+)% and "
      r"(\d+)%",
-     lambda: [loss(one, "adv_neighbour", f"test-{k}-gradient-last-0-0.1") for k in (1, 5)
-              for one in (BEAUTY, VIDEO)]),
+     lambda: [loss(one, "adv_neighbour", k=k) for k in (1, 5) for one in (BEAUTY, VIDEO)]),
     (FINDINGS, r"gains (\d+)% over the base on Beauty, level with adv_cas, and (\d+)% on Video",
      lambda: [gain(one, "adv_neighbour") for one in (BEAUTY, VIDEO)]),
     (FINDINGS, r"alone, .* gains (\d+)% on Beauty and loses (\d+)%",
      lambda: (gain(BEAUTY, "neighbour"), loss(BEAUTY, "neighbour"))),
     (FINDINGS, r"SASRec's base (\d+)% on Beauty and (\d+)% on Video Games, five items (\d+)% "
      r"and (\d+)%",
-     lambda: [loss(one, "base", f"test-{k}-gradient-last-0-0.1", "original") for k in (1, 5)
-              for one in (BEAUTY, VIDEO)]),
+     lambda: [loss(one, "base", "original", k=k) for k in (1, 5) for one in (BEAUTY, VIDEO)]),
 ]
 
 

@@ -7,37 +7,31 @@ import pandas as pd
 import pytest
 from oracles import dataset, random_sequences
 
-from casadv_lib.evaluation import METRICS, RESAMPLES, gains, paired_bootstrap, summary
+from casadv_lib.evaluation import METRICS, RESAMPLES, gains, summary
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import configure
-from casadv_lib.results import comparisons
+from casadv_lib.results import comparisons, frames
 from casadv_lib.results.collect import collect, ranks_of
-from casadv_lib.results.frames import (
-    COLUMNS,
-    MissingRecords,
-    decode,
-    encode,
-    interval,
-    read_ranks,
-    select,
-    write_ranks,
-)
+from casadv_lib.results.frames import MissingRecords, interval, read_ranks, read_results, select
 from casadv_lib.settings import EXCLUDES
+from casadv_lib.support.repository import root
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every": 1,
          "device": "cpu", "health": "note"}
 
 
-def relative_change(attacked, clean, versus=None, metric="ndcg@10", seed=0):
-    """The change in percent, minus another one, on the same resamples, one user after the other."""
-    gain = [gains(ranks, metric) for ranks in (attacked, clean, *(versus or ()))]
-    rng, users, drawn = np.random.default_rng(seed), len(clean), []
-    for rows in (np.arange(users), *(rng.integers(0, users, users) for _ in range(RESAMPLES))):
-        means = [one[rows].mean() for one in gain]
-        other = 100 * (means[2] / means[3] - 1) if versus else 0
-        drawn.append(100 * (means[0] / means[1] - 1) - other)
-    low, high = np.quantile(drawn[1:], [0.025, 0.975])
-    return {"value": drawn[0], "low": low, "high": high}
+def change(attacked, clean):
+    return 100 * (attacked / clean - 1)
+
+
+def holds(found, of, metric, seed, *ranks):
+    """Whether an interval is that of a function of mean gains, one resample after the other."""
+    gain = [gains(one, metric) for one in ranks]
+    rng, users = np.random.default_rng(seed), len(ranks[0])
+    values = [of(*(one[rows].mean() for one in gain)) for rows in (
+        np.arange(users), *(rng.integers(0, users, users) for _ in range(RESAMPLES)))]
+    assert (found["value"], found["low"], found["high"]) == pytest.approx(
+        (values[0], *np.quantile(values[1:], [0.025, 0.975])), rel=1e-5, abs=1e-9)
 
 
 @pytest.fixture(scope="module")
@@ -61,21 +55,14 @@ def world(tmp_path_factory):
         yield found, results, int(data.fingerprint[:8], 16)
 
 
-def close(found, value, low, high):
-    assert (found["value"], found["low"], found["high"]) == pytest.approx(
-        (value, low, high), rel=1e-5, abs=1e-9)
-
-
-def test_pairs_are_those_of_the_paired_bootstrap(world):
+def test_pairs_compare_the_same_users(world):
     made, results, seed = world
     guided, base = made["adv_cas"], made["base"]
     for which, metric in product(("last", "best"), METRICS):
-        wanted = paired_bootstrap(guided.ranks(), base.ranks("test", which), metric, seed=seed)
-        close(interval(results, "pair", "difference", metric, run=guided.name, versus=base.name,
-                       versus_which=which), *(wanted[k] for k in ("difference", "low", "high")))
-        change = relative_change(guided.ranks(), base.ranks("test", which), None, metric, seed)
-        close(interval(results, "pair", "percent", metric, run=guided.name, versus=base.name,
-                       versus_which=which), **change)
+        ranks = guided.ranks(), base.ranks("test", which)
+        for quantity, of in (("difference", np.subtract), ("percent", change)):
+            holds(interval(results, "pair", quantity, metric, run=guided.name, versus=base.name,
+                           versus_which=which), of, metric, seed, *ranks)
     # the sweep's runs are compared with each other and with the base, no others are
     for versus in (guided, base):
         interval(results, "pair", "difference", run=made["large"].name, versus=versus.name,
@@ -88,22 +75,23 @@ def test_pairs_are_those_of_the_paired_bootstrap(world):
 def test_attacks_compare_the_same_users_under_the_same_attack(world):
     made, results, seed = world
     for rule, metric in product(EXCLUDES, METRICS):
-        found = {name: runs.run_attack(made[name], exclude=rule) for name in ("base", "adv_cas")}
-        own, versus = ((one["ranks"], one["clean ranks"]) for one in found.values())
-        where = {"run": made["base"].name, "attack": runs.attack_name(), "exclude": rule}
-        close(interval(results, "attack", "change", metric, **where),
-              **relative_change(*own, None, metric, seed))
-        guided = where | {"run": made["adv_cas"].name, "versus": made["base"].name}
-        close(interval(results, "attack", "change difference", metric, **guided),
-              **relative_change(*versus, own, metric, seed))
-        for quantity, reference in (("difference", own[0]), ("difference to clean", own[1])):
-            wanted = paired_bootstrap(versus[0], reference, metric, seed=seed)
-            close(interval(results, "attack", quantity, metric, **guided),
-                  *(wanted[k] for k in ("difference", "low", "high")))
-        first = runs.run_attack(made["base"], exclude=rule, positions="first")
-        close(interval(results, "attack", "change difference to last item", metric, **where | {
-            "attack": runs.attack_name(positions="first")}),
-            **relative_change(first["ranks"], first["clean ranks"], own, metric, seed))
+        own, other, first = (
+            (one["ranks"], one["clean ranks"]) for one in (
+                runs.run_attack(made["adv_cas"], exclude=rule),
+                runs.run_attack(made["base"], exclude=rule),
+                runs.run_attack(made["base"], exclude=rule, positions="first")))
+        last, base = runs.attack_name(), {"run": made["base"].name}
+        against = {"run": made["adv_cas"].name, "versus": made["base"].name}
+        for quantity, attack, names, of, ranks in (
+                ("change", last, base, change, other),
+                ("change difference", last, against,
+                 lambda a, b, c, d: change(a, b) - change(c, d), own + other),
+                ("difference", last, against, np.subtract, (own[0], other[0])),
+                ("difference to clean", last, against, np.subtract, (own[0], other[1])),
+                ("change difference to last item", runs.attack_name(positions="first"), base,
+                 lambda a, b, c, d: change(a, b) - change(c, d), first + other)):
+            holds(interval(results, "attack", quantity, metric, **names, attack=attack,
+                           exclude=rule), of, metric, seed, *ranks)
     rows = select(results.intervals, quantity="change", run=made["base"].name)
     assert set(rows[rows["attack"] == runs.attack_name(step=0.5)]["exclude"]) == set(EXCLUDES)
 
@@ -121,7 +109,7 @@ def test_figure_6_is_about_those_who_can_be_attacked_at_every_k(world):
 
 def test_ranks_keep_what_each_attack_put_in(world, tmp_path):
     run = world[0]["base"]
-    write_ranks(tmp_path, run.name, ranks_of(run))
+    frames.write_ranks(tmp_path, run.name, ranks_of(run))
     stored = read_ranks(tmp_path, run.name)
     for k in (1, 3):
         attacked = runs.run_attack(run, k=k)
@@ -137,55 +125,60 @@ def test_a_number_without_meaning_is_none():
 
 
 METHODS = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas")
+FIRST, SECOND = ("beauty", "00000001", (0, 1, 2, 3, 5)), ("ml-1m", "00000002", (0, 2, 1, 1, 3))
 
 
-def made_up(dataset, digest, shifts, seed, methods=METHODS):
-    """Rows of `runs` and ranks that improve from method to method."""
-    rng = np.random.default_rng(seed)
-    base = rng.integers(1, 40, 3000).astype(float)
-    codes = {f"{dataset}-{m}": encode(np.maximum(1, base - shift))
-             for m, shift in zip(METHODS, shifts, strict=True) if m in methods}
-    rows = [{"run": run, "dataset": dataset, "backbone": "sasrec", "method": run.split("-")[-1],
-             "seed": 0, "roles": "main", "which": "last", "split": "test", "data_hash": digest}
-            for run in codes]
-    return rows, {run: {"last": one, "best": one} for run, one in codes.items()}
-
-
-def averages(*worlds):
-    rows = pd.DataFrame([row for rows, _ in worlds for row in rows], columns=COLUMNS["runs"])
-    ranks = {run: one for _, ranks in worlds for run, one in ranks.items()}
-    found = select(comparisons.intervals(rows, ranks), kind="average")
-    scores = {run: summary(decode(one["last"])) for run, one in ranks.items()}
-    return {row["quantity"]: row for row in found.to_dict("records")}, lambda run, metric: 100 * (
-        scores[run][metric] / scores[run.rsplit("-", 1)[0] + "-base"][metric] - 1)
+def averages(*worlds, methods=METHODS):
+    """The averages by name, and a gain in percent, where ranks improve from method to method by
+    these shifts; methods: those of the last world."""
+    rows, ranks, scores = [], {}, {}
+    for name, digest, shifts in worlds:
+        base = np.random.default_rng(int(digest)).integers(1, 40, 3000).astype(float)
+        for method, shift in zip(METHODS, shifts, strict=True):
+            if method in methods or name != worlds[-1][0]:
+                run, own = f"{name}-{method}", np.maximum(1, base - shift)
+                ranks[run], scores[run] = dict.fromkeys(("last", "best"), frames.encode(own)), own
+                rows.append({"run": run, "dataset": name, "backbone": "sasrec", "seed": 0,
+                             "method": method, "roles": "main", "which": "last", "split": "test",
+                             "data_hash": digest})
+    found = comparisons.intervals(pd.DataFrame(rows, columns=frames.COLUMNS["runs"]), ranks)
+    return select(found, kind="average").set_index("quantity"), lambda name, method, metric: (
+        change(*(summary(scores[f"{name}-{m}"])[metric] for m in (method, "base"))))
 
 
 def test_averages_over_data_sets():
-    found, gain = averages(made_up("beauty", "00000001", (0, 1, 2, 3, 5), 0),
-                           made_up("ml-1m", "00000002", (0, 2, 1, 1, 3), 1))
-    sets = [("beauty", "beauty-adv_global"), ("ml-1m", "ml-1m-adv_linear")]
-    own = [gain(f"{name}-adv_cas", m) for name, _ in sets for m in METRICS]
-    second = [gain(run, m) for _, run in sets for m in METRICS]
-    assert found["gain"]["dataset"] == "beauty+ml-1m" and found["gain"]["backbone"] == "sasrec"
-    assert found["gain"]["value"] == pytest.approx(np.mean(own), rel=1e-5)
-    assert found["gain"]["low"] < found["gain"]["value"] < found["gain"]["high"]
-    assert found["more gain"]["value"] == pytest.approx(
-        np.mean([100 * (a / b - 1) for a, b in zip(own, second, strict=True)]), rel=1e-5)
-    assert found["sparse gain"]["dataset"] == "beauty"
-    assert found["sparse gain"]["value"] == pytest.approx(
-        np.mean(own[:2]) - np.mean(own[2:]), rel=1e-5)
+    found, gain = averages(FIRST, SECOND)
+    own = [gain(name, "adv_cas", m) for name in ("beauty", "ml-1m") for m in METRICS]
+    second = [gain(*best, m) for best in (("beauty", "adv_global"), ("ml-1m", "adv_linear"))
+              for m in METRICS]
+    assert found["dataset"].to_dict() == {"gain": "beauty+ml-1m", "more gain": "beauty+ml-1m",
+                                          "sparse gain": "beauty"}
+    assert set(found["backbone"]) == {"sasrec"} and (found["low"] < found["value"]).all()
+    assert found["value"].to_dict() == pytest.approx({
+        "gain": np.mean(own), "sparse gain": np.mean(own[:2]) - np.mean(own[2:]),
+        "more gain": np.mean([change(a, b) for a, b in zip(own, second, strict=True)])}, rel=1e-5)
 
 
-def test_averages_leave_out_what_lacks_a_method():
-    first = made_up("beauty", "00000001", (0, 1, 2, 3, 5), 0)
-    found, _ = averages(first, made_up("video", "00000002", (0, 2, 1, 1, 3), 1, METHODS[:-1]))
-    assert found["gain"]["dataset"] == "beauty" and "sparse gain" not in found
-    found, _ = averages(first, made_up("video", "00000002", (0, 2, 1, 1, 3), 1,
-                                       ("base", "adv_cas")))
-    assert found["gain"]["dataset"] == "beauty+video"
-    assert found["more gain"]["dataset"] == "beauty"
+@pytest.mark.parametrize("methods, sets", [
+    (METHODS[:-1], {"gain": "beauty", "more gain": "beauty"}),
+    (("base", "adv_cas"), {"gain": "beauty+ml-1m", "more gain": "beauty", "sparse gain": "beauty"}),
+])
+def test_averages_leave_out_what_lacks_a_method(methods, sets):
+    assert averages(FIRST, SECOND, methods=methods)[0]["dataset"].to_dict() == sets
 
 
 def test_a_second_best_that_gains_nothing_in_a_resample_leaves_no_interval():
-    found, _ = averages(made_up("beauty", "00000001", (0, 0, 0, 0, 5), 0))
-    assert np.isnan(found["more gain"]["low"]) and np.isnan(found["more gain"]["high"])
+    found, _ = averages((*FIRST[:2], (0, 0, 0, 0, 5)))
+    assert found.loc["more gain", ["low", "high"]].isna().all()
+
+
+def test_the_committed_intervals_are_those_of_the_committed_ranks():
+    stored = read_results(root() / "figures" / "quick")
+    ranks = {run: read_ranks(root() / "figures" / "quick", run) for run in stored.configs}
+    pd.testing.assert_frame_equal(comparisons.intervals(stored.runs, ranks), stored.intervals,
+                                  check_dtype=False, rtol=1e-4)
+    found = select(stored.intervals, kind="average", quantity="last item", metric="ndcg@10")
+    bases = [stored.main["synthetic", backbone]["base"] for backbone in ("sasrec", "gru4rec")]
+    changes = [interval(stored, "attack", "change", run=run, exclude="both",
+                        attack=runs.attack_name())["value"] for run in bases]
+    assert found["value"].tolist() == pytest.approx([np.mean(changes)], rel=1e-4)

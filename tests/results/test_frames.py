@@ -6,15 +6,7 @@ import pytest
 from fabricated import perfect
 
 from casadv_lib.results import frames
-from casadv_lib.results.frames import (
-    MissingRecords,
-    decode,
-    encode,
-    read_ranks,
-    read_results,
-    write_ranks,
-    write_results,
-)
+from casadv_lib.results.frames import MissingRecords, read_ranks, read_results, write_results
 from casadv_lib.support.files import DamagedFile
 from casadv_lib.support.repository import root
 
@@ -80,14 +72,14 @@ def test_selectors_name_what_is_missing():
 
 def test_ranks_keep_what_the_metrics_see(tmp_path):
     ranks = np.array([1, 1.5, 10, 10.5, 11, 400])
-    assert decode(encode(ranks)).tolist() == [1, 1.5, 10, 11, 11, 11]
-    one = {"last": encode(ranks), "best": encode(ranks[::-1]),
+    assert frames.decode(frames.encode(ranks)).tolist() == [1, 1.5, 10, 11, 11, 11]
+    one = {"last": frames.encode(ranks), "best": frames.encode(ranks[::-1]),
            "substitutes first": np.arange(12, dtype=np.int32).reshape(6, 2)}
-    path = write_ranks(tmp_path, "run", one)
+    path = frames.write_ranks(tmp_path, "run", one)
     again = read_ranks(tmp_path, "run")
     assert {name: (codes.tolist(), codes.dtype) for name, codes in again.items()} == {
         name: (codes.tolist(), codes.dtype) for name, codes in one.items()}
-    write_ranks(tmp_path, "half", {"last": encode(ranks)})
+    frames.write_ranks(tmp_path, "half", {"last": frames.encode(ranks)})
     with pytest.raises(DamagedFile, match=r"its columns are \['last'\]"):
         read_ranks(tmp_path, "half")
     for content in (path.read_bytes()[:-20], b""):
