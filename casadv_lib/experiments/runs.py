@@ -217,24 +217,26 @@ def run_attack(made: Run, split: str = "test", exclude: str = "both", **options)
     "clean ranks" (users,) and "substitutes" (users, k).
     """
     checked_options(split=split, exclude=exclude)
-    stem = made.folder / "attacks" / attack_name(split, **options)
     if not has_attack(made.folder, split, **options):
         with one_at_a_time(made.folder):
             if not has_attack(made.folder, split, **options):
                 remove_partial(made.folder)
-                _attack(made, split, attack_options(**options), stem)
-    record = read_json(stem.with_name(f"{stem.name}-{exclude}.json"))
-    with np.load(stem.with_name(f"{stem.name}.npz"), allow_pickle=False) as stored:
-        return record | {"indices": stored["users"], "ranks": stored[exclude],
-                         "clean ranks": stored["clean"], "substitutes": stored["substitutes"]}
+                _attack(made, split, **options)
+    folder, name = made.folder / "attacks", attack_name(split, **options)
+    with np.load(folder / f"{name}.npz", allow_pickle=False) as stored:
+        return read_json(folder / f"{name}-{exclude}.json") | {
+            "indices": stored["users"], "ranks": stored[exclude],
+            "clean ranks": stored["clean"], "substitutes": stored["substitutes"]}
 
 
-def _attack(made: Run, split: str, options: dict, stem: Path) -> None:
+def _attack(made: Run, split: str, **options) -> None:
     started, device = time.perf_counter(), made.config.training.device
+    folder, name = made.folder / "attacks", attack_name(split, **options)
+    options, surrogate = attack_options(**options), None
     model, asked = made.model(device=device), dict(options)
     if asked.pop("surrogate", None) and made.config.method != "base":
-        asked["surrogate"] = run(made.config.base, made.data).model(device=device)
-    found = attack(model, made.data, split=split, exclude=EXCLUDES[0], **asked)
+        surrogate = run(made.config.base, made.data).model(device=device)
+    found = attack(model, made.data, split=split, exclude=EXCLUDES[0], surrogate=surrogate, **asked)
     histories, targets = held_out(made.data, split)
     original, targets = [histories[user] for user in found["users"]], targets[found["users"]]
     ranks = {EXCLUDES[0]: found["ranks"]}
@@ -242,28 +244,27 @@ def _attack(made: Run, split: str, options: dict, stem: Path) -> None:
         left_out = excluded(original, found["histories"], rule)
         ranks[rule], _ = rank_items(model, found["histories"], targets, left_out)
     clean = found["clean"]["ranks"]
-    write_arrays(stem.with_name(f"{stem.name}.npz"), ranks | {
+    write_arrays(folder / f"{name}.npz", ranks | {
         "users": found["users"], "clean": clean,
         "substitutes": found["substitutes"].astype(np.int32)})
     seconds = time.perf_counter() - started
     shared = options | {
         "split": split, "users": len(clean), "distance": float(np.median(found["distance"])),
         "unit": found["unit"], "clean": summary(clean),
-        "provenance": provenance(made.data.fingerprint, choose_device(device), seconds),
-    }  # fmt: skip
+        "provenance": provenance(made.data.fingerprint, choose_device(device), seconds)}
     for rule in reversed(EXCLUDES):  # the first rule's record comes last: it marks the attack whole
-        write_json(stem.with_name(f"{stem.name}-{rule}.json"),
+        write_json(folder / f"{name}-{rule}.json",
                    shared | {"exclude": rule, "attacked": summary(ranks[rule])})
 
 
-def stored_attacks(made: Run) -> dict[str, dict[str, dict]]:
-    """{name of an attack on the test split: {rule of exclusion: its record}} of a run.
+def stored_attacks(made: Run) -> list[dict]:
+    """The records of attacks on a run's test split, one a rule, with the "attack" that each is of.
 
     Older code named no rule and ranked by "original"; what it left is not read.
     """
-    found: dict[str, dict[str, dict]] = {}
+    found = []
     for path in sorted((made.folder / "attacks").glob("test-*.json")):
-        stem, _, rule = path.stem.rpartition("-")
-        if rule in EXCLUDES and path.with_name(f"{stem}.npz").exists():
-            found.setdefault(stem, {})[rule] = read_json(path)
+        name, _, rule = path.stem.rpartition("-")
+        if rule in EXCLUDES and path.with_name(f"{name}.npz").exists():
+            found.append({"attack": name} | read_json(path))
     return found

@@ -74,8 +74,7 @@ def collect(made: Mapping[Run, Iterable[str]], profile: str = "quick",
             continue
         before = roles.get(run.name, "").split()
         if run.is_complete and (run.name not in configs
-                                or sum(map(len, stored_attacks(run).values()))
-                                > attacks.get(run.name, 0)):
+                                or len(stored_attacks(run)) > attacks.get(run.name, 0)):
             tables = _tables_of(run)
             for name, parts in frames.items():
                 frames[name] = [part[part["run"] != run.name] for part in parts] + [tables[name]]
@@ -295,9 +294,7 @@ def _joined(parts: list[pd.DataFrame], name: str, roles: dict[str, str]) -> pd.D
 def _tables_of(run: Run) -> dict[str, pd.DataFrame]:
     """The rows of one run in `runs`, `curves` and `attacks`."""
     metrics, attacks = run.metrics, stored_attacks(run)
-    records = [{"attack": name} | record for name, by_rule in attacks.items()
-               for record in by_rule.values()]
-    return rows_of(run.name, run.config, metrics, records, metrics["provenance"]["data_hash"])
+    return rows_of(run.name, run.config, metrics, attacks, metrics["provenance"]["data_hash"])
 
 
 def ranks_of(made: Run) -> Ranks:
@@ -309,7 +306,7 @@ def ranks_of(made: Run) -> Ranks:
 
     codes = {which: column(made.ranks("test", which)) for which in EPOCHS}
     substitutes: dict[str, np.ndarray] = {}
-    for attack in stored_attacks(made):
+    for attack in {record["attack"]: None for record in stored_attacks(made)}:
         with np.load(made.folder / "attacks" / f"{attack}.npz", allow_pickle=False) as stored:
             users = stored["users"]
             codes[f"{attack} clean"] = column(stored["clean"], users)

@@ -77,7 +77,7 @@ def test_an_attack_is_stored_by_all_rules(options, data_file, runs_folder):
     name = runs.attack_name(**options)
     files_there = {path.name for path in (made.folder / "attacks").iterdir()}
     assert files_there == {f"{name}.npz", *(f"{name}-{rule}.json" for rule in EXCLUDES)}
-    assert list(runs.stored_attacks(made)) == [name]
+    assert [one["attack"] for one in runs.stored_attacks(made)] == [name] * 3
     for wrong in ({"positions": "newest"}, {"exclude": "none"}, {"surrogate": "adv_cas"}):
         with pytest.raises(ValueError, match=f"{[*wrong][0]} is '{[*wrong.values()][0]}'"):
             runs.run_attack(made, **wrong)
@@ -96,16 +96,16 @@ def test_an_attack_cut_off_between_its_records_is_made_again(data_file, runs_fol
         runs.run_attack(made)
     assert not runs.has_attack(made.folder)
     runs.run_attack(made)
-    assert [len(by_rule) for by_rule in runs.stored_attacks(made).values()] == [3]
+    assert len(runs.stored_attacks(made)) == 3
 
 
 def test_what_older_code_left_of_attacks_is_not_read(data_file, runs_folder):
     made = runs.run(configure(data_file), progress=False)
     files.write_json(made.folder / "attacks" / "test-1-gradient-first-0-0.1.json", {"k": 1})
     np.savez(made.folder / "attacks" / "test-1-gradient-first-0-0.1.npz", attacked=[1.0])
-    assert runs.stored_attacks(made) == {}
+    assert runs.stored_attacks(made) == []
     runs.run_attack(made)
-    assert list(runs.stored_attacks(made)) == [runs.attack_name()]
+    assert {one["attack"] for one in runs.stored_attacks(made)} == {runs.attack_name()}
 
 
 def test_a_run_has_numbers_and_where_they_come_from(data_file, runs_folder):
