@@ -1,5 +1,7 @@
 """Perturbations: size, direction, switches, the zero-gradient trap; a step on the meta device."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -340,14 +342,20 @@ def trained(toy, **options):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-def test_what_is_named_stands_above_a_preset(toy):
-    by_values = trained(toy, scope="literal", health="note")
-    assert torch.equal(trained(toy, preset="literal"), by_values)
-    named = trained(toy, preset="literal", scope="batch", health="stop", lambda1=0.5)
-    assert torch.equal(named, trained(toy, lambda1=0.5)) and not torch.equal(named, by_values)
-    config = configure(method="adv_cas", preset="literal", scope="batch", health="stop", epsilon=2)
-    assert (config.adversarial.scope, config.training.health) == ("batch", "stop")
-    assert config.adversarial.epsilon == 2.0 and config.adversarial.lambda1 == 1.0
+def test_what_is_named_stands_above_a_preset(monkeypatch):
+    def told(*arguments):
+        return SimpleNamespace(run=lambda *_: (arguments[2], arguments[4]))
+
+    monkeypatch.setattr("casadv_lib.training.Trainer", told)
+    for preset, named, wanted in (
+            ("literal", {}, ("literal", 10.0, "note")), (None, {}, ("batch", 10.0, "stop")),
+            ("batch", {"scope": "literal"}, ("literal", 10.0, "stop")),
+            ("literal", {"scope": "batch", "epsilon": 2, "health": "stop"}, ("batch", 2, "stop"))):
+        training, adversarial = cas.fit_adversarial(None, None, preset=preset, **named)
+        assert (adversarial.scope, adversarial.epsilon, training.health) == wanted
+        config = configure(method="adv_cas", preset=preset, **{"epsilon": 10.0, **named})
+        assert (config.adversarial.scope, config.adversarial.epsilon) == wanted[:2]
+        assert config.training.health == wanted[2]
 
 
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda s: "-".join(map(str, *s.items())))

@@ -264,7 +264,7 @@ def stored_attacks(made: Run) -> list[dict]:
     """
     found = []
     for path in sorted((made.folder / "attacks").glob("test-*.json")):
-        name, _, rule = path.stem.rpartition("-")
-        if rule in EXCLUDES and path.with_name(f"{name}.npz").exists():
+        name = path.stem.rpartition("-")[0]
+        if path.with_name(f"{name}.npz").exists():
             found.append({"attack": name} | read_json(path))
     return found

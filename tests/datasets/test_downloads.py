@@ -14,6 +14,7 @@ from dataclasses import replace
 
 import pytest
 
+from casadv_lib import datasets
 from casadv_lib.data import DataError
 from casadv_lib.datasets import downloads, from_interactions, load_dataset, sources
 from casadv_lib.datasets.downloads import DownloadError, download
@@ -102,6 +103,7 @@ def test_a_published_data_set_is_fetched_once_checked_and_sorted(
                           "6 items."]
     again = [load_dataset(name)]
     # a copy of one's own, packed or not, needs neither server nor cache
+    monkeypatch.setattr(datasets, "download", None)
     monkeypatch.setenv("CASADV_DATA", str(tmp_path))
     archive = file(content, source.file_name)
     again.append(load_dataset(name))

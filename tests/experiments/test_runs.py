@@ -78,6 +78,8 @@ def test_an_attack_is_stored_by_all_rules(options, data_file, runs_folder):
     files_there = {path.name for path in (made.folder / "attacks").iterdir()}
     assert files_there == {f"{name}.npz", *(f"{name}-{rule}.json" for rule in EXCLUDES)}
     assert [one["attack"] for one in runs.stored_attacks(made)] == [name] * 3
+    for pick in ("nearest", "random"):  # these take no step
+        assert runs.attack_name(pick=pick, step=0.5) == f"test-1-{pick}-last-0-0.0"
     for wrong in ({"positions": "newest"}, {"exclude": "none"}, {"surrogate": "adv_cas"}):
         with pytest.raises(ValueError, match=f"{[*wrong][0]} is '{[*wrong.values()][0]}'"):
             runs.run_attack(made, **wrong)
@@ -136,7 +138,7 @@ def test_what_a_method_does_not_read_makes_no_other_run(method):
     assert (name(epsilon=5) != name()) == (method not in ("base", "base+100", "neighbour"))
     assert (name(adv_epochs=9) != name()) == (name(optimizer_state="kept") != name())
     assert (name(adv_epochs=9) != name()) == (method != "base") and name(seed=1) != name()
-    assert name(epsilon=3) == name(epsilon=3.0) and name(device="cpu") == name()
+    assert name(epsilon=3, dim=32) == name(epsilon=3.0, dim=32.0) and name(device="cpu") == name()
     # a stored configuration is read as it was, and names the same run
     config = profiles.configure(dataset="toy", method=method, epsilon=7.0)
     again = Configuration.of(config.flat())
