@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from casadv_lib.adversarial import METHOD_ORDER
+from casadv_lib.evaluation import METRICS
 from casadv_lib.experiments.configuration import EPSILONS, attack_name, attack_options
 from casadv_lib.experiments.plan import attacks_of
-from casadv_lib.results.frames import COLUMNS, METRICS, Results
+from casadv_lib.results.frames import COLUMNS, Results
 
 SETTINGS = [(dataset, backbone) for backbone, dataset in product(
     ("sasrec", "gru4rec"), ("beauty", "video", "clothing", "ml-1m"))]

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from ..evaluation import METRICS
 from ..results import frames
-from ..results.frames import METRICS, Results, main_run, select
+from ..results.frames import Results, main_run, select
 from ..results.paper import PAPER_BEST_EPSILON
 from . import style
 from .animated import with_changing_part

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..adversarial import METHOD_ORDER
+from ..evaluation import METRICS
 from ..results import frames
-from ..results.frames import METRICS, Results, select
+from ..results.frames import Results, select
 from ..results.paper import paper_change
 from . import style
 from .style import PAPER_LOOK, STYLES, styled

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..results.frames import METRICS
+from ..evaluation import METRICS
 from .animated import with_changing_part
 from .style import STYLES, key_below, method_line, panels, styled
 

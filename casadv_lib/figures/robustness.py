@@ -11,8 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
+from ..evaluation import METRICS
 from ..results import frames
-from ..results.frames import METRICS, Results, select
+from ..results.frames import Results, select
 from ..results.paper import PAPER_LAST_DROP_PERCENT
 from ..settings import MOST_REPLACED, POSITIONS
 from ..support.checks import number, one_of

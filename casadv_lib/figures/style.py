@@ -18,8 +18,9 @@ import seaborn
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..evaluation import METRICS
 from ..results import frames
-from ..results.frames import METRICS, MissingRecords, Results
+from ..results.frames import MissingRecords, Results
 
 RC = {
     "font.size": 9,

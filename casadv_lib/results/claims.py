@@ -20,11 +20,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..evaluation import METRICS
 from ..experiments.configuration import EPSILONS, attack_name
 from ..settings import MOST_REPLACED
 from ..support.files import read_json
 from . import frames, paper
-from .frames import METRICS, MissingRecords, Results, interval
+from .frames import MissingRecords, Results, interval
 
 Setting = tuple[str, str]
 OURS = "ours"  # in place of a section: a question that the paper does not ask

@@ -16,6 +16,7 @@ from ..adversarial import METHOD_ORDER, METHODS
 from ..data import SequenceDataset
 from ..datasets import load_dataset
 from ..datasets.sources import SOURCES
+from ..evaluation import METRICS
 from ..experiments.configuration import NOT_IDENTITY, PROFILES, Configuration, attack_name
 from ..experiments.environment import provenance
 from ..experiments.grid import Known
@@ -38,7 +39,6 @@ from .frames import (
     BACKBONE_NAMES,
     COLUMNS,
     EPOCHS,
-    METRICS,
     NOT_RANKED,
     MissingRecords,
     Ranks,

@@ -7,10 +7,10 @@
     trials     what was tried on validation to choose settings
     datasets   a row of Table 2, with the best possible score where it is known
 
-In a folder of results each is a CSV of that name; `runs.json` holds the configurations, where the
-numbers come from, and Figure 1's arrays. `ranks/` holds the users' ranks as far as NDCG@10 and
-HR@10 look at them, a byte a user: intervals of new comparisons can then be drawn where the run
-itself is long gone.
+In a folder of results each is a CSV of that name, with the columns of columns.csv; `runs.json`
+holds the configurations, where the numbers come from, and Figure 1's arrays. `ranks/` holds the
+users' ranks as far as NDCG@10 and HR@10 look at them, a byte a user: intervals of new comparisons
+can then be drawn where the run itself is long gone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..evaluation import CUTOFF, METRICS
+from ..evaluation import CUTOFF
 from ..settings import PROFILES
 from ..support.files import DamagedFile, read_json, write_arrays, write_bytes, write_json
 from ..support.repository import root
@@ -38,26 +38,8 @@ DATASET_NAMES = {
     "video": "Amazon Video Games",
     "clothing": "Amazon Clothing",
 }
-COLUMNS = {
-    "runs": ["run", "dataset", "backbone", "loss", "method", "seed", "epsilon", "lambda1",
-             "replace_probability", "preset", "roles", "which", "epoch", "split", *METRICS,
-             "tie_rate", "seconds_per_epoch", "train_seconds", "epochs", "adv_epochs",
-             "data_hash", "hardware"],
-    "curves": ["run", "phase", "epoch", "split", *METRICS, "loss"],
-    "attacks": ["run", "dataset", "backbone", "loss", "method", "seed", "roles", "attack", "split",
-                "positions", "k", "pick", "step", "surrogate", "exclude", "users",
-                "ndcg@10_clean", "ndcg@10", "hr@10_clean", "hr@10", "distance", "unit", "seconds"],
-    "intervals": ["kind", "run", "which", "versus", "versus_which", "attack", "exclude", "metric",
-                  "quantity", "value", "low", "high", "dataset", "backbone"],
-    "trials": ["dataset", "backbone", "family", "data_hash", "base_epochs", "dim", "trial_epochs",
-               "epsilon", "lambda1", "replace_probability", "ndcg@10", "hr@10", "base_ndcg@10",
-               "base_hr@10", "chosen"],
-    "datasets": ["dataset", "users", "items", "interactions", "density_percent", "mean_length",
-                 "data_hash", "optimum_ndcg@10", "optimum_hr@10"],
-}
-TEXT = {"run", "dataset", "backbone", "loss", "method", "preset", "roles", "which", "split",
-        "data_hash", "hardware", "attack", "positions", "pick", "surrogate", "exclude", "kind",
-        "versus", "versus_which", "metric", "quantity", "family"}
+SCHEMA = pd.read_csv(Path(__file__).with_name("columns.csv"))
+COLUMNS = {name: own["column"].tolist() for name, own in SCHEMA.groupby("table", sort=False)}
 NOT_RANKED = 255  # the code of a user who was not ranked, or not attacked
 EPOCHS = ("last", "best")  # the columns of the run itself; best: on validation
 # A run's ranks on test. Columns of codes (see `encode`), (users,) uint8: "last", "best", for each
@@ -72,15 +54,14 @@ class MissingRecords(ValueError):
     """The results hold too little for a figure or table; the message names what is missing."""
 
 
-def _numbers(name: str) -> dict[str, type]:
-    """{column of a table: float} of those that hold no text; "loss" is a number in `curves`."""
-    return {column: float for column in COLUMNS[name]
-            if column not in TEXT or (name, column) == ("curves", "loss")}
+def _holding(name: str, kind: str) -> list[str]:
+    """The columns of a table that hold "numbers", or "text"."""
+    return SCHEMA["column"][(SCHEMA["table"] == name) & (SCHEMA["holds"] == kind)].tolist()
 
 
 def _frame(name: str):
     return field(default_factory=lambda: pd.DataFrame(columns=COLUMNS[name]).astype(
-        _numbers(name)), repr=False)
+        dict.fromkeys(_holding(name, "numbers"), float)), repr=False)
 
 
 @dataclass(frozen=True)
@@ -154,11 +135,11 @@ def read_results(profile_or_folder: str | Path) -> Results:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    columns, numbers = COLUMNS[path.stem], _numbers(path.stem)
-    table = pd.read_csv(path, dtype={c: str for c in columns if c not in numbers},
-                        keep_default_na=False, na_values={c: [""] for c in numbers})
-    if list(table) != columns:
-        raise ValueError(f"{path.name} has the columns {list(table)}; wanted {columns}")
+    numbers = dict.fromkeys(_holding(path.stem, "numbers"), [""])
+    table = pd.read_csv(path, dtype=dict.fromkeys(_holding(path.stem, "text"), str),
+                        keep_default_na=False, na_values=numbers)
+    if list(table) != COLUMNS[path.stem]:
+        raise ValueError(f"{path.name} has the columns {list(table)}; wanted {COLUMNS[path.stem]}")
     return table
 
 

@@ -14,11 +14,12 @@ import re
 import pandas as pd
 
 from ..adversarial import METHOD_ORDER
+from ..evaluation import METRICS
 from ..experiments.configuration import attack_name, collapsed
 from ..settings import EXCLUDES
 from . import frames
 from .claims import OURS, check
-from .frames import METRICS, MissingRecords, Results, select
+from .frames import MissingRecords, Results, select
 from .paper import PAPER_DATASETS, paper_numbers, paper_scores, paper_slips
 
 VERDICTS = ("reproduced", "partly", "not", "undecided", "not run")

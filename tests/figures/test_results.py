@@ -8,6 +8,7 @@ from matplotlib import pyplot
 from matplotlib.colors import to_hex
 
 from casadv_lib.adversarial import METHOD_ORDER
+from casadv_lib.evaluation import METRICS
 from casadv_lib.figures.accuracy import figure3, figure4
 from casadv_lib.figures.forest import forest, gains
 from casadv_lib.figures.robustness import (
@@ -21,7 +22,6 @@ from casadv_lib.figures.robustness import (
 )
 from casadv_lib.figures.style import STYLES
 from casadv_lib.results.frames import (
-    METRICS,
     MissingRecords,
     main_run,
     main_runs,

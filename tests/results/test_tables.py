@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 from fabricated import LEVELS, World, without
 
+from casadv_lib.evaluation import METRICS
 from casadv_lib.results import tables
-from casadv_lib.results.frames import COLUMNS, METRICS, MissingRecords, Results
+from casadv_lib.results.frames import COLUMNS, MissingRecords, Results
 
 
 @pytest.fixture(scope="module")
