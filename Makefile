@@ -1,4 +1,5 @@
-# make figures   all runs of a profile, then all notebooks in batch, figures and tables written, to
+# make figures   all runs of a profile, with the films' that the notebooks look at besides, then all
+#                notebooks in batch, which find their runs made; figures and tables are written to
 #                figures/made/<profile>/, which git ignores and which notebooks and commands then
 #                read in place of the committed figures/<profile>/
 # make refresh   the same, and what is committed is made of it: figures/quick/, the outputs of the
@@ -38,6 +39,8 @@ STRICT = notebooks/01_data_preparation.ipynb
 LAX   = $(foreach number,00 02 03,$(wildcard notebooks/$(number)_*.ipynb))
 WHAT  = --profile $(PROFILE) --device $(DEVICE) \
         $(if $(DATASET),--dataset $(DATASET)) $(if $(BACKBONE),--backbone $(BACKBONE))
+# runs that notebooks look at besides those of the grid
+FILMS = --profile films --set device=$(DEVICE)
 
 .DELETE_ON_ERROR:
 .PHONY: figures refresh paper test soak verify bench bench-env bench-table lint notebooks lab \
@@ -57,6 +60,9 @@ $(VENV)/installed: requirements.txt pyproject.toml
 figures: $(VENV)/installed
 	$(BIN)/python -m casadv_lib grid $(WHAT) $(if $(WORKERS),--workers $(WORKERS)) $(CHOOSE)
 	$(BIN)/python -m casadv_lib figures --profile $(PROFILE)
+	$(BIN)/python -m casadv_lib run $(FILMS) --method adv_cas \
+		$(if $(BACKBONE),--backbone $(BACKBONE))
+	$(BIN)/python -m casadv_lib run $(FILMS) --backbone gru4rec
 	$(BIN)/python -m casadv_lib.experiments.notebooks $(WHAT)
 
 # from nothing that was made before, and with the choices tried again

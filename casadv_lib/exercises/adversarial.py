@@ -5,12 +5,7 @@ import torch
 from ..adversarial import METHODS, bce, scaled, score_perturbations
 from ..backbones import Backbone
 from ..settings import AdversarialSettings
-from .common import exercise
-
-
-def drawn(*shapes):
-    generator = torch.Generator().manual_seed(0)
-    return tuple(torch.randn(shape, generator=generator) for shape in shapes)
+from .common import drawn, exercise
 
 
 def bowl(x):
@@ -53,9 +48,8 @@ def _tables(users, items, dim, batch):
 def check_training_step(W, E, i, j, n, epsilon, rate):
     """function(W, E, i, j, n, epsilon, rate) -> both tables after a step on L_B + L_adv2."""
     W, E = W.clone().requires_grad_(), E.clone().requires_grad_()
-    rows, score = (W[i], E[j], E[n]), Backbone(1, dim=W.shape[1]).score
+    rows, model = (W[i], E[j], E[n]), Backbone(1, dim=W.shape[1])
     settings = AdversarialSettings(epsilon=epsilon).of(METHODS["adv_linear"])
-    moves = score_perturbations(Backbone(1, dim=W.shape[1]), *rows, settings)
-    w, e_j, e_n = (x + move for x, move in zip(rows, moves))
-    loss = bce(score(rows[0], rows[1]), score(rows[0], rows[2])) + bce(score(w, e_j), score(w, e_n))
+    moved = map(torch.add, rows, score_perturbations(model, *rows, settings))
+    loss = sum(bce(model.score(w, e_j), model.score(w, e_n)) for w, e_j, e_n in (rows, moved))
     return tuple(x - rate * g for x, g in zip((W, E), torch.autograd.grad(loss, (W, E))))

@@ -4,12 +4,7 @@ import torch
 
 from ..backbones import SASRecBlock, no_dropout
 from ..batching import pack
-from .common import exercise
-
-
-def drawn(*shapes):
-    generator = torch.Generator().manual_seed(0)
-    return tuple(torch.randn(shape, generator=generator) for shape in shapes)
+from .common import drawn, exercise
 
 
 def rows_and_block(n, d, scale=1.0):
@@ -26,8 +21,5 @@ def rows_and_block(n, d, scale=1.0):
           "the new rows", 1e-4)
 @torch.no_grad()
 def check_attention_block(x, block):
-    """function(x, block) -> the rows after one block of SASRec, (n, d), without dropout.
-
-    block: the layers norm_attention, query, key_value, output, norm_ffn, ffn_in, ffn_out.
-    """
+    """function(x, block) -> the rows after one block of SASRec, (n, d), without dropout."""
     return block(x, pack([range(1, len(x) + 1)], len(x)), no_dropout)

@@ -5,29 +5,36 @@ exercises still runs from top to bottom. Solutions that pass are in notebooks/so
 """
 
 import copy
+import functools
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
 
-def exercise(cases: list[tuple], names: str | tuple = "the answer", tolerance: float = 1e-6,
-             differs: Callable[..., str] | None = None) -> Callable:
+def drawn(*shapes) -> tuple[torch.Tensor, ...]:
+    """Normal numbers in tensors of these shapes, the same at every call."""
+    generator = torch.Generator().manual_seed(0)
+    return tuple(torch.randn(shape, generator=generator) for shape in shapes)
+
+
+def exercise(cases: list[tuple], names: str | tuple = "the answer",
+             tolerance: float = 1e-6) -> Callable:
     """Make a function into the check of an exercise: check(f) says whether f does the same.
 
-    cases: the arguments to try. names, tolerance: of `difference`, or of `differs` in its place.
+    cases: the arguments to try. names, tolerance: of `difference`.
     """
     def check_of(reference: Callable) -> Callable[[Callable], None]:
+        @functools.wraps(reference)
         def check(function: Callable) -> None:
-            print(compare(function, reference, cases, names, tolerance, differs or difference))
+            print(compare(function, reference, cases, names, tolerance))
 
-        check.__doc__ = reference.__doc__
         return check
 
     return check_of
 
 
-def compare(function, reference, cases, names, tolerance, differs) -> str:
+def compare(function, reference, cases, names, tolerance) -> str:
     """One sentence about the first case in which both functions differ, or praise."""
     name = getattr(function, "__name__", "your function")
     for number, case in enumerate(cases, start=1):
@@ -40,7 +47,7 @@ def compare(function, reference, cases, names, tolerance, differs) -> str:
         if answer is None and number == 1:
             return f"{name} is not solved yet: it returns nothing."
         try:
-            said = differs(answer, reference(*copy.deepcopy(case)), names, tolerance)
+            said = difference(answer, reference(*copy.deepcopy(case)), names, tolerance)
         except Exception as error:  # and return anything
             said = f"returns {answer!r}, which cannot be compared ({error})"
         if said:
@@ -51,9 +58,9 @@ def compare(function, reference, cases, names, tolerance, differs) -> str:
 def difference(answer, wanted, names: str | tuple, tolerance: float) -> str:
     """How an answer differs from what is wanted, in words; "" where it does not.
 
-    A number, an array, a tensor or a flat list agrees if the length of the difference is at most
-    `tolerance` times that of the wanted one (or times 1, if that is more); a tuple or a list of
-    such values agrees part by part. names: of all parts, or one word that is numbered.
+    A number or an array of any kind agrees if the length of the difference is at most `tolerance`
+    times that of the wanted one (or times 1, if that is more); a tuple or a list of such values
+    agrees part by part. names: of all parts, or one word that is numbered.
     """
     if isinstance(wanted, tuple) or (isinstance(wanted, list) and wanted and np.ndim(wanted[0])):
         if isinstance(names, str):

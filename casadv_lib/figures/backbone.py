@@ -81,14 +81,12 @@ def heat_maps(maps: Mapping[str, np.ndarray], steps: Sequence, label: str, xlabe
 def computed_positions(batch: PackedBatch, max_len: int) -> dict[str, int]:
     """How many positions three layouts of one batch compute.
 
-    Keys: "real items", "packed (attention only)", "padded to the longest", "padded to T".
+    Keys: "real items", "packed (attention only)", "padded to T".
     """
-    users = len(batch.last)
     return {
         "real items": len(batch),
         "packed (attention only)": sum(group.users * group.length for group in batch.groups),
-        "padded to the longest": users * max(group.length for group in batch.groups),
-        "padded to T": users * max_len,
+        "padded to T": len(batch.last) * max_len,
     }
 
 
@@ -103,8 +101,7 @@ def padding_picture(batch: PackedBatch, max_len: int) -> Figure:
     users = len(lengths)
     column = np.arange(max_len)
     limits = np.repeat([g.length for g in batch.groups], [g.users for g in batch.groups])
-    # the usual padding stands left of the items, the library's right of them
-    padded = np.where(column >= max_len - lengths[:, None], 1, 2)
+    padded = np.where(column < lengths[:, None], 1, 2)
     packed = np.where(column < lengths[:, None], 1, np.where(column < limits[:, None], 2, 0))
     flat = np.where(np.arange(users * max_len) < len(batch), 1, 0).reshape(users, max_len)
     colors = np.array([[1, 1, 1], [0.34, 0.71, 0.91], [0.9, 0.62, 0]])

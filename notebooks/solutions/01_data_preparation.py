@@ -16,8 +16,3 @@ def my_k_core(frame, k):
 def most_popular(histories, count):
     occurrences = Counter(item for history in histories for item in history)
     return sorted(occurrences, key=lambda item: (-occurrences[item], item))[:count]
-
-
-def my_ambiguous_share(frame):
-    newest = frame.groupby("user")["timestamp"].agg(lambda times: (times == times.max()).sum())
-    return (newest > 1).mean()

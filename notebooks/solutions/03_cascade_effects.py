@@ -1,4 +1,4 @@
-"""Solutions to the exercises of 03_cascade_effects.ipynb."""
+"""Solution to the exercise of 03_cascade_effects.ipynb."""
 
 from collections import Counter
 
@@ -16,10 +16,3 @@ def cross_term(histories, batch_size):
         [share * (everyone[item] - mine[item]) for item in history]
         for history, mine in zip(histories, own)
     ]
-
-
-def inverse_weights(effects):
-    inverse = [[1 / value for value in row] for row in effects]
-    count = sum(len(row) for row in inverse)
-    mean = sum(sum(row) for row in inverse) / count
-    return [[value / mean for value in row] for row in inverse]
