@@ -1,156 +1,110 @@
 """The plan behind a profile's figures: stages, the jobs of a stage, and what each job needs.
 
-A job is one run, or the attacks on one run. A run of the second phase needs its base, attacks need
-their run. Epsilon, lambda1 and the chance of a replacement are chosen on the validation split
-alone: the paper gives one setting for all (epsilon 10, lambda 1) and not over what its norms are
-taken, so each family of methods is tried at a few settings for a few epochs from the same base,
-and the best NDCG@10 decides. Known choices stand in `chosen.json`; where none is known, the trials
-are jobs, and the family's methods need them.
+What is tried, run and attacked stands in `plan.json`. Epsilon, lambda1 and the chance of a
+replacement are chosen on the validation split alone: the paper gives one setting for all (epsilon
+10, lambda 1) and not over what its norms are taken, so each family of methods is tried at a few
+settings for a few epochs from the same base, and the best NDCG@10 decides. Known choices stand in
+`chosen.json`; where none is known, trials and choice are jobs, which the family's methods need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 from ..adversarial import METHOD_ORDER
-from ..settings import MOST_REPLACED, PAPER_BACKBONES, PRESETS
+from ..settings import PAPER_BACKBONES, PRESETS
 from ..support.checks import one_of
-from .configuration import EPSILONS, FAMILY, PROFILES, Configuration, chosen, configure
+from ..support.files import read_json
+from .configuration import FAMILY, PROFILES, Configuration, chosen, collapsed, configure
 
-TRIAL_EPOCHS = 10
+PLAN = read_json(Path(__file__).with_name("plan.json"))
 # Level 1's distance is not squared, so its weight matters; a BCE keeps the paper's weight, 1.
-SIZES, CHANCES = (1.0, 3.0, 10.0, 20.0), (0.1, 0.2, 0.5)
-CANDIDATES = {
-    "adv_linear": tuple({"epsilon": e, "lambda1": 1.0} for e in SIZES),
-    "adv_seq": tuple({"epsilon": e, "lambda1": 1.0} for e in SIZES),
-    "adv_global": tuple({"epsilon": e, "lambda1": weight} for weight, e in product(
-        (0.1, 1.0), SIZES)),
-    "neighbour": tuple({"replace_probability": p} for p in CHANCES),
-    "adv_neighbour": tuple({"replace_probability": p, "epsilon": e}
-                           for p, e in product(CHANCES, SIZES[1:])),
-}
-# clean against attacked accuracy, a curve a method: over epsilon, or over the chance of neighbour
-TRADE_OFF = {"adv_linear": SIZES, "adv_global": SIZES, "adv_cas": SIZES, "neighbour": CHANCES,
-             "adv_neighbour": SIZES[1:]}
-LARGER_STEPS = (0.25, 0.5, 1.0)  # of the gradient attack; 0.1 is the default
-# of Figures 5 and 6; at the paper's scale the control and both methods of ours are attacked, too
-DRAWN = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas", "adv_neighbour")
-ATTACKED = ("base", "base+100", "adv_linear", "adv_global", "adv_cas", "neighbour",
-            "adv_neighbour")
-REPEATED = ("base", "adv_linear", "adv_global", "adv_cas")  # the methods run with more seeds
-PAPER_VALUES = {"batch": {"scope": "batch", "epsilon": 10.0, "lambda1": 1.0},
-                "literal": PRESETS["literal"]}
+CANDIDATES, TRIAL_EPOCHS = PLAN["candidates"], 10
+ATTACKED = PLAN["attacked"]  # by kind of stage; of the paper's data also the control and ours
 # Where the paper is silent: {name: (number in results.readings, settings over the defaults)}
-SWITCHES = {
-    "minmax": (1, {"cascade_norm": "minmax"}),
-    "mean_of_C": (2, {"weight_mean": "cascade"}),
-    "count_self": (3, {"count_self": True}),
-    "literal": (5, {"preset": "literal"}),
-    "paper_values": (5, {"epsilon": 10.0, "lambda1": 1.0}),
-    "bce_start": (6, {"start": "bce"}),
-    "other_masks": (7, {"dropout_masks": "independent"}),
-    "not_detached": (8, {"detach_clean": False}),
-    "lambda1_1": (8, {"lambda1": 1.0}),
-    "lambda1_tenth": (8, {"lambda1": 0.1}),
-    "level1_bce": (8, {"level1_loss": "bce"}),
-    "after_scaling": (9, {"inject": "after"}),
-    "last_position": (10, {"level1_positions": "last"}),
-    "kept_state": (13, {"optimizer_state": "kept"}),
-    "weights_first": (20, {"weighted_gradient": True}),
-    "sign": (21, {"direction": "sign"}),
-}
-# those that matter most: what notebook 11 runs by default, and the quick grid beforehand
-COMPARED = ("literal", "lambda1_1", "lambda1_tenth", "minmax", "mean_of_C", "other_masks",
-            "not_detached", "level1_bce", "after_scaling", "sign", "kept_state")
+SWITCHES = {row["name"]: (row["question"], row["settings"]) for row in PLAN["switches"]}
 # Runs of these roles ask what a value does, so a model that collapses is an answer and no mistake:
 # the run goes on, and its scores say it. A loss that is no number still stops it.
 ASKING, AN_ANSWER = ("trial", "trade-off", "sweep", "values"), {"health": "note"}
 
 
-@dataclass(frozen=True)
-class Stage:
+class Stage(NamedTuple):
     """A part of the plan that can be run alone: one data set and backbone, one purpose."""
 
-    name: str
+    kind: str  # of runs, see `_runs`
     dataset: str | None
     backbone: str
-    seeds: tuple[int, ...] = (0,)
-    methods: tuple[str, ...] = ()
-    attacked: tuple[str, ...] = ()
-    epsilons: tuple[float, ...] = ()
-    switches: tuple[str, ...] = ()  # names of SWITCHES, run with adv_cas
-    trade_off: bool = False  # short runs at several sizes, with the last item attacked
-    paper_values: bool = False  # adv_global and adv_cas at the paper's epsilon and lambda
+
+    @property
+    def name(self) -> str:
+        other = self.dataset if self.kind in ("values", "trade-off") else self.backbone
+        return f"{self.dataset if self.kind == 'main' else self.kind}-{other}"
 
 
-def _main_stages(settings: Iterable[tuple[str, str]]) -> list[Stage]:
-    return [Stage(f"{dataset}-{backbone}", dataset, backbone, methods=METHOD_ORDER,
-                  attacked=ATTACKED) for dataset, backbone in settings]
+def _stages(kind: str, datasets: Iterable[str | None], backbones: Iterable[str]) -> list[Stage]:
+    return [Stage(kind, dataset, backbone) for backbone in backbones for dataset in datasets]
 
 
-PAPER_STAGES = (
-    *_main_stages((dataset, backbone)
-                  for backbone in PAPER_BACKBONES for dataset in ("beauty", "video")),
-    *(Stage(f"sweep-{backbone}", "video", backbone, epsilons=EPSILONS)
-      for backbone in PAPER_BACKBONES),
-    *(Stage(f"values-{dataset}", dataset, "sasrec", paper_values=True)
-      for dataset in ("beauty", "video")),
-    *(Stage(f"trade-off-{dataset}", dataset, "sasrec", trade_off=True)
-      for dataset in ("beauty", "video")),
-    *_main_stages(product(("ml-1m", "clothing"), PAPER_BACKBONES)),
-    *(Stage(f"seeds-{backbone}", "video", backbone, seeds=(1, 2), methods=REPEATED)
-      for backbone in PAPER_BACKBONES),
-)  # fmt: skip
-# what `make paper` runs; the others are named by --stages
-CORE = tuple(stage.name for stage in PAPER_STAGES[:10])
+PAPER_STAGES = [stage for row in PLAN["stages"] for stage in _stages(**row)]
+CORE = [stage.name for stage in PAPER_STAGES[:10]]  # of `make paper`; others by --stages
 
 
 @dataclass(frozen=True)
 class Job:
-    """One run, or the attacks on it.
+    """One run, the attacks on it, or the choice of a family's values among its trials.
 
-    asked: arguments of `configure`. family: whose choice gives the values that `asked` leaves
-    open; None: none are open. role: what the run is for ("main", "sweep", "switch", "values",
-    "seed", "trade-off" or "trial").
+    role: what the run is for ("main", "sweep", "switch", "values", "seed", "trade-off" or
+    "trial"), or "choice", which needs the trials. asked: arguments of `configure`; values that
+    they leave open come from a choice that the job needs.
     """
 
     name: str
-    stage: str
     role: str
     asked: dict
-    family: str | None = None
-    attacks: tuple[dict, ...] = ()
     needs: tuple[str, ...] = ()
+    attacks: tuple[dict, ...] = ()
 
-    def config(self, choice: dict | None = None) -> Configuration:
-        """The run's configuration, with what was chosen where that is open."""
-        return configure(**{**(choice or {}), **self.asked})
+    def config(self, *results: list[dict] | None) -> Configuration:
+        """The run's configuration; results: of the jobs that it needs, a choice's from `decide`."""
+        values = [chosen_values(rows) for rows in results if rows]
+        return configure(**{**dict(*values), **self.asked})
 
 
-def best(family: str, scores: list[float], collapsed: Iterable[dict] = ()) -> dict[str, float]:
-    """The candidate with the best trial; of equals the first, with the smallest values.
+def decide(job: Job, rows: list[dict]) -> list[dict]:
+    """The rows of a family's trials with "chosen", true of the best NDCG@10 on validation.
 
-    collapsed: candidates to pass over, since a whole run of theirs has collapsed.
+    Of equals the first is taken, with the smallest values; a candidate whose whole run has
+    collapsed is passed over.
     """
-    tried = [(score, candidate) for score, candidate in zip(scores, CANDIDATES[family], strict=True)
-             if not any(candidate.items() <= one.items() for one in collapsed)]
-    return max(tried, key=lambda one: one[0])[1]  # max keeps the first of equals
+    over = collapsed(job.config().everything())
+    fitting = [row for row in rows if not any(
+        all(one[name] == row[name] for name in CANDIDATES[row["family"]][0]) for one in over)]
+    best = max(fitting, key=lambda row: row["ndcg@10"])  # max keeps the first of equals
+    return [row | {"chosen": row is best} for row in rows]
+
+
+def chosen_values(tried: Iterable[dict]) -> dict[str, float]:
+    """The chosen candidate, out of what `decide` returned."""
+    return {name: row[name] for row in tried if row["chosen"]
+            for name in CANDIDATES[row["family"]][0]}
+
+
+def chosen_words(job: Job, tried: list[dict]) -> str:
+    """What was chosen on validation, and what chosen.json has where that is something else."""
+    values, known = chosen_values(tried), chosen(job.config().everything())
+    return f"{job.name}: {values}" + (
+        f"; chosen.json has {known}" if known not in ({}, values) else "")
 
 
 def attacks_of(method: str) -> list[dict]:
     """The attacks of Figure 5 (first, middle, last) and Figure 6 (the last K), and harder ones on
     the last item: larger steps, the nearest item in the half-space, substitutes that the base
     picks."""
-    found = [{"positions": position} for position in ("first", "middle")]
-    picks = ("gradient", "nearest", "random")
-    found += [{"k": k, "pick": pick} for k in range(1, MOST_REPLACED + 1) for pick in picks]
-    found += [{"step": step} for step in LARGER_STEPS] + [{"pick": "halfspace"}]
-    if method != "base":
-        found += [{"k": k, "surrogate": "base"} for k in (1, MOST_REPLACED)]
-    return found
+    return PLAN["attacks"] + (PLAN["attacks_by_base"] if method != "base" else [])
 
 
 def stages_of(profile: str, dataset: str | None = None, backbone: str | None = None,
@@ -159,12 +113,14 @@ def stages_of(profile: str, dataset: str | None = None, backbone: str | None = N
 
     names: stages, or "all"; None: the profile's usual ones. Profile "paper" has the stages of
     PAPER_STAGES (another data set than theirs gets stages of its own); the other profiles have the
-    methods, the sweep and (quick) the switches of their one data set.
+    methods, the sweep and (quick) the switches of notebook 11 of their one data set.
     """
     one_of("profile", profile, PROFILES)
     names, known = tuple(names or ()), PAPER_STAGES
     if profile != "paper" or dataset not in (None, *(stage.dataset for stage in PAPER_STAGES)):
-        known = _own_stages(profile, dataset, backbone)
+        backbones = PAPER_BACKBONES if backbone is None else (backbone,)
+        known = [*_stages("methods", [dataset], backbones), *_stages("sweep", [dataset], backbones)]
+        known += _stages("switches", [dataset], backbones[:1]) if profile == "quick" else []
     for name in names:
         one_of("stages", name, ("all", *(stage.name for stage in known)))
     if not names and known is PAPER_STAGES and dataset is None:
@@ -174,16 +130,16 @@ def stages_of(profile: str, dataset: str | None = None, backbone: str | None = N
             and dataset in (None, stage.dataset) and backbone in (None, stage.backbone)]
 
 
-def _own_stages(profile: str, dataset: str | None, backbone: str | None) -> list[Stage]:
-    """The stages of one data set: all methods, then the sweep, then the switches."""
-    names = PAPER_BACKBONES if backbone is None else (backbone,)
-    return [
-        *(Stage(f"methods-{name}", dataset, name, methods=METHOD_ORDER, attacked=DRAWN)
-          for name in names),
-        *(Stage(f"sweep-{name}", dataset, name, epsilons=EPSILONS) for name in names),
-        *(Stage(f"switches-{name}", dataset, name, switches=COMPARED)
-          for name in names[:1] if profile == "quick"),  # of notebook 11
-    ]  # fmt: skip
+def _runs(kind: str) -> Iterator[tuple[str, str, str, dict]]:
+    """(name, role, method, settings) of every run of a kind of stage."""
+    if kind in ATTACKED:
+        yield from ((method, "main", method, {}) for method in METHOD_ORDER)
+    elif kind == "switches":  # those that matter most: what notebook 11 runs by default
+        yield from ((f"adv_cas {name}", "switch", "adv_cas", SWITCHES[name][1])
+                    for name in PLAN["compared"])
+    for row in [row for row in PLAN["runs"] if row["stage"] == kind]:
+        for settings, method in product(row["settings"], row["methods"]):
+            yield row["name"].format(method=method, **settings), row["role"], method, settings
 
 
 def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **overrides
@@ -194,71 +150,49 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
     they name a value that is chosen elsewhere, it stands and nothing is tried.
     """
     jobs: dict[str, Job] = {}
-    for stage in stages:
-        _add_stage(jobs, profile, stage, choose, overrides)
-    return jobs
 
-
-def _add_stage(jobs: dict[str, Job], profile: str, stage: Stage, choose: bool, overrides: dict
-               ) -> None:
-    setting = f"{Path(stage.dataset or PROFILES[profile]['dataset']).stem} {stage.backbone}"
-
-    def add(words, role, method, needs=(), family=None, seed=0, **more):
+    def add(stage, name, role, method, settings, *needs):
         """Put a job at the end, unless one of that name is there; returns the name."""
-        health = AN_ANSWER if role in ASKING else {}
+        setting = f"{Path(stage.dataset or PROFILES[profile]['dataset']).stem} {stage.backbone}"
         asked = {"profile": profile, "dataset": stage.dataset, "backbone": stage.backbone,
-                 "method": method, "seed": seed} | health | overrides | more
-        job = Job(f"{setting} {words}", stage.name, role, asked, family, needs=tuple(needs))
+                 "method": method, "seed": 0} | (AN_ANSWER if role in ASKING else {})
+        job = Job(f"{setting} {name}", role, asked | overrides | settings, needs)
         return jobs.setdefault(job.name, job).name
 
-    def base(seed=0):
-        return add(f"base seed {seed}" if seed else "base", "seed" if seed else "main", "base",
-                   seed=seed)
+    def add_base(stage, seed=0):
+        name, role = (f"base seed {seed}", "seed") if seed else ("base", "main")
+        return add(stage, name, role, "base", {"seed": seed})
 
-    def trials(family):
-        return [add(" ".join([f"trial {family}", *(f"{k} {v:g}" for k, v in values.items())]),
-                    "trial", family, [base()], adv_epochs=TRIAL_EPOCHS, **values)
-                for values in CANDIDATES[family]]
+    def add_choice(stage, family):
+        trials = [
+            add(stage, " ".join([f"trial {family}", *(f"{k} {v:g}" for k, v in values.items())]),
+                "trial", family, {"adv_epochs": TRIAL_EPOCHS} | values, add_base(stage))
+            for values in CANDIDATES[family]]
+        return add(stage, f"choice {family}", "choice", family, {}, *trials)
 
-    def run(words, role, method, seed=0, **more):
-        """A run after its base and, where its values are open, after the trials of its family."""
-        if method == "base":
-            return base(seed)
-        family, needs = FAMILY.get(method), [base(seed)]
-        tried = set(CANDIDATES[family][0]) if family else set()
-        if tried & set(overrides) or tried <= set(more):
-            family = None  # nothing is left to choose
-        if family:
-            config = configure(profile, stage.dataset, stage.backbone, method, **overrides)
-            is_known = bool(chosen(config.everything()))
-            needs += trials(family) if choose or not is_known else ()
-            family = None if is_known else family
-        return add(words, role, method, needs, family, seed=seed, **more)
-
-    def attack(name, attacks):
-        """The attacks on a run, which need it and what is to be chosen for it."""
-        run = jobs[name]
-        needs = [*(n for n in run.needs if run.family and jobs[n].role == "trial"), name]
-        job = replace(run, name=f"{name} attacks", attacks=tuple(attacks), needs=tuple(needs))
-        jobs.setdefault(job.name, job)
-
-    for seed in stage.seeds:
-        words, role = (f" seed {seed}", "seed") if seed else ("", "main")
-        made = {method: run(method + words, role, method, seed) for method in stage.methods}
-        for method in stage.attacked:
-            attack(made[method], attacks_of(method))
-    for epsilon in stage.epsilons:
-        run(f"adv_cas epsilon {epsilon:g}", "sweep", "adv_cas", epsilon=epsilon)
-    for method, values in TRADE_OFF.items() if stage.trade_off else ():
-        varied = "replace_probability" if method == "neighbour" else "epsilon"
-        for value in values:
-            attack(run(f"trade-off {method} {value:g}", "trade-off", method,
-                       **{varied: value, "adv_epochs": TRIAL_EPOCHS}), [{}])
-    for name in stage.switches:
-        # a preset as the values that it stands for: they must overrule what was chosen
-        settings = {k: v for k, v in SWITCHES[name][1].items() if k != "preset"}
-        settings |= PRESETS.get(SWITCHES[name][1].get("preset"), {})
-        run(f"adv_cas {name}", "switch", "adv_cas", **settings)
-    for name, values in PAPER_VALUES.items() if stage.paper_values else ():
-        for method in ("adv_global", "adv_cas"):
-            run(f"{method} paper's values, {name}", "values", method, **values)
+    for stage in stages:
+        attacked = {}
+        for name, role, method, settings in _runs(stage.kind):
+            # a preset as the values that it stands for: they must overrule what was chosen
+            settings = PRESETS.get(settings.get("preset"), settings)
+            made = base = add_base(stage, settings.get("seed", 0))
+            if method != "base":
+                family, choices = FAMILY.get(method), []
+                values = set(CANDIDATES.get(family, [()])[0])
+                named = {*PROFILES[profile], *overrides}
+                if values - set(settings) and not values & named:  # one is open
+                    config = configure(profile, stage.dataset, stage.backbone, method, **overrides)
+                    is_known = bool(chosen(config.everything()))
+                    if choose or not is_known:
+                        choice = add_choice(stage, family)
+                        choices = [] if is_known else [choice]
+                made = add(stage, name, role, method, settings, base, *choices)
+            if method in ATTACKED.get(stage.kind, ()):
+                attacked[made] = attacks_of(method)
+            elif role == "trade-off":  # clean against attacked accuracy, a curve a method
+                attacked[made] = [{}]
+        for made, attacks in attacked.items():
+            job = replace(jobs[made], name=f"{made} attacks", attacks=tuple(attacks),
+                          needs=(made, *jobs[made].needs[1:]))  # and the choice, if any
+            jobs.setdefault(job.name, job)
+    return jobs

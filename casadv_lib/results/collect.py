@@ -19,9 +19,10 @@ from ..datasets.sources import SOURCES
 from ..evaluation import METRICS
 from ..experiments.configuration import NOT_IDENTITY, PROFILES, Configuration, attack_name
 from ..experiments.environment import provenance
-from ..experiments.grid import Known
+from ..experiments.grid import GROUP, Known
 from ..experiments.plan import SWITCHES
 from ..experiments.runs import (
+    SPLITS,
     Run,
     Unequal,
     another_folder,
@@ -54,34 +55,42 @@ from .frames import (
     write_results,
 )
 
+TOLD_APART = ("positions", "k", "pick", "step", "surrogate")  # columns of an attack's options
+
 
 def collect(made: Mapping[Run, Iterable[str]], profile: str = "quick",
             stored: Results | None = None, folder: Path | None = None
             ) -> tuple[Results, dict[str, Ranks]]:
-    """The tables of runs, {run: what for}, joined to stored ones; and the ranks behind them.
+    """The tables of runs, {run: what for}, joined to stored ones; and the new ranks behind them.
 
-    stored, folder: tables with the ranks beside them. A stored run stays as it is, unless more
-    attacks on it are here; runs that are not complete are left out.
+    stored, folder: tables with the ranks beside them. A stored run stays as it is, and attacks that
+    it lacks join where the run here is the same; runs that are not complete are left out.
     """
     stored = stored or Results(profile)
     frames = {name: [getattr(stored, name)] for name in ("runs", "curves", "attacks")}
     configs, provenance = dict(stored.configs), dict(stored.provenance)
     roles = dict(zip(stored.runs["run"], stored.runs["roles"], strict=True))
-    attacks = stored.attacks.groupby("run").size().to_dict()  # older ones are by one rule alone
     ranks: dict[str, Ranks] = {}
     for run, wanted in made.items():
-        if run.name not in roles and not run.is_complete:
+        there = attacks_in(stored, folder, run.name)
+        if there is None and not run.is_complete:
             continue
-        before = roles.get(run.name, "").split()
-        if run.is_complete and (run.name not in configs
-                                or len(stored_attacks(run)) > attacks.get(run.name, 0)):
-            tables = _tables_of(run)
-            for name, parts in frames.items():
-                frames[name] = [part[part["run"] != run.name] for part in parts] + [tables[name]]
+        more = {record["attack"] for record in _attacks(run)} - (there or set())
+        if there is None:
+            ranks[run.name], tables = ranks_of(run), _tables_of(run)
             configs[run.name] = run.config.flat()
             provenance[run.name] = run.metrics["provenance"]
-            ranks[run.name] = ranks_of(run)
-        roles[run.name] = " ".join(dict.fromkeys([*before, *wanted]))
+            for name, parts in frames.items():
+                frames[name] = [part[part["run"] != run.name] for part in parts] + [tables[name]]
+        elif run.is_complete and more and not difference(*record_of(stored, run.name), run):
+            old, rows = read_ranks(folder, run.name), _tables_of(run)["attacks"]
+            ranks[run.name] = old | {
+                column: one for column, one in ranks_of(run).items() if column not in old
+                or one.ndim == 2 and one.shape[1] > old[column].shape[1]}  # of a larger k
+            frames["attacks"] = [
+                part[(part["run"] != run.name) | ~part["attack"].isin(more)]
+                for part in frames["attacks"]] + [rows[rows["attack"].isin(more)]]
+        roles[run.name] = " ".join(dict.fromkeys([*roles.get(run.name, "").split(), *wanted]))
     tables = {name: _joined(parts, name, roles) for name, parts in frames.items()}
     names = list(dict.fromkeys(tables["runs"]["run"]))
     everyone = {name: ranks[name] if name in ranks else read_ranks(folder, name) for name in names}
@@ -91,18 +100,27 @@ def collect(made: Mapping[Run, Iterable[str]], profile: str = "quick",
     return results, ranks
 
 
+def attacks_in(results: Results, folder: Path | None, run: str) -> set[str] | None:
+    """The attacks on a run that the tables in a folder hold with the ranks by all rules; None
+    where they do not hold the run with its ranks."""
+    if run not in results.configs or folder is None or not ranks_file(folder, run).exists():
+        return None
+    ranks = read_ranks(folder, run)
+    return {attack for attack in select(results.attacks, run=run)["attack"].unique()
+            if all(f"{attack}-{rule} attacked" in ranks for rule in EXCLUDES)}
+
+
 def store(made: Mapping[Run, Iterable[str]], folder: Path, profile: str, keep: bool = False,
           trials: Iterable[dict] = (), figure1: Callable[[Run], dict] | None = None) -> Path:
     """Write the tables of runs and the ranks behind them into a folder; the path of runs.json.
 
-    keep: what the folder holds stays, unless it is made anew. trials: rows of that table. figure1:
-    gives Figure 1's arrays from a run. What was tried before, and Table 2's rows of the published
-    data sets, are those that the profile had.
+    keep: what the folder holds stays. trials: rows of that table. figure1: gives Figure 1's arrays
+    from a run. What was tried before, and Table 2's rows of the published data sets, are those that
+    the profile had.
     """
     with one_at_a_time(folder):  # what another grid has added since stays
-        stored = Results(profile)
-        if keep and (folder / "runs.json").exists():
-            stored = read_results(folder)
+        there = keep and (folder / "runs.json").exists()
+        stored = read_results(folder) if there else Results(profile)
         results, ranks = collect(made, profile, stored, folder)
         if results.runs.empty:
             raise ValueError(f"no run of profile {profile!r} is stored yet")
@@ -115,85 +133,79 @@ def store(made: Mapping[Run, Iterable[str]], folder: Path, profile: str, keep: b
         here = next((run for run in made if run.is_complete), None)
         if results.figure1 is None and figure1 and here:
             results = results.but(figure1=figure1(here))
-        data = {run.config.dataset: run.data for run in made}
+        own = before.datasets["data_hash"].isin(results.runs["data_hash"])
+        published = before.datasets["dataset"].isin(SOURCES)
+        rows = [dataset_row(run.data, name)
+                for name, run in {run.config.dataset: run for run in made}.items()]
         return write_results(results.but(
-            trials=_newer(before.trials, trials, "trials", results.runs["data_hash"],
-                          ["data_hash", "backbone", "family", "base_epochs", "dim"]),
-            datasets=_newer(before.datasets, [dataset_row(d, n) for n, d in data.items()],
-                            "datasets", {*results.runs["data_hash"], *before.datasets[
-                                before.datasets["dataset"].isin(SOURCES)]["data_hash"]},
-                            ["dataset"])), folder)
+            trials=_newer(before.trials[before.trials["data_hash"].isin(
+                results.runs["data_hash"])], trials, "trials", GROUP),
+            datasets=_newer(before.datasets[own | published], rows, "datasets", ["dataset"])),
+            folder)
 
 
-def _newer(before: pd.DataFrame, rows: Iterable[dict], name: str, data_hashes: Iterable[str],
-           key: list[str]) -> pd.DataFrame:
-    """New rows of a table, and below them the old ones of these data that have another key."""
+def _newer(before: pd.DataFrame, rows: Iterable[dict], name: str, key: list[str]) -> pd.DataFrame:
+    """New rows of a table, and below them the old ones that have another key."""
     new = pd.DataFrame(list(rows), columns=COLUMNS[name])
-    known = set(new[key].itertuples(index=False, name=None))
-    old = before[before["data_hash"].isin(set(data_hashes))]
-    old = old[[row not in known for row in old[key].itertuples(index=False, name=None)]]
-    return pd.concat([part for part in (new, old) if len(part)] or [new], ignore_index=True)
+    is_known = before.set_index(key).index.isin(new.set_index(key).index)
+    parts = [part for part in (new, before[~is_known]) if len(part)]
+    return pd.concat(parts or [new], ignore_index=True)
 
 
 def known(folder: Path) -> Known:
-    """What the tables in a folder hold, for a grid that goes on from them: the runs whose ranks
-    are there, with the attacks by all rules, and what was tried."""
+    """What the tables in a folder hold, for a grid that goes on from them."""
     if not (folder / "runs.json").exists():
         return Known()
-    results, found = read_results(folder), Known()
-    for run, rows in results.runs.groupby("run"):
-        if ranks_file(folder, run).exists():
-            ranks = read_ranks(folder, run)
-            attacks = select(results.attacks, run=run)["attack"].unique()
-            found.attacks[run] = {attack for attack in attacks if all(
-                f"{attack}-{rule} attacked" in ranks for rule in EXCLUDES)}
-            kind = tuple(rows.iloc[0][["dataset", "backbone", "method"]])
-            found.seconds.setdefault(kind, []).append(float(rows.iloc[0]["seconds_per_epoch"]))
-    found.trials, found.differs = results.trials.to_dict("records"), partial(differences, results)
-    return found
+    results = read_results(folder)
+    attacks = {run: attacks_in(results, folder, run) for run in results.configs}
+    return Known(
+        {run: names for run, names in attacks.items() if names is not None},
+        {run: partial(difference, *record_of(results, run)) for run in results.configs},
+        results.trials.to_dict("records"),
+        {(row["dataset"], row["backbone"], row["method"]): row["seconds_per_epoch"]
+         for row in results.runs.to_dict("records")})
 
 
-def differences(results: Results, run: Run) -> list[str]:
-    """The tables in which a stored run is other than its rows, to the last digit; none if new."""
-    if run.name not in results.configs or not run.is_complete:
-        return []
-    again, found = _tables_of(run), []
-    for name, columns in (("runs", ["ndcg@10", "hr@10", "tie_rate", "epoch"]),
-                          ("curves", ["ndcg@10", "hr@10", "loss", "epoch"])):
-        old = select(getattr(results, name), run=run.name)[columns].to_numpy(float)
-        if not np.array_equal(old, again[name][columns].to_numpy(float), equal_nan=True):
-            found.append(name)
-    if not found:
-        return []
-    first, second = (select(table, run=run.name, which="last", split="test")["ndcg@10"].item()
-                     for table in (results.runs, again["runs"]))
-    return [f"other numbers than its record, in {' and '.join(found)} (test NDCG@10 of the last "
+def record_of(results: Results, run: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of a run in `runs` and in `curves`."""
+    return select(results.runs, run=run), select(results.curves, run=run)
+
+
+def difference(runs: pd.DataFrame, curves: pd.DataFrame, run: Run) -> str:
+    """In what a stored run is other than its record, to the last digit; "" where it is the same."""
+    again, parts = _tables_of(run), []
+    for name, old, own in (("runs", runs, "tie_rate"), ("curves", curves, "loss")):
+        numbers = [one[[*METRICS, "epoch", own]].to_numpy(float) for one in (old, again[name])]
+        if not np.array_equal(*numbers, equal_nan=True):
+            parts.append(name)
+    if not parts:
+        return ""
+    first, second = (select(table, which="last", split="test")["ndcg@10"].item()
+                     for table in (runs, again["runs"]))
+    return (f"other numbers than its record, in {' and '.join(parts)} (test NDCG@10 of the last "
             f"epoch: stored {first!r}, now {second!r}). Another kind of processor, number of "
-            "threads or version of a package rounds differently"]
+            "threads or version of a package rounds differently")
 
 
 def verified(results: Results, config: Configuration, report: Callable[[str], None]) -> str:
     """Make the stored run of a configuration again from nothing, and compare; returns its name.
 
-    Raises ValueError where the tables do not hold it or the data are others, Unequal where the
-    numbers differ.
+    Raises ValueError where the tables do not hold it, Unequal where the numbers differ.
     """
-    match = [run for run, flat in results.configs.items()
-             if Configuration.of(flat | {"device": "auto"}).identity("") == config.identity("")]
-    if not match:  # the device that it was made on need not be here
+    data = load_dataset(config.dataset)
+    name = config.run_name(data.fingerprint)
+    if name not in results.configs:
         raise ValueError(f"no run in the tables of {results.profile} has method {config.method!r}, "
-                         f"backbone {config.backbone!r}, dataset {config.dataset!r}")
-    stored, data = results.provenance[match[0]], load_dataset(config.dataset)
-    if data.fingerprint != stored["data_hash"]:
-        raise ValueError(f"the data set {data.name!r} has the hash {data.fingerprint}; allowed is "
-                         f"{stored['data_hash']}, that of the stored run")
-    here = provenance(stored["data_hash"], choose_device(config.training.device), 0.0)
-    for name in ("hardware", "packages"):
-        report(f"{name}: stored {stored[name]}, here {here[name]}")
+                         f"backbone {config.backbone!r}, dataset {config.dataset!r} with the hash "
+                         f"{data.fingerprint}; there are {', '.join(results.configs)}")
+    stored = results.provenance[name]
+    here = provenance(data.fingerprint, choose_device(config.training.device), 0.0)
+    for part in ("hardware", "packages"):
+        report(f"{part}: stored {stored[part]}, here {here[part]}")
     with another_folder():
-        if parts := differences(results, make(config, data)):
-            raise Unequal("; ".join(parts))
-    return match[0]
+        if why := difference(*record_of(results, name), make(config, data)):
+            raise Unequal(why)
+    return name
 
 
 def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Iterable[dict] = (),
@@ -210,6 +222,8 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
         folder = stored_folder(folder or study.profile)
     stored = read_results(folder) if folder else Results(study.profile)
     methods, attacks = list(methods), list(attacks)
+    for name in [name for options in attacks for name in options]:
+        one_of("attacks", name, TOLD_APART)
     names = {attack_name(**options) for options in attacks}
     asked = [(method, {}, "main") for method in METHOD_ORDER]
     asked += [("adv_cas", {"epsilon": epsilon, "health": "note"}, "sweep") for epsilon in epsilons]
@@ -219,20 +233,21 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
     configs = []
     for backbone, (method, more, role) in product(BACKBONE_NAMES, asked):  # errors before work
         with suppress(*[ValueError] * (backbone != study.backbone)):  # a setting that it lacks
-            configs.append((study.config(method, backbone=backbone, **more), more, role))
+            configs.append((study.config(method, backbone=backbone, **more), more, role.split()))
     taken: dict[str, list[str]] = {}
     made: dict[Run, list[str]] = {}
-    for config, more, role in configs:
+    for config, more, roles in configs:
         free = {"epsilon", "lambda1", "replace_probability"} - {*study.asked, *more}
-        run = _stored_run(stored, config, study.data.fingerprint, role.split()[0], free)
-        if config.backbone == study.backbone and (config.method in methods or role != "main"):
-            if run is None or role == "main" and not _has_attacks(stored, run, names):
+        run = _stored_run(stored, config, study.data.fingerprint, roles[0], free)
+        if config.backbone == study.backbone and (config.method in methods or roles != ["main"]):
+            wanted = names if roles == ["main"] else set()
+            if run is None or not wanted <= (attacks_in(stored, folder, run) or set()):
                 run, own = None, make(config, study.data)
-                for options in attacks if role == "main" else ():
+                for options in attacks if wanted else ():
                     run_attack(own, **options)
-                made[own] = [*made.get(own, ()), *role.split()]
+                made[own] = [*made.get(own, ()), *roles]
         if run is not None:
-            taken[run] = [*taken.get(run, ()), *role.split()]
+            taken[run] = [*taken.get(run, ()), *roles]
     results = _only(stored, {run: " ".join(dict.fromkeys(roles)) for run, roles in taken.items()},
                     study.dataset)
     if made:
@@ -258,17 +273,11 @@ def _stored_run(stored: Results, config: Configuration, data_hash: str, role: st
     return next((run for run in fitting if wanted.items() <= stored.configs[run].items()), None)
 
 
-def _has_attacks(stored: Results, run: str, names: set[str]) -> bool:
-    own = select(stored.attacks, run=run)
-    return set(product(names, EXCLUDES)) <= set(zip(own["attack"], own["exclude"], strict=True))
-
-
 def _only(stored: Results, roles: dict[str, str], dataset: str) -> Results:
     """The tables of some runs, with these roles."""
     tables = {name: getattr(stored, name) for name in ("runs", "curves", "attacks")}
-    tables = {name: table[table["run"].isin(roles)] for name, table in tables.items()}
-    for name in ("runs", "attacks"):
-        tables[name] = tables[name].assign(roles=tables[name]["run"].map(roles))
+    tables = {name: _joined([table[table["run"].isin(roles)]], name, roles)
+              for name, table in tables.items()}
     rows = stored.intervals
     both = rows["run"].isin(["", *roles]) & rows["versus"].isin(["", *roles])
     return stored.but(**tables, intervals=rows[both & (rows["dataset"] == dataset)],
@@ -284,17 +293,49 @@ def _joined(parts: list[pd.DataFrame], name: str, roles: dict[str, str]) -> pd.D
         table["roles"] = table["run"].map(roles)
     if "dataset" in table:
         orders = {"dataset": ("synthetic", "beauty", "video", "clothing", "ml-1m"),
-                  "backbone": tuple(BACKBONE_NAMES), "method": METHOD_ORDER}
-        keys = {column: table[column].map({v: i for i, v in enumerate(
-            dict.fromkeys([*order, *table[column]]))}) for column, order in orders.items()}
-        table = table.iloc[pd.DataFrame(keys).sort_values(list(keys), kind="stable").index]
+                  "backbone": BACKBONE_NAMES, "method": METHOD_ORDER}
+        table = table.sort_values(list(orders), kind="stable", key=lambda names: names.map(
+            list(dict.fromkeys([*orders[names.name], *names])).index))
     return table[COLUMNS[name]].reset_index(drop=True)
 
 
+def _attacks(run: Run) -> list[dict]:
+    """Records of the attacks on a run that the columns of `attacks` tell apart: another seed, loss
+    or joint has none."""
+    return [record for record in stored_attacks(run) if record["attack"] == attack_name(
+        **{column: record.get(column) for column in TOLD_APART})]
+
+
 def _tables_of(run: Run) -> dict[str, pd.DataFrame]:
-    """The rows of one run in `runs`, `curves` and `attacks`."""
-    metrics, attacks = run.metrics, stored_attacks(run)
-    return rows_of(run.name, run.config, metrics, attacks, metrics["provenance"]["data_hash"])
+    """The rows of a run in `runs`, `curves` and `attacks`."""
+    config, metrics, method = run.config, run.metrics, METHODS.get(run.config.method)
+    both = {"run": run.name, "dataset": config.dataset, "backbone": config.backbone, "loss": "bce",
+            "method": config.method, "seed": config.seed, "roles": ""}
+    perturbs = method is not None and bool(method.level1 or method.level2)
+    settings = config.adversarial
+    own = both | {
+        "epsilon": settings.epsilon if perturbs else math.nan,
+        "lambda1": settings.lambda1 if perturbs and method.level1 else math.nan,
+        "replace_probability": (settings.replace_probability if method and method.replaces
+                                else math.nan),
+        "preset": settings.scope if perturbs else "",
+        "seconds_per_epoch": metrics["seconds"]["per_epoch"],
+        "train_seconds": metrics["seconds"]["train"], "epochs": config.training.epochs,
+        "adv_epochs": config.adv_epochs if method else 0,
+        "data_hash": metrics["provenance"]["data_hash"],
+        "hardware": metrics["provenance"]["hardware"]}
+    rows = {
+        "runs": [own | metrics[which][split] | {
+            "which": which, "epoch": metrics[which]["epoch"], "split": split}
+            for which, split in product(EPOCHS, SPLITS)],
+        "curves": [both | entry | entry[split] | {"split": split}
+                   for entry in metrics["curve"] for split in SPLITS],
+        "attacks": [record | record["attacked"] | both | {
+            "surrogate": record.get("surrogate") or "",
+            **{f"{m}_clean": record["clean"][m] for m in METRICS},
+            "seconds": record["provenance"]["wall_seconds"]}
+            for record in _attacks(run)]}
+    return {name: pd.DataFrame(rows[name], columns=COLUMNS[name]) for name in rows}
 
 
 def ranks_of(made: Run) -> Ranks:
@@ -306,7 +347,7 @@ def ranks_of(made: Run) -> Ranks:
 
     codes = {which: column(made.ranks("test", which)) for which in EPOCHS}
     substitutes: dict[str, np.ndarray] = {}
-    for attack in {record["attack"]: None for record in stored_attacks(made)}:
+    for attack in {record["attack"]: None for record in _attacks(made)}:
         with np.load(made.folder / "attacks" / f"{attack}.npz", allow_pickle=False) as stored:
             users = stored["users"]
             codes[f"{attack} clean"] = column(stored["clean"], users)
@@ -320,42 +361,6 @@ def ranks_of(made: Run) -> Ranks:
             substitutes[name] = np.pad(before, ((0, 0), (0, missing)))
             substitutes[name][users, :k] = items
     return codes | {f"substitutes {name}": items for name, items in substitutes.items()}
-
-
-def rows_of(name: str, config: Configuration, metrics: dict, attacks: list[dict], data_hash: str,
-            roles: str = "") -> dict[str, pd.DataFrame]:
-    """Rows of `runs`, `curves` and `attacks` out of what a run stores."""
-    method = METHODS.get(config.method)
-    both = {"run": name, "dataset": config.dataset, "backbone": config.backbone, "loss": "bce",
-            "method": config.method, "seed": config.seed, "roles": roles}
-    perturbs = method is not None and bool(method.level1 or method.level2)
-    settings = config.adversarial
-    runs = [both | {
-        "epsilon": settings.epsilon if perturbs else math.nan,
-        "lambda1": settings.lambda1 if perturbs and method.level1 else math.nan,
-        "replace_probability": (settings.replace_probability if method and method.replaces
-                                else math.nan),
-        "preset": settings.scope if perturbs else "",
-        "which": which, "epoch": metrics[which]["epoch"], "split": split,
-        **{m: metrics[which][split][m] for m in ("ndcg@10", "hr@10", "tie_rate")},
-        "seconds_per_epoch": metrics["seconds"]["per_epoch"],
-        "train_seconds": metrics["seconds"]["train"], "epochs": config.training.epochs,
-        "adv_epochs": config.adv_epochs if method else 0, "data_hash": data_hash,
-        "hardware": metrics["provenance"]["hardware"],
-    } for which in ("last", "best") for split in ("validation", "test")]
-    curves = [{"run": name, "phase": entry["phase"], "epoch": entry["epoch"], "split": split,
-               **{m: entry[split][m] for m in METRICS}, "loss": entry["loss"]}
-              for entry in metrics["curve"] for split in ("validation", "test")]
-    attacked = [both | {
-        **{column: record[column] for column in ("attack", "split", "positions", "k", "pick",
-                                                 "step", "exclude", "users", "distance", "unit")},
-        "surrogate": record.get("surrogate") or "",
-        **{f"{m}_clean": record["clean"][m] for m in METRICS},
-        **{m: record["attacked"][m] for m in METRICS},
-        "seconds": record["provenance"]["wall_seconds"],
-    } for record in attacks]
-    rows = {"runs": runs, "curves": curves, "attacks": attacked}
-    return {table: pd.DataFrame(rows[table], columns=COLUMNS[table]) for table in rows}
 
 
 def dataset_row(data: SequenceDataset, name: str | None = None) -> dict:

@@ -1,6 +1,5 @@
 """The grid: order, failures, going on after a kill, workers elsewhere, the same numbers again."""
 
-import dataclasses
 import json
 import os
 import re
@@ -27,16 +26,17 @@ from casadv_lib.results.frames import read_results, select
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "eval_every": 1, "batch_size": 32}
+LONG = {"epochs": 60, "adv_epochs": 20, "dim": 8, "eval_every": 0, "batch_size": 16, "epsilon": 1.0,
+        "lambda1": 1.0}  # seconds, a checkpoint an epoch
 LATE = 200  # seconds; a machine may be busy
-LONG = {"epochs": 60, "dim": 8, "eval_every": 0, "batch_size": 16}  # seconds, a checkpoint an epoch
 
 
 @pytest.fixture
 def own(tmp_path, runs_folder, monkeypatch):
     """The words of a small grid on a file of its own: four methods, two trials a family."""
     monkeypatch.setattr(plan, "METHOD_ORDER", ("base", "base+100", "adv_linear", "adv_cas"))
-    monkeypatch.setattr(plan, "DRAWN", ("base", "adv_cas"))
-    monkeypatch.setattr(plan, "MOST_REPLACED", 1)
+    monkeypatch.setitem(plan.ATTACKED, "methods", ("base", "adv_cas"))
+    monkeypatch.setitem(plan.PLAN, "attacks", plan.PLAN["attacks"][:4])
     for family in ("adv_linear", "adv_global"):
         monkeypatch.setitem(plan.CANDIDATES, family, plan.CANDIDATES[family][1:3])
     path = write_data(tmp_path / "own.txt")
@@ -46,20 +46,17 @@ def own(tmp_path, runs_folder, monkeypatch):
 
 
 def jobs_of(path, *methods, **settings):
-    """Runs alone, one after the other: each needs the first."""
-    jobs = {}
-    for method in methods:
-        needs = ("base",) if method != "base" else ()
-        asked = {"dataset": str(path), "method": method, "device": "cpu", **SMALL, **settings}
-        jobs[method] = Job(method, "few", "main", {"profile": "quick", **asked}, needs=needs)
-    return jobs
+    """Runs alone; each needs the first."""
+    asked = {"profile": "quick", "dataset": str(path), "device": "cpu", **SMALL, **settings}
+    return {method: Job(method, "main", asked | {"method": method},
+                        needs=methods[:1] if method != methods[0] else ())
+            for method in methods}
 
 
 def do_here(jobs):
     """Do the jobs of a grid in this process, without workers."""
-    while ready := [job for job in jobs.left() if not jobs.missing(job)]:
-        for job in ready:
-            work(jobs.run(job).config, job.attacks, "", grid.log_of(job))
+    for name, job in jobs.left().items():
+        jobs.results[name] = work(job, [*map(jobs.results.get, job.needs)])
 
 
 def grid_of(words):
@@ -100,7 +97,8 @@ def test_the_whole_grid_with_the_choice_and_again_from_what_is_stored(own, tmp_p
     assert set(chosen["family"]) == {"adv_linear", "adv_global"} and len(results.trials) == 4
     for method, family in (("adv_cas", "adv_global"), ("adv_linear", "adv_linear")):
         [row] = select(chosen, family=family).to_dict("records")
-        assert f"{family}, {own[4]} sasrec: epsilon {row['epsilon']:g}, lambda1 " in said
+        values = {name: row[name] for name in ("epsilon", "lambda1")}
+        assert f"own sasrec choice {family}: {values}\n" in said
         [config] = [c for c in results.configs.values() if c["method"] == method]
         assert (config["epsilon"], config["lambda1"]) == (row["epsilon"], row["lambda1"])
     assert set(results.runs["method"]) == {"base", "base+100", "adv_linear", "adv_cas"}
@@ -115,31 +113,29 @@ def test_the_whole_grid_with_the_choice_and_again_from_what_is_stored(own, tmp_p
     assert main(own) == 0 and same(tables(folder), before)
 
 
-def test_a_failed_job_is_named_with_its_log_and_the_rest_goes_on(tmp_path, runs_folder):
-    path, said = write_data(tmp_path / "own.txt"), []
-    jobs = jobs_of(path, "base", "base+100", "adv_linear") | {
-        "broken": Job("broken", "few", "main", {  # diverges
-            "dataset": str(path), "device": "cpu", **SMALL, "learning_rate": 1e30}),
-        "waits": Job("waits", "few", "main", {
-            "dataset": str(path), "method": "adv_seq", "device": "cpu", **SMALL,
-            "learning_rate": 1e30}, needs=("broken",))}
-    jobs = {name: dataclasses.replace(job, asked={"profile": "quick"} | job.asked)
-            for name, job in jobs.items()}
-    stored = []
+def test_a_failed_job_is_named_with_its_log_and_the_rest_goes_on(tmp_path, runs_folder, capsys,
+                                                                 monkeypatch):
+    monkeypatch.setattr(grid, "SECONDS_BETWEEN_STORES", 0)
+    path = write_data(tmp_path / "own.txt")
+    jobs = jobs_of(path, "base", "base+100", "adv_linear")
+    for name, job in jobs_of(path, "base", "adv_seq", learning_rate=1e30).items():  # diverges
+        needs = ("broken base",) if job.needs else ()
+        jobs[f"broken {name}"] = Job(f"broken {name}", "main", job.asked, needs=needs)
 
     def store():
-        stored.append(True)
         raise OSError("no space left")
 
-    failed = run_grid(Grid(jobs), 2, "cpu", store=store, report=said.append)
-    assert set(failed) == {"broken", "waits"} and stored
-    assert failed["waits"] == "not done, because it needs broken"
-    assert "TrainingError" in failed["broken"]
-    log = Path(failed["broken"].split("see ")[1])
-    assert log.is_file() and "TrainingError" in log.read_text()
-    assert any(line.startswith("FAILED broken") for line in said)
-    assert any("could not be written: no space left" in line for line in said)
-    assert {job.name for job in Grid(jobs).left()} == {"broken", "waits"}
+    failed, said = run_grid(Grid(jobs), 2, "cpu", store=store), capsys.readouterr().out
+    assert list(failed) == ["broken base", "broken adv_seq"]
+    assert failed["broken adv_seq"] == "not done, because it needs broken base"
+    assert "TrainingError" in failed["broken base"]
+    log = Path(failed["broken base"].split("see ")[1])
+    assert "TrainingError" in log.read_text()
+    assert "FAILED broken base: TrainingError" in said and "FAILED broken adv_seq" not in said
+    assert "could not be written: no space left" in said
+    left = Grid(jobs)
+    assert list(left.left()) == list(failed)
+    assert list(map(left.state, left.left().values())) == ["failed", "left"]
 
 
 # ------------------------------------------------------------------ going on from tables
@@ -164,7 +160,7 @@ def sittings(own, monkeypatch, tmp_path):
 def test_two_sittings_give_what_one_gives(sittings, tmp_path, capsys):
     words, whole = sittings
     folder, jobs = tmp_path / "tables", grid_of(words)
-    left = [job.name.removeprefix("own sasrec ") for job in jobs.left()]
+    left = [name.removeprefix("own sasrec ") for name in jobs.left()]
     assert left == ["base", "adv_cas", "adv_cas attacks"]  # the base is needed, its attacks not
     assert "?" not in jobs.lines(1)[0]  # the tables say how long the base takes
     ranks = {path: path.stat().st_mtime_ns for path in (folder / "ranks").iterdir()}
@@ -173,7 +169,7 @@ def test_two_sittings_give_what_one_gives(sittings, tmp_path, capsys):
     assert same(tables(folder), whole)
     assert {path: path.stat().st_mtime_ns for path in ranks} == ranks  # what was kept is untouched
     assert len(list((folder / "ranks").iterdir())) == len(ranks) + 1
-    assert grid_of(words).left() == []
+    assert grid_of(words).left() == {}
     assert main([*words, "--status"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("10 of 10 jobs done")
     # a run without its ranks, or whose ranks lack an attack, does not count
@@ -199,11 +195,10 @@ def test_a_base_with_other_numbers_is_not_mixed_in(sittings, tmp_path, monkeypat
     table.to_csv(path, index=False)
     before, jobs = path.read_bytes(), grid_of(words)
     base = jobs.jobs["own sasrec base"]
-    work(jobs.run(base).config, (), "", "base.log")
-    assert not jobs.is_here(base)
-    [why] = jobs.known.differs(jobs.run(base))
-    assert why.startswith("other numbers than its record, in runs (test NDCG@10")
-    assert jobs.missing(jobs.jobs["own sasrec adv_cas"]) == [base]
+    work(base, [])
+    assert not jobs.is_here(base) and base.name in jobs.left()
+    with pytest.raises(runs.Unequal, match="other numbers than its record, in runs .test NDCG@10"):
+        work(base, [], check=jobs.known.checks[jobs.run(base).name])
     assert main([*words, "--stored"]) == 0  # what is known stays
     assert path.read_bytes() == before
 
@@ -247,14 +242,12 @@ def often(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def uncut(tmp_path_factory):
-    """A data file, and what a run that nobody disturbs leaves: all of its folder of runs."""
+    """A data file, and what runs that nobody disturbs leave: all of their folder."""
     folder = tmp_path_factory.mktemp("uncut")
     path = write_data(folder / "own.txt")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CASADV_RUNS", str(folder / "runs"))
-        for method in ("base", "adv_cas"):
-            work(configure("quick", path, method=method, device="cpu", adv_epochs=20, **LONG), (),
-                 "", "log")
+        runs.run(configure("quick", path, method="adv_cas", device="cpu", **LONG), progress=False)
     return path, content(folder / "runs")
 
 
@@ -269,17 +262,15 @@ def no_clients_left():
 
 
 def client(path, runs, often, *words, **named):
-    """A process that makes the two runs of `uncut` by a grid."""
-    code = ("import sys; sys.path.insert(0, 'tests/experiments'); from pathlib import Path\n"
-            "if __name__ == '__main__':\n"
-            "    from casadv_lib.experiments.grid import Grid, run_grid\n"
-            "    from test_grid import LONG, jobs_of\n"
-            "    jobs = jobs_of(sys.argv[1], 'base', 'adv_cas', **LONG | {'adv_epochs': 20})\n"
-            "    try: sys.exit(bool(run_grid(Grid(jobs), 2, 'cpu', *sys.argv[2:])))\n"
-            "    except OSError as error: sys.exit(f'{error}')\n")
-    often = often | {"CASADV_RUNS": str(runs), "PYTHONPATH": f"{often['PYTHONPATH']}:{ROOT}/tests"}
+    """The command line of a grid that makes the two runs of `uncut`."""
+    code = ("import runpy, sys; from casadv_lib.experiments import plan\n"
+            "plan.METHOD_ORDER, plan.ATTACKED['methods'] = ('base', 'adv_cas'), ()\n"
+            "if __name__ == '__main__': runpy.run_module('casadv_lib', run_name='__main__')\n")
+    words = ["grid", "--dataset", str(path), "--backbone", "sasrec", "--device", "cpu",
+             "--stages", "methods-sasrec", "--folder", str(runs) + "-tables", "--workers", "2",
+             *(x for k, v in LONG.items() for x in ("--set", f"{k}={v}")), *words]
     CLIENTS.append(subprocess.Popen(
-        [sys.executable, "-c", code, str(path), *words], cwd=ROOT, env=often,
+        [sys.executable, "-c", code, *words], cwd=ROOT, env=often | {"CASADV_RUNS": str(runs)},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **named))
     return CLIENTS[-1]
 
@@ -296,7 +287,7 @@ def goes_on(path, folder, often, wanted, *words):
     out, error = again.communicate(timeout=LATE)
     assert again.returncode == 0, out + error
     assert content(folder) == wanted
-    assert not list(folder.rglob(".*.partial")) and not list(folder.glob(".casadv-*"))
+    assert not list(folder.rglob(".*.partial"))
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -359,8 +350,8 @@ def site(tmp_path, often):
 
 def test_workers_elsewhere_give_the_same_bits_also_when_one_is_killed(site, uncut, often):
     path, wanted = uncut
+    process = client(path, site.runs, often, "--scheduler", site.address)  # nobody is there yet
     workers = [site.worker(), site.worker()]
-    process = client(path, site.runs, often, site.address)
     assert within(LATE, lambda: started(site.runs))
     running = max(workers, key=lambda worker: sum(psutil.Process(worker.pid).cpu_times()[:2]))
     running.kill()
@@ -371,19 +362,19 @@ def test_workers_elsewhere_give_the_same_bits_also_when_one_is_killed(site, uncu
 
 def test_a_scheduler_or_a_client_that_is_killed(site, uncut, often):
     path, wanted = uncut
+    words = ["--scheduler", site.address]
     worker = site.worker()
-    first = client(path, site.runs, often, site.address)
+    first = client(path, site.runs, often, *words)
     assert within(LATE, lambda: started(site.runs))
     first.kill()  # what its worker was at goes on to the end of the run
-    second = client(path, site.runs, often, site.address)
+    second = client(path, site.runs, often, *words)
     assert within(LATE, lambda: list(site.runs.glob("*-adv_cas-*/checkpoint.pt")))
     site.processes[0].kill()
     out, error = second.communicate(timeout=LATE)
     assert second.returncode == 1 and "the scheduler is gone; the same command goes on" in error
     assert worker.wait(LATE) is not None
-    shutil.rmtree(site.runs / "logs")
-    [path_of_probe.unlink() for path_of_probe in site.runs.glob(".casadv-*")]
     goes_on(path, site.runs, often, wanted)
+    assert len(list(site.runs.glob(".*"))) == 2  # the lock and the name of the folder
 
 
 @pytest.mark.parametrize("why", ["it has another version of the library",
@@ -398,16 +389,15 @@ def test_a_worker_that_does_not_fit_is_refused(why, site, tmp_path, monkeypatch)
     monkeypatch.setenv("CASADV_RUNS", str(site.runs))
     jobs = Grid(jobs_of(write_data(tmp_path / "own.txt"), "base"))
     with pytest.raises(ValueError, match=f"the worker tcp.* is refused: {why}"):
-        run_grid(jobs, 1, "cpu", site.address, report=print)
+        run_grid(jobs, 1, "cpu", site.address)
     assert not list(site.runs.glob("*-base-*")) and not elsewhere.exists()
 
 
-def test_a_job_that_another_process_does_is_left_to_it(tmp_path, runs_folder):
+def test_a_job_that_another_process_does_is_shown(tmp_path, runs_folder):
     jobs = Grid(jobs_of(write_data(tmp_path / "own.txt"), "base"))
-    base = jobs.jobs["base"]
-    with runs.one_at_a_time(jobs.run(base).folder):
-        assert jobs.is_running(base) and "running: base" in jobs.lines(1)[0]
-    assert not jobs.is_running(base) and "left: base" in jobs.lines(1)[0]
+    with runs.one_at_a_time(jobs.run(jobs.jobs["base"]).folder):
+        assert "running: base" in jobs.lines(1)[0]
+    assert "left: base" in jobs.lines(1)[0]
 
 
 def test_the_gpus_that_are_dealt_out(monkeypatch):
