@@ -17,8 +17,8 @@ def root() -> Path:
 
 @functools.cache  # the code that a process works with does not change under it
 def source_hash() -> str:
-    """SHA-256 over the names and contents of all sources of the library."""
+    """SHA-256 over the names and contents of all sources of the library, and what they read."""
     digest = hashlib.sha256()
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.json")]):
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
