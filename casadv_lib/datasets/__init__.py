@@ -1,8 +1,7 @@
 """Data sets: official sources, files of one's own, the embedded world.
 
 `load_dataset` is the way in: from a name or a file to one `SequenceDataset`. What is published
-is in sources.py, fetched by downloads.py; files of one's own are read by readers.py; the embedded
-world is drawn, and its best possible score computed, in synthetic.py.
+is in sources.py, files of one's own are read by readers.py, the embedded world is in synthetic.py.
 """
 
 import contextlib
@@ -16,9 +15,8 @@ import pandas as pd
 from ..data import SHORTEST, DataError, SequenceDataset
 from ..support.checks import instance, number, shown
 from . import readers
-from .downloads import download
 from .kcore import k_core
-from .sources import CORE, SOURCES, Source, read_titles
+from .sources import CORE, SOURCES, Source, download, read_titles
 from .synthetic import make_world
 
 NAMES = ("synthetic", *SOURCES)

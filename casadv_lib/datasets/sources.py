@@ -1,15 +1,18 @@
-"""What is published: addresses, known counts, and the layouts of MovieLens and Amazon reviews.
+"""What is published: addresses, known counts, the layouts of MovieLens and Amazon, the download.
 
 A reader takes the published archive, or the file unpacked from it, and returns (frame, titles): a
 frame with the columns user, item, timestamp in file order, unfiltered, and a dict from item id to
-film title (empty for Amazon). Archives are read in memory and never unpacked to the disk, so no
-name in them can lead anywhere, and what they unpack to is limited, so that a small file cannot
-fill the memory.
+film title (empty for Amazon). Archives are read in memory, so that no name in them can lead
+anywhere, and up to a limit, so that a small file cannot fill the memory.
+
+A download gets its final name in the cache only after its check: the published MD5 where there is
+one, and always the known counts (users, items, interactions after the 5-core filter).
 """
 
 import csv
 import gzip
 import json
+import time
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -17,17 +20,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pooch
+import requests
+import urllib3
+from filelock import FileLock
 
 from ..data import DataError
 from ..support.checks import shown
+from ..support.progress import long_work
+from .kcore import k_core
 from .readers import COLUMNS, decode, fail, parse_csv
 
 CORE = 5  # every published data set is filtered to its 5-core
 MOST_MEMBER = 2**28  # bytes of a file in a zip; the largest published one has 25 million
 MOST_UNPACKED = 2**30  # bytes in a gzip; the largest published one has 320 million
 MOST_LINE = 2**22  # bytes of a review; the rest of a longer line counts as the next one
+RETRIES = 2  # where the server is out of reach, busy or breaks off
+CONNECT_SECONDS, READ_SECONDS = 10.0, 30.0  # without an answer, without a byte
+SLOW_SECONDS, SLOW_BYTES = 60.0, 1_000  # from then on at least so many bytes a second on average
+MOST_BYTES = 2**29  # the largest published archive has 47 million
+CHUNK = 1 << 16
 _MOVIELENS = "https://files.grouplens.org/datasets/movielens"
 _AMAZON = "http://snap.stanford.edu/data/amazon/productGraph/categoryFiles"
+
+
+class DownloadError(DataError):
+    """A data set that could not be fetched, or that is not the published one."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +164,66 @@ def _review(path: Path, number: int, line: bytes) -> tuple[str, str, float]:
         pass
     fail(path, f"is {shown(line)}; allowed is a JSON object with reviewerID and asin (text) and "
          "unixReviewTime (a number)", number)
+
+
+def download(source: Source) -> Path:
+    """Return the path of the source's archive in the user's cache, fetched if it is not there yet.
+
+    Raises DownloadError, naming the address and what to do, if the server cannot be reached or
+    refuses, the transfer breaks off, or the file fails its check. Then no archive is left.
+    """
+    def fetch(url, target, _):
+        transfer(url, target)
+        check(source, target)
+
+    cache, name = Path(pooch.os_cache("casadv")), source.file_name
+    files = pooch.create(cache, "", registry={name: source.md5}, urls={name: source.url},
+                         retry_if_failed=RETRIES)
+    try:
+        with FileLock(cache / ".lock"):  # a second process waits, and finds the file
+            return Path(files.fetch(name, downloader=fetch))
+    except (OSError, ValueError) as error:
+        raise DownloadError(
+            f"{source.name}: no usable copy from {source.url} ({error}). Try again later, or "
+            f"fetch it by other means, put it as {name} into a folder of your own and name that "
+            "folder in the environment variable CASADV_DATA") from error
+
+
+def check(source: Source, path: str) -> None:
+    """Raise OSError, after which pooch does not try again, unless the counts are the known ones."""
+    try:
+        frame = k_core(source.read(Path(path))[0], CORE)
+    except DataError as error:
+        raise OSError(str(error)) from error
+    if fault := source.fault(frame["user"].nunique(), frame["item"].nunique(), len(frame)):
+        raise OSError(fault)
+
+
+def transfer(url: str, target: str) -> None:
+    """Write what `url` gives to the file `target`.
+
+    Raises OSError: as requests does, at which pooch tries again, for no or another answer and a
+    transfer that breaks off or stalls; else for one that never ends, or for a web page.
+    """
+    total, start = 0, time.monotonic()
+    with (requests.get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as answer,
+          open(target, "wb") as file,
+          long_work(desc=url, unit="B", unit_scale=True, leave=True,
+                    total=int(answer.headers.get("Content-Length", 0)) or None) as bar):
+        answer.raise_for_status()
+        try:
+            while piece := answer.raw.read1(CHUNK, decode_content=True):
+                if total == 0 and piece.lstrip().startswith(b"<"):
+                    raise OSError("the server sent a web page in place of the file")
+                total += file.write(piece)
+                bar.update(len(piece))
+                seconds = time.monotonic() - start
+                if total > MOST_BYTES:
+                    raise OSError(f"more than {MOST_BYTES:,} bytes came; allowed is less")
+                if seconds > SLOW_SECONDS and total < SLOW_BYTES * seconds:
+                    raise requests.Timeout(f"stalled: {total:,} bytes in {seconds:.0f} s")
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.ConnectionError(f"the transfer broke off: {error}") from error
 
 
 def _amazon(name: str, category: str, counts: tuple[int, int, int]) -> Source:

@@ -10,20 +10,15 @@ Everything in this world was built in. What a model finds here was planted, it i
   `look_back` of the item before the last.
 * misclicks: with probability `misclick` the item is any unseen item, all equally likely. Interests
   go on as if nothing had happened, but a misclicked item's sequels follow it like any other's.
-* lengths: a power law with a chosen mean, drawn independently of the items. So it tells nothing
-  about the items that a held-out item is the last.
-
-After the first item, a step is by default a misclick with probability 0.2, a sequel with 0.12 and
-from the interest with 0.68. The defaults were chosen by looking at base models alone.
+* lengths: a power law with a chosen mean, drawn independently of the items.
 
 No user meets an item twice: each of the three sources leaves out the seen items and is scaled
 back to sum 1. Where all sequels were seen, the interest takes their share; where a group is used
-up, all unseen items are equally likely.
+up, all unseen items are equally likely. The defaults were chosen by looking at base models alone.
 
 A model sees the items but neither interests nor misclicks. Given the items, the hidden interest is
 a hidden Markov chain whose emissions depend on the history, so forward filtering gives the exact
 p(next item | observed history), and with it the best NDCG@10 and HR@10 that any model can expect.
-Drawing and filtering use the same `Watch.shares` and `Watch.sequels`.
 """
 
 from dataclasses import dataclass, field
@@ -153,10 +148,7 @@ class World:
 
 
 def make_world(settings: WorldSettings = WorldSettings(), seed: int = 0) -> World:  # noqa: B008
-    """Draw the rules of a world and its users' sequences; the same seed gives the same world.
-
-    settings: a `WorldSettings`; seed: whole number of at least 0. Raises ValueError otherwise.
-    """
+    """Draw the rules of a world and its users' sequences; the same seed gives the same world."""
     instance("settings", settings, WorldSettings)
     seed = number("seed", seed, 0, kind=int)
     rng = np.random.default_rng(seed)

@@ -1,8 +1,7 @@
 """Configurations: all that a run is told, out of the defaults and profiles of `settings`.
 
-A configuration carries the two settings objects and the backbone's arguments. It starts from the
-classes' defaults, takes the profile's values over them, then what was chosen on validation for
-this data set, then a preset, and whatever the caller names over all of these.
+Above the defaults stand the profile's values, above these what was chosen on validation for this
+data set, then a preset, and over all of these what the caller names.
 """
 
 from __future__ import annotations
@@ -132,14 +131,8 @@ class Configuration:
         return f"{dataset}-{self.backbone}-{self.method}-seed{self.seed}-{digest}"
 
 
-def configure(
-    profile: str = "quick",
-    dataset: str | Path | None = None,
-    backbone: str = "sasrec",
-    method: str = "base",
-    seed: int = 0,
-    **overrides,
-) -> Configuration:
+def configure(profile: str = "quick", dataset: str | Path | None = None, backbone: str = "sasrec",
+              method: str = "base", seed: int = 0, **overrides) -> Configuration:
     """The complete configuration of a run, checked.
 
     dataset: None takes the profile's. overrides: any setting by name; and preset="batch" or
@@ -155,13 +148,12 @@ def configure(
     values = {"profile": profile, "backbone": backbone, "method": method, "seed": seed}
     values |= USUAL | PROFILES[profile] | ({} if dataset is None else {"dataset": str(dataset)})
     values = {"max_len": MAX_LEN.get(values["dataset"], 50)} | values
-    known = {f.name for kind in (TrainingSettings, AdversarialSettings) for f in fields(kind)}
-    known |= {*model_defaults(backbone), *PHASE_2}
-    for name in overrides:
-        one_of("setting", name, sorted(known))
     named = PRESETS.get(preset, {}) | overrides
     config = Configuration.of(values | named)
-    best = chosen(config.everything())
+    settings = config.everything()
+    for name in overrides:
+        one_of("setting", name, sorted(settings))
+    best = chosen(settings)
     return Configuration.of(values | best | named) if best else config
 
 

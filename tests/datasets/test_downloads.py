@@ -16,9 +16,8 @@ import pytest
 
 from casadv_lib import datasets
 from casadv_lib.data import DataError
-from casadv_lib.datasets import downloads, from_interactions, load_dataset, sources
-from casadv_lib.datasets.downloads import DownloadError, download
-from casadv_lib.datasets.sources import SOURCES
+from casadv_lib.datasets import from_interactions, load_dataset, sources
+from casadv_lib.datasets.sources import SOURCES, DownloadError, download
 
 # six users with five items each, newest first in the file, and one user too short
 ROWS = [(user, item, 900 - 10 * item) for user in (10, 9, 3, 4, 5, 6) for item in range(1, 6)]
@@ -193,7 +192,7 @@ BAD_ANSWERS = {  # what is sent, what the error says, requests until it is raise
 def test_a_bad_server_is_named_and_nothing_stays_and_the_next_try_works(
         serve, tmp_path, monkeypatch, name):
     for limit, value in (("READ_SECONDS", 0.3), ("SLOW_SECONDS", 0.5), ("MOST_BYTES", 3_000_000)):
-        monkeypatch.setattr(downloads, limit, value)
+        monkeypatch.setattr(sources, limit, value)
     pieces, words, attempts = BAD_ANSWERS[name]
     # afterwards one more fault that passes, and then it works
     source, asked = serve("beauty", *[pieces] * attempts, [error(502, "Bad")], [ok(GOOD)])
@@ -211,7 +210,7 @@ def test_a_server_out_of_reach_is_refused(serve, tmp_path):
 def test_an_interrupt_leaves_nothing(serve, tmp_path, monkeypatch):
     source, _ = serve("beauty", [ok(GOOD)])
     with monkeypatch.context() as patch:
-        patch.setattr(downloads, "check", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(sources, "check", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             download(source)
     assert cached(tmp_path) == set()
