@@ -42,7 +42,8 @@ FAMILY = {
     "adv_cas": "adv_global", "neighbour": "neighbour", "adv_neighbour": "adv_neighbour",
 }  # fmt: skip
 
-PHASE_2 = {"adv_epochs": 100, "optimizer_state": "fresh"}  # what `training` says of phase 1 alone
+# what `training` says of phase 1 alone; adv_eval_every None: as in phase 1
+PHASE_2 = {"adv_epochs": 100, "adv_eval_every": None, "optimizer_state": "fresh"}
 CHOICES = read_json(Path(__file__).with_name("chosen.json"))
 SURROGATES = (None, "base")  # who picks the substitutes: the attacked model, or its base
 
@@ -59,9 +60,10 @@ class Configuration:
     backbone: str
     method: str  # "base" or a name of METHODS
     model: dict = field(hash=False)  # arguments of the backbone's class, without n_items
-    training: TrainingSettings  # of phase 1; phase 2 differs in its epochs alone
+    training: TrainingSettings  # of phase 1; `second_phase` has what differs in phase 2
     adversarial: AdversarialSettings
     adv_epochs: int
+    adv_eval_every: int | None
     optimizer_state: str  # Adam's at the switch of phases: "fresh" or "kept"
 
     @property
@@ -70,7 +72,9 @@ class Configuration:
 
     @property
     def second_phase(self) -> TrainingSettings:
-        return replace(self.training, epochs=self.adv_epochs)
+        every = self.adv_eval_every
+        return replace(self.training, epochs=self.adv_epochs,
+                       eval_every=self.training.eval_every if every is None else every)
 
     @property
     def base(self) -> Configuration:
@@ -91,12 +95,15 @@ class Configuration:
             kind(**{f.name: values[f.name] for f in fields(kind) if f.name in values})
             for kind in (TrainingSettings, AdversarialSettings))
         number("epochs", training.epochs, low=1)
+        if (every := values["adv_eval_every"]) is not None:
+            every = number("adv_eval_every", every, low=0, kind=int)
         return cls(
             **{name: str(values[name]) for name in ("profile", "dataset", "backbone", "method")},
             # plain numbers: 10 and 10.0 must be one run
             model={name: type(default)(values[name]) for name, default in usual.items()},
             training=training, adversarial=adversarial,
             adv_epochs=number("adv_epochs", values["adv_epochs"], low=1, kind=int),
+            adv_eval_every=every,
             optimizer_state=one_of("optimizer_state", values["optimizer_state"], ("fresh", "kept")))
 
     def but(self, **changes) -> Configuration:
@@ -116,7 +123,10 @@ class Configuration:
             own |= asdict(AdversarialSettings()) | {name: own[name] for name in REPLACING}
         if self.method == "base":
             own |= PHASE_2
-        return {name: v for name, v in own.items() if method.replaces or name not in REPLACING}
+        unread = () if method.replaces else REPLACING
+        if own["adv_eval_every"] is None:  # older runs do not name it
+            unread += ("adv_eval_every",)
+        return {name: value for name, value in own.items() if name not in unread}
 
     def identity(self, data_hash: str) -> str:
         """Text that is equal for equal runs on equal data."""
@@ -229,6 +239,7 @@ def settings_help() -> str:
     rows += [(name, default, f"of {backbone}") for backbone in BACKBONES
              for name, default in model_defaults(backbone).items()]
     rows += [("adv_epochs", 100, "epochs of phase 2; epochs are those of phase 1"),
+             ("adv_eval_every", None, "eval_every of phase 2; None: as in phase 1"),
              ("optimizer_state", "fresh", "Adam's at the switch of phases, or kept"),
              ("preset", None, "batch or literal, readings of Eq. 7 and 9")]
     return "\n".join(["settings (a profile sets some, and validation has chosen some):",
