@@ -59,7 +59,7 @@ def change_map(model: Backbone, history: Sequence[int], substitute: int) -> np.n
 
 @styled
 def heat_maps(maps: Mapping[str, np.ndarray], steps: Sequence, label: str, xlabel: str,
-              ylabel: str, cmap: str = "Blues") -> Figure:
+              ylabel: str) -> Figure:
     """Maps of one kind side by side, on one scale from 0 on, with one colour bar.
 
     maps: {title: (n, n) array}. steps: n labels of the rows and columns. label: that of the bar.
@@ -67,7 +67,7 @@ def heat_maps(maps: Mapping[str, np.ndarray], steps: Sequence, label: str, xlabe
     figure, axes = panels(1, len(maps), width=3.4, height=3.0, sharey=True)
     top = max(float(np.max(one)) for one in maps.values()) or 1.0
     for axis, (title, one) in zip(axes[0], maps.items(), strict=True):
-        seaborn.heatmap(one, vmin=0, vmax=top, cmap=cmap, cbar=False, square=True, ax=axis,
+        seaborn.heatmap(one, vmin=0, vmax=top, cmap="Blues", cbar=False, square=True, ax=axis,
                         xticklabels=list(steps), yticklabels=list(steps))
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
         axis.tick_params(labelsize=7)

@@ -1,20 +1,20 @@
 """Figures 1 and 2: the two ideas of the method, drawn from small arrays rather than results.
 
-Figure 1 shows what cascade-guided perturbations look like, Figure 2 what a cascade effect counts.
+Figure 1 shows what cascade-guided perturbations look like, Figure 2 what a cascade effect counts,
+and `stacked_terms` its two terms.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+from matplotlib.collections import EllipseCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Circle, Patch
+from matplotlib.patches import Patch
 
-from ..cascade import cascade_effects
 from ..support.checks import number
-from .animated import with_changing_part
-from .style import PAPER_GREY, STYLES, key_below, panels, styled
+from .style import PAPER_GREY, STYLES, key_below, method_line, panels, styled
 
 # Five users, b = m. Item 2 of the first user reaches the 3 items after it there, and with the
 # other users 4 + 1 + 2 items: 10, and itself. The value is 11, as in the paper's Figure 2.
@@ -25,11 +25,22 @@ FIGURE2_TOY = {
     "max_len": 5,
     "batch_size": 5,
 }
-MARK, REACHED_OWN, REACHED_OTHER = "#0072B2", "#009E73", "#E69F00"
+LOOKS = {  # of Figure 2's boxes: their names in the legend, and how they are drawn
+    "plain": ("", {"facecolor": "white", "edgecolor": PAPER_GREY, "linewidth": 0.8}),
+    "mark": ("the marked interaction",
+             {"facecolor": "#CFE4F2", "edgecolor": "#0072B2", "linewidth": 3.0}),
+    "own": ("later in the same history",
+            {"facecolor": "white", "edgecolor": "#009E73", "linewidth": 2.2}),
+    "other": ("same item and later, other histories",
+              {"facecolor": "white", "edgecolor": "#E69F00", "linewidth": 2.2,
+               "linestyle": (0, (3, 1))}),
+}
+FIGURE1_METHODS = {"generic": "adv_global", "guided": "adv_cas"}  # whose colours they have
 
 
 @styled
-def figure1(points, generic, guided, effects, radii=None) -> Figure:
+def figure1(points, generic, guided, effects, radii=None, curve: pd.DataFrame | None = None,
+            epsilon: float | None = None) -> Figure:
     """Generic against cascade-guided perturbations of one user's history.
 
     points: (n, 2) floats, the embeddings of the history's items in a plane, oldest first (a
@@ -38,6 +49,8 @@ def figure1(points, generic, guided, effects, radii=None) -> Figure:
     effects: (n,) floats above 0, the cascade effects C.
     radii: None, or two (n,) arrays, generic and guided: the perturbations' full lengths, where the
         plane hides part of them. Circles and arrows have these lengths.
+    curve: None, or for a third panel the distances ||w_moved - w||, columns "generic" and "guided",
+        index epsilon; epsilon: the one of them whose perturbations these are.
     Raises ValueError where the shapes differ or C is not positive.
     """
     points, *moves = (np.asarray(array, dtype=float) for array in (points, generic, guided))
@@ -49,145 +62,131 @@ def figure1(points, generic, guided, effects, radii=None) -> Figure:
         raise ValueError(f"effects has shape {effects.shape}; allowed are {n} values above 0")
     if radii is None:
         radii = [np.linalg.norm(move, axis=1) for move in moves]
-    figure, axes = panels(1, 2, width=5.0, height=4.6)
-    titles = ("generic: no regard to the cascade effect", "cascade-guided: scaled by 1/C")
-    for axis, title, move, radius, method in zip(
-            axes[0], titles, moves, radii, ("adv_global", "adv_cas"), strict=True):
-        history_path(axis, points, np.max(radii, axis=0))
-        axis.set(title=title, ylabel="second direction (embedding units)")
-        perturbations(axis, points, move, radius, method, effects)
-    key_below(figure, perturbation_keys())
+    room = np.max(radii, axis=0)[:, None]
+    size = {"width": 5.0, "height": 4.6}
+    if curve is not None:  # the same room for all epsilons: the circles of large ones may leave it
+        room, size = 0.5 * np.ptp(points, axis=0).max(), {"width": 3.6, "height": 3.2}
+    figure, axes = panels(1, 2 if curve is None else 3, **size)
+    low, high = (points - room).min(axis=0), (points + room).max(axis=0)
+    margin = 0.1 * max(float((high - low).max()), 1e-9)
+    with_C = [f"{step}\nC={C:.1f}" for step, C in enumerate(effects, start=1)]
+    without = [str(step) for step in range(1, n + 1)]  # a small panel has no room for more
+    titles = ("generic: all positions alike", "cascade-guided: scaled by 1/C")
+    for axis, title, move, radius, method, texts in zip(
+            axes[0], titles, moves, radii, FIGURE1_METHODS.values(),
+            (without, with_C if curve is None else without)):
+        _perturbations(axis, points, move, np.asarray(radius), STYLES[method].color, texts)
+        axis.set(title=title, aspect="equal", xlabel="first direction (embedding units)",
+                 ylabel="second direction (embedding units)",
+                 xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
+        axis.label_outer()
+    if curve is not None:
+        _distances(axes[0, 2], curve, epsilon)
+    key_below(figure)
     return figure
 
 
-def history_path(axis, points, reach) -> None:
-    """The items of a history in a plane, the path from one to the next, and room for circles.
-
-    reach: the radius of the largest circle around each item, or around all.
-    """
-    reach = np.broadcast_to(reach, len(points))[:, None]
-    low, high = (points - reach).min(axis=0), (points + reach).max(axis=0)
-    margin = 0.16 * max(float((high - low).max()), 1e-9)
-    axis.plot(*points.T, color="0.7", linewidth=1, zorder=1)
+def _perturbations(axis, points, move, radius, color, texts) -> None:
+    """A history's path, circles of the perturbations' sizes, arrows to their rims, and labels."""
+    angle = np.arctan2(move[:, 1], move[:, 0])
+    arrows = radius * [np.cos(angle), np.sin(angle)]
+    axis.plot(*points.T, color="0.7", linewidth=1, zorder=1, label="the history, 1 = oldest item")
     axis.plot(*points.T, "o", color="0.1", markersize=2, zorder=5)
-    axis.set(aspect="equal", xlabel="first direction (embedding units)",
-             xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
+    axis.add_collection(EllipseCollection(
+        2 * radius, 2 * radius, np.zeros(len(points)), units="xy", offsets=points, zorder=2,
+        offset_transform=axis.transData, facecolor=to_rgba(color, 0.25), edgecolor=color))
+    axis.quiver(*points.T, *arrows, angles="xy", scale_units="xy", scale=1, color="0.1",
+                width=0.004, headwidth=4, headlength=4.5, minlength=0, zorder=4)
+    for text, point, turn in zip(texts, points, angle):
+        away = np.array([-24, -15] if "C" in text else [-10, -10])  # from the arrow, in points
+        axis.annotate(text, point, away * [np.cos(turn), np.sin(turn)], fontsize=8, zorder=6,
+                      textcoords="offset points", ha="center", va="center", linespacing=0.95,
+                      in_layout=False)
+    for marker, words, face in (
+            (r"$\rightarrow$", "perturbation: its direction here,\nits full length", "0.2"),
+            ("o", "all moves of that length", "0.9")):
+        axis.plot([], [], color="0.2", linestyle="", marker=marker, markersize=11,
+                  markerfacecolor=face, label=words)
 
 
-def perturbation_keys() -> list[Line2D]:
-    """Legend entries for `history_path` and `perturbations`."""
-    moved = {"color": "0.2", "linestyle": ""}
-    return [Line2D([], [], color="0.7", label="the history, 1 = oldest item"),
-            Line2D([], [], marker=r"$\rightarrow$", markersize=12,
-                   label="perturbation: its direction here,\nits full length", **moved),
-            Line2D([], [], marker="o", markersize=11, markerfacecolor="0.9",
-                   label="all moves of that length", **moved)]
-
-
-def perturbations(axis, points, move, radius, method, effects) -> list:
-    """Circles of the perturbations' sizes, arrows to their rims, and labels; returns what it drew.
-    """
-    color, radius = STYLES[method].color, np.asarray(radius, dtype=float)
-    drawn = [axis.add_artist(Circle(point, size, facecolor=to_rgba(color, 0.25), edgecolor=color,
-                                    zorder=2)) for point, size in zip(points, radius, strict=True)]
-    length = np.linalg.norm(move, axis=1, keepdims=True)
-    arrows = radius[:, None] * np.divide(move, length, out=np.zeros_like(move), where=length > 0)
-    drawn.append(axis.quiver(*points.T, *arrows.T, angles="xy", scale_units="xy", scale=1,
-                             color="0.1", width=0.004, headwidth=4, headlength=4.5, minlength=0,
-                             zorder=4))
-    spots = _free_spots(points, points + arrows, radius, np.column_stack(
-        [axis.get_xlim(), axis.get_ylim()]))
-    for step, (spot, effect) in enumerate(zip(spots, effects, strict=True), start=1):
-        text = f"{step}\nC={effect:.1f}" if method == "adv_cas" else f"{step}"
-        drawn.append(axis.text(*spot, text, ha="center", va="center", fontsize=8, zorder=6,
-                               linespacing=0.95))
-    return drawn
-
-
-def _free_spots(points, tips, radius, corners) -> np.ndarray:
-    """A spot for each label: of 24 around its circle, inside the panel, the one with most space."""
-    distance = 0.055 * np.ptp(corners, axis=0).max()
-    angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-    around = np.column_stack([np.cos(angles), np.sin(angles)])
-    spots = np.empty((0, 2))
-    for point, size in zip(points, radius, strict=True):
-        spot = point + around * (size + distance)
-        gaps = np.linalg.norm(spot[:, None] - np.concatenate([tips, spots]), axis=2).min(axis=1)
-        rims = (np.linalg.norm(spot[:, None] - points, axis=2) - radius).min(axis=1)
-        inside = ((spot > corners[0] + distance) & (spot < corners[1] - distance)).all(axis=1)
-        best = np.argmax(np.minimum(gaps, rims) - 10 * distance * ~inside)
-        spots = np.concatenate([spots, spot[[best]]])
-    return spots
+def _distances(axis, curve: pd.DataFrame, epsilon: float) -> None:
+    """How far the user vector goes for any epsilon, with one of them marked."""
+    for kind, method in FIGURE1_METHODS.items():
+        axis.plot(curve[kind], label=kind, **method_line(method, marker=""))
+        axis.plot([epsilon], [curve.loc[epsilon, kind]], **method_line(method, linestyle=""))
+    axis.axvline(epsilon, color="0.4", linewidth=0.8)
+    axis.set(xlabel="epsilon over the batch", ylabel="‖ŵ - w‖ at the newest item",
+             xlim=(0, curve.index.max()), ylim=(0, None), title="how far the user vector moves")
 
 
 @styled
-def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, names=None, users=None,
-            others: tuple[int, float] | None = None, size: tuple[int, int] | None = None) -> Figure:
+def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, users=None,
+            others: tuple[int, float] | None = None) -> Figure:
     """The cascade effect of one interaction, as boxes: what it reaches, and its value C (Eq. 11).
 
-    histories: list of int arrays of items, oldest first (a handful of short ones).
-    mark: (user, t), both from 0: the interaction `histories[user][t]`, one of the last max_len.
-    max_len, batch_size: T and b of Eq. 11; m is the number of histories.
-    names: what to write for an item (a mapping); the item's number where it has no entry.
+    histories: list of int arrays of items, oldest first (a handful; an empty one leaves its row
+        empty), of which the newest max_len are drawn.
+    mark: (user, t), both from 0: the interaction `histories[user][t]`, one of the newest max_len.
+    batch_size: b of Eq. 11; m is the number of histories.
     users: what to write for the histories' users, by default 1, 2, ...
     others: where the histories are a few of many, m and the sum over all other users.
-    size: (rows, steps) that there is room for, the newest; by default all.
-    All boxes are the part that changes (see `animated`): all arguments but size and names.
     FIGURE2_TOY holds the arguments of the paper's example.
     """
-    rows, steps = size or (len(histories), max(min(len(h), max_len) for h in histories))
+    user = number("mark[0]", mark[0], 0, len(histories) - 1, kind=int)
+    length = len(histories[user])
+    t = number("mark[1]", mark[1], max(0, length - max_len), length - 1, kind=int)
+    recent = [np.asarray(history)[-max_len:] for history in histories]
+    column = t - (length - len(recent[user]))
+    item, later = recent[user][column], len(recent[user]) - column - 1
+    starts = [column if row == user else np.argmax([*(history == item), True])
+              for row, history in enumerate(recent)]  # from where on a history is reached
+    m, across = others or (len(histories), sum(
+        len(history) - step for row, history in enumerate(recent) if row != user
+        for step in np.flatnonzero(history == item)))
+
+    rows, steps = len(recent), max(map(len, recent))
     figure, ((axis,),) = panels(1, 1, width=max(7.2, 0.75 * steps + 1.5), height=0.5 * rows + 0.9)
-    ticks = [f"T-{steps - 1 - step}" for step in range(steps - 1)] + ["T"]
+    for row, history in enumerate(recent):
+        for step, name in enumerate(history):
+            look = ("plain" if step < starts[row] else "other" if row != user
+                    else "mark" if step == column else "own")
+            axis.text(steps - len(history) + step, row, f"{name!s:^5}", gid=look,
+                      family="monospace", ha="center", va="center",
+                      bbox={"boxstyle": "square,pad=0.9"} | LOOKS[look][1])
     axis.set(xlim=(-0.6, steps - 0.4), ylim=(rows - 0.4, -0.6),
              xlabel="step t (newest item: t = T)", ylabel="user", xticks=range(steps),
-             xticklabels=ticks, yticks=range(rows),
-             yticklabels=[" " * 8] * rows if users else range(1, rows + 1))
+             xticklabels=[f"T-{back}" if back else "T" for back in range(steps - 1, -1, -1)],
+             yticks=range(rows), yticklabels=users or range(1, rows + 1))
+    axis.set_title(
+        f"C = 1 (itself) + {later} (own history) + b/m · {across:.4g} (other histories) = "
+        f"{1 + later + batch_size / m * across:.4g},  b/m = {batch_size}/{m}", fontsize=9)
     axis.grid(False)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
-    key_below(figure, [
-        Patch(**_LOOKS["mark"], label="the marked interaction"),
-        Patch(**_LOOKS["own"], label="later in the same history"),
-        Patch(**_LOOKS["other"], label="same item and later, other histories"),
-    ], columns=3)
-
-    def draw(histories, mark, batch_size, users, others):
-        user = number("mark[0]", mark[0], 0, len(histories) - 1, kind=int)
-        length = len(histories[user])
-        t = number("mark[1]", mark[1], max(0, length - max_len), length - 1, kind=int)
-        recent = [np.asarray(history)[-max_len:] for history in histories]
-        column = t - (length - len(recent[user]))
-        later, item = len(recent[user]) - column - 1, recent[user][column]
-        if others is None:
-            C = float(cascade_effects(histories, max_len, batch_size)[user][column])
-            others = len(histories), (C - 1 - later) * len(histories) / batch_size
-        m, across = others
-        drawn = []
-        for row, history in enumerate(recent):
-            first = column if row == user else next(
-                (step for step, other in enumerate(history) if other == item), len(history))
-            for step, other in list(enumerate(history))[-steps:]:
-                look = "own" if row == user else "other"
-                look = look if step >= first else "plain"
-                look = "mark" if (row, step) == (user, column) else look
-                name = (names or {}).get(int(other), int(other))
-                drawn.append(axis.text(steps - len(history) + step, row, f"{name!s:^5}", gid=look,
-                                       family="monospace", ha="center", va="center",
-                                       bbox={"boxstyle": "square,pad=0.9"} | _LOOKS[look]))
-        for row, name in enumerate(users or ()):
-            drawn.append(axis.text(-0.7, row, name, ha="right", va="center"))
-        drawn.append(axis.set_title(
-            f"C = 1 (itself) + {later} (own history) + b/m · {across:.4g} (other histories) = "
-            f"{1 + later + batch_size / m * across:.4g},  b/m = {batch_size}/{m}", fontsize=9))
-        return drawn
-
-    return with_changing_part(figure, draw, histories, mark, batch_size, users, others)
+    key_below(figure, [Patch(label=words, **look) for words, look in LOOKS.values() if words],
+              columns=3)
+    return figure
 
 
-_LOOKS = {
-    "plain": {"facecolor": "white", "edgecolor": PAPER_GREY, "linewidth": 0.8},
-    "mark": {"facecolor": "#CFE4F2", "edgecolor": MARK, "linewidth": 3.0},
-    "own": {"facecolor": "white", "edgecolor": REACHED_OWN, "linewidth": 2.2},
-    "other": {"facecolor": "white", "edgecolor": REACHED_OTHER, "linewidth": 2.2,
-              "linestyle": (0, (3, 1))},
-}
+@styled
+def stacked_terms(inputs: pd.DataFrame, share: float, mark: int, top: float) -> Figure:
+    """The two terms of C (Eq. 11) as stacked bars, one an interaction of a user.
+
+    inputs: columns "item", "reaches" (1 + T - t) and "across", the sum over all other users, which
+        share = b/m multiplies. mark: the row to frame, from 0. top: the upper end of the axis.
+    """
+    number("mark", mark, 0, len(inputs) - 1, kind=int)
+    own, cross = inputs["reaches"].to_numpy(), share * inputs["across"].to_numpy()
+    figure, ((axis,),) = panels(1, 1, width=7.2, height=2.4)
+    axis.bar(range(len(own)), own, color=LOOKS["own"][1]["edgecolor"],
+             label="own history, 1 + T - t")
+    axis.bar(range(len(own)), cross, bottom=own, color=LOOKS["other"][1]["edgecolor"], hatch="//",
+             edgecolor="white", linewidth=0.5, label="other histories, with b/m")
+    C = own[mark] + cross[mark]
+    axis.bar([mark], [C], width=0.95, fill=False, edgecolor="0.1", linewidth=1.8)
+    axis.set(title=f"marked: item {inputs['item'][mark]}, C = {own[mark]:g} + {cross[mark]:.4g} = "
+             f"{C:.4g}", xlabel="item at each step, oldest first", ylabel="cascade effect C",
+             ylim=(0, top))
+    axis.set_xticks(range(len(own)), inputs["item"].astype(str), rotation=60, fontsize=7)
+    key_below(figure)
+    return figure

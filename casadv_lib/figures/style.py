@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import matplotlib
 import pandas as pd
-import seaborn
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ..evaluation import METRICS
 from ..results import frames
@@ -65,9 +63,6 @@ STYLES = {
     "adv_neighbour": MethodStyle("#882255", "p", (4, 1, 1, 1), "xx..", "adv_neighbour (ours)"),
 }
 COLORS = {method: style.color for method, style in STYLES.items()}
-MARKERS = {method: style.marker for method, style in STYLES.items()}
-DASHES = {method: style.dashes or "" for method, style in STYLES.items()}
-
 
 # decorator of a drawing function: the settings above while it runs, the caller's afterwards
 styled = matplotlib.rc_context(RC)
@@ -81,11 +76,11 @@ class PaperFigure(Figure):
 
 
 @styled
-def picture(figure: Figure, kind: str) -> bytes:
+def picture(figure: Figure, kind: str, dpi: int = 150) -> bytes:
     """A figure as "png" or "svg", without a date or version that differs each time."""
     buffer = io.BytesIO()
     metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-    figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
+    figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
     return buffer.getvalue()
 
 
@@ -97,34 +92,34 @@ def panels(rows: int, columns: int, width: float = 4.2, height: float = 3.0, **k
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
-def method_line(method: str, **changes) -> dict:
-    """Keyword arguments of `Axes.plot` for a method's line."""
+def method_line(method: str, markersize: float = 5.5, **changes) -> dict:
+    """Keyword arguments of `Axes.plot` for a method's line; changes: what is not the method's."""
     style = STYLES[method]
+    size = markersize * (1.6 if style.marker == "*" else 1)  # a star looks small
     return {"color": style.color, "marker": style.marker, "linewidth": 1.6, "markeredgewidth": 0.8,
-            "linestyle": (0, style.dashes) if style.dashes else "-",
-            "markersize": 9 if style.marker == "*" else 5.5} | changes
+            "linestyle": (0, style.dashes) if style.dashes else "-", "markersize": size} | changes
 
 
-def method_lines(axis, frame: pd.DataFrame, x: str, y: str, linestyle: str | None = None,
-                 **changes) -> None:
-    """A line for each value of the column `method`, with a mark at every row.
+def method_lines(axis, frame: pd.DataFrame, x: str, y: str, band: str | None = None, **changes
+                 ) -> None:
+    """A line for each value of the column `method`, with a mark at every row and a legend entry.
 
-    linestyle: one for all in place of the methods' own.
+    band: None, or what the legend calls a shade from the columns "low" to "high" ("": nothing).
     """
-    look = {"linewidth": 1.6, "markersize": 5.5, "markeredgecolor": "auto", "markeredgewidth": 0.8}
-    before = len(axis.lines)
-    seaborn.lineplot(frame, x=x, y=y, hue="method", style="method", palette=COLORS,
-                     markers=MARKERS, dashes=DASHES, estimator=None, sort=False, legend=False,
-                     ax=axis, **look | changes)
-    for line, method in zip(axis.lines[before:], frame["method"].unique(), strict=True):
-        line.set_markersize(line.get_markersize() * (1.6 if MARKERS[method] == "*" else 1))
-        if linestyle is not None:
-            line.set_linestyle(linestyle)
+    for method, rows in frame.groupby("method", sort=False):
+        look = {"label": STYLES[method].label} | method_line(method, **changes)
+        axis.plot(rows[x], rows[y], **look)
+        if band is not None:
+            axis.fill_between(rows[x], rows["low"], rows["high"], color=look["color"], alpha=0.15,
+                              linewidth=0, label=band)
 
 
-def method_key(method: str, **changes) -> Line2D:
-    """A legend entry for a method's line."""
-    return Line2D([], [], label=STYLES[method].label, **method_line(method, **changes))
+def mark(axis, x: float, heights: Sequence[float], words: str) -> None:
+    """A line at x with rings at these heights, and words below the panel's title."""
+    axis.axvline(x, color="0.2", linewidth=0.8)
+    axis.plot([x] * len(heights), heights, "o", markersize=13, markerfacecolor="none",
+              markeredgecolor="0.2")
+    axis.set_title("\n".join([axis.get_title(), *textwrap.wrap(words, 46)]).strip())
 
 
 def bar_look(method: str) -> dict:
@@ -133,12 +128,20 @@ def bar_look(method: str) -> dict:
     return {"facecolor": style.color, "hatch": style.hatch, "edgecolor": "white", "linewidth": 0.5}
 
 
-def key_below(figure: Figure, handles: list, missing: list[str] = (), columns: int = 4) -> None:
-    """The legend below the panels, where it hides no data, with a line on what is not drawn."""
+def key_below(figure: Figure, handles: list | None = None, missing: list[str] = (),
+              columns: int = 4) -> None:
+    """The legend below the panels, where it hides no data, with a line on what is not drawn.
+
+    handles: by default all that have a label in any panel; of equal labels the last one's look.
+    """
+    if handles is None:
+        labelled = [axis.get_legend_handles_labels() for axis in figure.axes]
+        handles = {label: one for ones, labels in labelled for one, label in zip(ones, labels)}
+        handles = handles.values()
     width = figure.get_figwidth()
     columns = min(columns, max(1, int(width / 2.1)))
     title = textwrap.fill("not drawn: " + "; ".join(missing), int(14 * width)) if missing else None
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns, title=title,
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns, title=title,
                   title_fontsize=7.5)
 
 
@@ -156,9 +159,11 @@ def level_label(metric: str) -> str:
 
 
 def by_backbone(rows_of: Callable[..., pd.DataFrame], results: Results, datasets: list[str],
-                *options) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """{panel title: rows_of(results, dataset, backbone, *options)}, and what is missing.
+                *options, needed: tuple[str, ...] = (), what: str = "rows"
+                ) -> tuple[pd.DataFrame, list[str]]:
+    """rows_of(results, dataset, backbone, *options), with a column "panel", and what is missing.
 
+    needed: methods that must be among the rows; what: the rows' name in a message.
     MissingRecords where it is missing for all of them.
     """
     there, missing = {}, []
@@ -166,15 +171,27 @@ def by_backbone(rows_of: Callable[..., pd.DataFrame], results: Results, datasets
         for backbone in frames.backbones(results, dataset):
             try:
                 rows = rows_of(results, dataset, backbone, *options)
+                for method in needed:
+                    if method not in set(rows["method"]):
+                        raise MissingRecords(f"no {what} of method {method!r}, backbone "
+                                             f"{backbone!r}, dataset {dataset!r}")
+                there[panel_title(backbone, dataset)] = rows
             except MissingRecords as error:
                 missing.append(str(error))
-            else:
-                there[panel_title(backbone, dataset)] = rows
     if not there:
         raise MissingRecords("; ".join(missing) or "results hold no runs at all")
-    return there, missing
+    return pd.concat(there, names=["panel"]).reset_index("panel"), missing
 
 
-def no_records(what: str, dataset: str, backbone: str) -> MissingRecords:
-    """What a figure raises that finds nothing to draw for a backbone."""
-    return MissingRecords(f"no {what}, backbone {backbone!r}, dataset {dataset!r}")
+def grid(frame: pd.DataFrame, lines: Iterable[str] = ("",), **options
+         ) -> tuple[Figure, list[tuple]]:
+    """A figure with a column for each value of "panel", and (axis, line, rows) of each panel.
+
+    lines: a name for each row of panels. options: of `panels`.
+    """
+    columns, lines = list(frame.groupby("panel", sort=False)), list(lines)
+    figure, axes = panels(len(lines), len(columns), **options)
+    for axis, (title, _) in zip(axes[0], columns):
+        axis.set_title(title)
+    return figure, [(axis, line, rows) for line, row in zip(lines, axes)
+                    for axis, (_, rows) in zip(row, columns)]

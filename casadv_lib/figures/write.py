@@ -7,6 +7,7 @@ Where records are missing it raises MissingRecords (a ValueError) rather than dr
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -50,17 +51,18 @@ def write_all(results: Results, folder: str | Path, report: Callable[[str], None
 def figure_makers(results: Results) -> dict[str, Callable[[], Figure]]:
     """`{file name: function that draws it}`: the first data set's figures are figure3 and so on,
     another's figure3_<dataset>."""
-
-    def stored_figure1():
-        if not results.figure1:
-            raise MissingRecords("results hold no 'figure1', the arrays of one user's history")
-        return figure1(**results.figure1)
-
-    makers = {"figure1": stored_figure1, "figure2": lambda: figure2(**FIGURE2_TOY)}
+    makers = {"figure1": partial(_stored_figure1, results),
+              "figure2": partial(figure2, **FIGURE2_TOY)}
     for position, dataset in enumerate(datasets(results) or [None]):
         for draw in (figure3, figure4, figure5, figure6):
             name = draw.__name__ + (f"_{Path(dataset).stem}" if position else "")
-            makers[name] = lambda draw=draw, dataset=dataset: draw(results, dataset=dataset)
+            makers[name] = partial(draw, results, dataset=dataset)
     for dataset in traded_off(results):
-        makers[f"trade_off_{Path(dataset).stem}"] = lambda name=dataset: trade_off(results, name)
-    return makers | {"gains": lambda: gains(results)}
+        makers[f"trade_off_{Path(dataset).stem}"] = partial(trade_off, results, dataset)
+    return makers | {"gains": partial(gains, results)}
+
+
+def _stored_figure1(results: Results) -> Figure:
+    if not results.figure1:
+        raise MissingRecords("results hold no 'figure1', the arrays of one user's history")
+    return figure1(**results.figure1)

@@ -1,25 +1,23 @@
 """Controls over the functions that draw the static figures: change one, and the picture follows.
 
-While one picture is drawn, further moves do not queue up: afterwards the newest values are shown,
-and those in between are not. What cannot be shown is said, and the last good picture stays.
+While the kernel is at work the browser holds further moves back and then sends the newest alone, so
+moves do not queue up. What cannot be shown is said, and the last good picture stays.
 """
 
-import asyncio
 import base64
 import html
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import ipywidgets
-import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ..data import SequenceDataset
-from ..figures.animated import Animated
+from ..figures import style
 
 TABLE_LOOK = ("<style>.casadv-table th, .casadv-table td {padding: 1px 12px 1px 0; "
               "line-height: 1.35; text-align: left}</style>")
 BAD_LOOK = "border-left:4px solid #D55E00;padding-left:6px"
-PAUSE = 0.002  # seconds in which the kernel may take in newer moves
 
 
 class Panel(ipywidgets.VBox):
@@ -34,41 +32,19 @@ class Panel(ipywidgets.VBox):
         row = ipywidgets.Box(list(controls.values()),
                              layout={"flex_flow": "row wrap", "align_items": "center"})
         super().__init__([row])
-        self.controls, self.show, self.parts, self._task = dict(controls), show, {}, None
-        self._follow_now()
+        self.controls, self.show, self.parts = dict(controls), show, {}
+        self.follow()
         for control in self.controls.values():
-            control.observe(self._moved, names="value")
+            control.observe(self.follow, names="value")
 
-    def _moved(self, _change) -> None:
-        self._newer = True
-        if self._task is None or self._task.done():  # else: whoever is at work will see it
-            try:
-                self._task = asyncio.get_running_loop().create_task(self._follow())
-            except RuntimeError:  # no kernel: a script or a test
-                self._follow_now()
-
-    def _follow_now(self) -> None:
-        for _ in self._steps():
-            pass
-
-    async def _follow(self) -> None:
-        while self._newer:
-            await asyncio.sleep(PAUSE)
-            for _ in self._steps():
-                await asyncio.sleep(PAUSE)
-                if self._newer:
-                    break
-
-    def _steps(self):
-        """Bring the parts up to date, one after the other; yields after each."""
-        self._newer = False
+    def follow(self, _change=None) -> None:
+        """Bring all parts up to date with the controls."""
         self._put("words", "working...")
         try:
             values = {name: control.value for name, control in self.controls.items()}
             for name, content in self.show(**values):
                 self._put(name, content)
-                yield
-        except Exception as error:  # inside a task nobody else would hear of it
+        except Exception as error:  # a traceback would be seen by nobody
             kind = "Not possible" if isinstance(error, ValueError) else type(error).__name__
             self._put("words", f"{kind}: {error}. The last good picture stays.", BAD_LOOK)
 
@@ -83,34 +59,42 @@ class Panel(ipywidgets.VBox):
 
 
 def find_user(name: str, data: SequenceDataset) -> int:
-    """The index of a user's id, of the first user for ""; ValueError for one who is not there."""
+    """The index of a user's id, of the first user for ""; ValueError for one who is not there or
+    has fewer than 4 items: two to train on, and the held-out ones."""
     name, ids = name.strip(), [str(user) for user in data.user_ids]
     if name and name not in ids:
         raise ValueError(f"user is {name!r}; allowed are the {len(ids):,} users of {data.name}, "
                          f"such as {', '.join(ids[:3])} or {ids[-1]}")
-    return ids.index(name) if name else 0
+    user = ids.index(name) if name else 0
+    if len(data.sequences[user]) < 4:
+        raise ValueError(f"user is {ids[user]!r} with {len(data.sequences[user])} items; allowed "
+                         "are users with at least 4")
+    return user
 
 
-def picture(animated: Animated, words: str, *values) -> str:
-    """A figure with its changing part for these values, and words for who does not see it."""
-    png = base64.b64encode(animated.png(*values)).decode()
+def picture(figure: Figure, words: str, dpi: int = 80) -> str:
+    """A figure as HTML, and words for who does not see it; few dots are drawn fast."""
+    png = base64.b64encode(style.picture(figure, "png", dpi)).decode()
     return (f'<img alt="{html.escape(words)}" style="max-width:100%" '
             f'src="data:image/png;base64,{png}">')
 
 
 def table(frame: pd.DataFrame, title: str) -> str:
     """A table as HTML, its names as plain text."""
-    text = frame.rename_axis(None).to_html(border=0, justify="left", classes="casadv-table")
-    text = text.replace("<th></th>", f"<th>{html.escape(str(frame.index.name or ''))}</th>", 1)
+    text = frame.reset_index().to_html(index=False, border=0, classes="casadv-table")
     return (f'<div style="display:inline-block;vertical-align:top;margin-right:2em">{TABLE_LOOK}'
             f"<b>{html.escape(title)}</b>{text}</div>")
 
 
+def look(width: str) -> dict:
+    """Keyword arguments of a control with a name."""
+    return {"style": {"description_width": "initial"},
+            "layout": {"width": width, "margin": "2px 1.2em 2px 0"}}
+
+
 def choice(words: str, options, **traits) -> ipywidgets.Dropdown:
     """A list to choose from."""
-    return ipywidgets.Dropdown(description=words, options=options, **traits,
-                               style={"description_width": "initial"},
-                               layout={"width": "max-content", "margin": "2px 1.2em 2px 0"})
+    return ipywidgets.Dropdown(description=words, options=options, **look("max-content"), **traits)
 
 
 def user_entry(data: SequenceDataset, user: int, datasets: ipywidgets.Dropdown
@@ -120,8 +104,7 @@ def user_entry(data: SequenceDataset, user: int, datasets: ipywidgets.Dropdown
     Another data set in `datasets` empties it, which stands for the first user.
     """
     field = ipywidgets.Text(value=str(data.user_ids[user]), description="user",
-                            continuous_update=False, style={"description_width": "initial"},
-                            layout={"width": "14em", "margin": "2px 1.2em 2px 0"})
+                            continuous_update=False, **look("14em"))
 
     def empty(change):
         if change.old[0] != change.new[0]:
@@ -131,21 +114,24 @@ def user_entry(data: SequenceDataset, user: int, datasets: ipywidgets.Dropdown
     return field
 
 
-def list_table(before: np.ndarray, after: np.ndarray, names, target: int,
+def list_table(before: Sequence[int], after: Sequence[int], names, target: int,
                word: str = "held out") -> pd.DataFrame:
     """Two lists side by side; words say where each item of the second stood in the first.
 
     word: what is written at the target.
     """
+    before, after = list(before), list(after)
+
     def named(item):
         return names[item] + (f" ← {word}" if item == target else "")
 
-    old, changes = {int(item): rank for rank, item in enumerate(before, start=1)}, []
-    for rank, item in enumerate(after, start=1):
-        was = old.get(int(item))
-        changes.append("new" if was is None else "same place" if was == rank
-                       else f"up from {was}" if was > rank else f"down from {was}")
+    def change(item, rank):
+        was = before.index(item) + 1 if item in before else None
+        return ("new" if was is None else "same place" if was == rank
+                else f"up from {was}" if was > rank else f"down from {was}")
+
     leaves = ["" if item in after else " (leaves)" for item in before]
     return pd.DataFrame({"before": [named(item) + word for item, word in zip(before, leaves)],
-                         "after": [named(item) for item in after], "change": changes},
+                         "after": [named(item) for item in after],
+                         "change": [change(item, rank) for rank, item in enumerate(after, 1)]},
                         index=pd.RangeIndex(1, len(before) + 1, name="rank"))

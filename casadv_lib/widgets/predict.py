@@ -4,14 +4,13 @@ Three cells of a notebook: the question in words; `predict`, which needs a kerne
 skip-execution and nbval-skip); and `draw()`, the answer alone, for everyone else.
 """
 
-import base64
 import html
 from collections.abc import Callable, Sequence
 
 import ipywidgets
 from matplotlib.figure import Figure
 
-from ..figures.style import picture
+from .panel import picture
 from .slider import Slider
 
 
@@ -52,8 +51,5 @@ def predict(question: str, choices: Sequence, draw: Callable[..., Figure | str]
 
 def as_html(answer: Figure | str, words: str) -> str:
     """A figure as an image, with words for who does not see it; a text as a paragraph."""
-    if not isinstance(answer, Figure):
-        return f"<p>{html.escape(answer)}</p>"
-    png = base64.b64encode(picture(answer, "png")).decode()
-    return (f'<img alt="{html.escape(words)}" style="max-width:100%" '
-            f'src="data:image/png;base64,{png}">')
+    return (picture(answer, words, dpi=150) if isinstance(answer, Figure)
+            else f"<p>{html.escape(answer)}</p>")

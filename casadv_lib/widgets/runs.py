@@ -4,7 +4,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ..adversarial import METHODS
-from ..backbones import BACKBONES
+from ..backbones import BACKBONES, Backbone
 from ..data import SequenceDataset
 from ..datasets import load_dataset
 from ..experiments.configuration import Configuration
@@ -16,7 +16,7 @@ dataset_of = lru_cache(maxsize=4)(load_dataset)  # a data set by its name, read 
 
 
 def stored_like(config: Configuration) -> dict[tuple[str, str, str], Configuration]:
-    """{(data set, backbone, method): configuration} of the stored runs, `config`'s data set first.
+    """{(data set, backbone, method): configuration} of the stored runs.
 
     Of several runs with the same three it is the one with the most settings as in `config`.
     """
@@ -24,12 +24,11 @@ def stored_like(config: Configuration) -> dict[tuple[str, str, str], Configurati
     stored = [Configuration.of(read_json(path.with_name("config.json")) | here)
               for path in sorted(runs_folder().glob("*/metrics.json"))]
     wanted = config.everything().items()
-    closest = {}
-    for one in sorted(stored, key=lambda one: len(wanted & one.everything().items())):
-        closest[one.dataset, one.backbone, one.method] = one
+    stored.sort(key=lambda one: len(wanted & one.everything().items()))
+    closest = {(one.dataset, one.backbone, one.method): one for one in stored}
     order = [*BACKBONES, "base", *METHODS]
-    return dict(sorted(closest.items(), key=lambda item: (
-        item[0][0] != config.dataset, item[0][0], *map(order.index, item[0][1:]))))
+    return {three: closest[three] for three in sorted(
+        closest, key=lambda three: (three[0], *map(order.index, three[1:])))}
 
 
 class RunChoice:
@@ -43,13 +42,15 @@ class RunChoice:
         named = [(", ".join((Path(three[0]).stem, *three[1:])), three) for three in self.stored]
         self.control = choice("run", named, value=(config.dataset, config.backbone, config.method))
 
-    def pair(self, chosen: tuple[str, str, str]) -> dict[str, Run]:
-        """{"base": run, method: run}, one entry for the base itself."""
-        config = self.stored[chosen]
+    def models(self, chosen: tuple[str, str, str]
+               ) -> tuple[Configuration, SequenceDataset, dict[str, Backbone]]:
+        """A run's configuration and data, and {"base": model, method: model}, trained."""
+        config, models = self.stored[chosen], {}
         data = self.data if config.dataset == self.dataset else dataset_of(config.dataset)
-        pair = {"base": Run(config.base, data), config.method: Run(config, data)}
-        for method, made in pair.items():
+        for one in (config.base, config):
+            made = Run(one, data)
             if not made.is_complete:
-                raise ValueError(f"run is {', '.join(chosen)}; its {method} run is not stored for "
-                                 f"{data.name} as it is now, allowed are runs that are")
-        return pair
+                raise ValueError(f"run is {', '.join(chosen)}; its {one.method} run is not stored "
+                                 f"for {data.name} as it is now, allowed are runs that are")
+            models[one.method] = made.model(device=config.training.device).eval()
+        return config, data, models

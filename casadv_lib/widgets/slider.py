@@ -6,6 +6,7 @@ The sliders of ipywidgets have no name that a screen reader could say.
 from collections.abc import Sequence
 
 import anywidget
+import numpy as np
 import traitlets
 
 PAGE = """
@@ -16,21 +17,20 @@ function render({ model, el }) {
     <input type="range" min="0" step="1" style="width:14em" data-lm-suppress-shortcuts="true">
     <output style="min-width:3em"></output></label>`;
   const [name, input, output] = el.querySelectorAll("span, input, output");
+  const options = model.get("options");
   const show = () => {
-    const texts = model.get("texts"), position = model.get("position");
-    name.textContent = model.get("description");
-    output.textContent = texts[position];
-    input.setAttribute("aria-label", name.textContent);
-    input.setAttribute("aria-valuetext", texts[position]);
-    input.max = texts.length - 1;
-    input.value = position;
+    input.value = options.indexOf(model.get("value"));
+    output.textContent = Number(model.get("value").toPrecision(6));
+    input.setAttribute("aria-valuetext", output.textContent);
   };
+  name.textContent = model.get("description");
+  input.setAttribute("aria-label", name.textContent);
+  input.max = options.length - 1;
   input.addEventListener("input", () => {
-    model.set("position", Number(input.value));
-    show();
+    model.set("value", options[input.value]);
     model.save_changes();
   });
-  model.on("change:position", show);
+  model.on("change:value", show);
   show();
 }
 export default { render };
@@ -38,30 +38,21 @@ export default { render };
 
 
 class Slider(anywidget.AnyWidget):
-    """A slider named `description` over `options`; `value` is the chosen one."""
+    """A slider named `description` over the numbers `options`; `value` is the chosen one."""
 
     _esm = PAGE
     description = traitlets.Unicode().tag(sync=True)
-    texts = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    position = traitlets.Int(0).tag(sync=True)
-    value = traitlets.Any()
+    options = traitlets.List().tag(sync=True)
+    value = traitlets.Any().tag(sync=True)
 
-    def __init__(self, description: str, options: Sequence, value=None):
-        self.options = list(options)
-        texts = [f"{o:g}" if isinstance(o, float) else str(o) for o in options]
-        super().__init__(description=description, texts=texts)
-        self.value = self.options[0] if value is None else value
+    def __init__(self, description: str, options: Sequence[float], value: float | None = None):
+        options = np.asarray(options).tolist()
+        super().__init__(description=description, options=options,
+                         value=options[0] if value is None else value)
 
     @traitlets.validate("value")
     def _allowed(self, proposal):
         if proposal.value not in self.options:
             raise ValueError(f"{self.description} is {proposal.value!r}; allowed are "
-                             f"{', '.join(self.texts)}")
+                             f"{', '.join(f'{one:g}' for one in self.options)}")
         return proposal.value
-
-    @traitlets.observe("position", "value")
-    def _follow(self, change):
-        if change.name == "position":
-            self.value = self.options[change.new]
-        else:
-            self.position = self.options.index(change.new)

@@ -166,15 +166,13 @@ def test_a_figure_draws_what_is_stored(request, draw, profile, read, least):
             assert np.isnan(end) or np.nanmin(np.abs(np.array([*panel[""]]) - end)) < 2e-6, row
 
 
-def test_figure3_has_the_optimum(results):
+def test_figure3_with_the_optimum_of_another_metric_and_without_control_or_optimum(
+        results, paper_results, without):
     best = results.datasets.set_index("dataset").loc["synthetic", "optimum_hr@10"]
     for axis in figure3(results, metric="hr@10").axes:
-        assert best in [line.get_ydata()[0] for line in axis.lines]
-
-
-def test_figure3_without_control_or_optimum(paper_results, without):
+        assert [best, best] in [list(line.get_ydata()) for line in axis.lines]
     figure = figure3(without(paper_results, method="base+100"), "video")
-    assert legend_texts(figure) == ["base", "adv_cas", "test", "validation", "end of phase 1"]
+    assert legend_texts(figure) == ["base", "adv_cas", "validation", "test", "end of phase 1"]
 
 
 def test_figure3_names_an_empty_curve(results):
@@ -183,26 +181,34 @@ def test_figure3_names_an_empty_curve(results):
         figure3(empty)
 
 
-def test_figure4_highlight(results):
-    figure = figure4(results, highlight=5)
+def test_highlights_are_told_in_words_and_refused_elsewhere(results):
     run = sweep(results, "synthetic", "sasrec").set_index("epsilon").loc[5.0, "run"]
     level = score(results, main_run(results, "synthetic", "sasrec", "base"))
     gain = 100 * (score(results, run) / level - 1)
     words = f"epsilon 5: {score(results, run):.4f} ({gain:+.1f}% against the base)"
-    assert words in figure.axes[0].get_title()
-    with pytest.raises(ValueError, match="highlight is 4; allowed .* 0.1, 1, 3, 5, 10"):
-        figure4(results, highlight=4)
+    assert words in titles(figure4(results, highlight=5))[0]
+    marked = figure6(results, highlight=2)
+    last = select(results.attacks, dataset="synthetic", positions="last")
+    assert f"{int(last['users'].min()):,} users" in marked.axes[2].get_xlabel()
+    [base] = [line for line in marked.axes[0].lines if line.get_label() == "base"]
+    assert f"K=2: base={base.get_ydata()[2]:.3f}" in titles(marked)[0]
+    for draw, value, allowed in ((figure4, 4, "values of epsilon .* 0.1, 1, 3, 5, 10"),
+                                 (figure6, 6, "a whole number from 0 to 5")):
+        with pytest.raises(ValueError, match=f"highlight is {value!r}; allowed .* ?{allowed}"):
+            draw(results, highlight=value)
+
+
+def diamonds(figure):
+    """{(panel, y): x} of the numbers that the paper prints."""
+    return {(panel, y): x for panel, axis in enumerate(figure.axes) for line in axis.lines
+            if line.get_marker() == "d" for x, y in zip(*line.get_data()) if np.isfinite(x)}
 
 
 def test_the_papers_drop_stands_where_the_paper_has_it(results, paper_results):
-    def diamonds(figure):
-        return [line for axis in figure.axes for line in axis.lines if line.get_marker() == "d"]
-
     assert not diamonds(figure5(results)) and not diamonds(figure5(paper_results, "beauty"))
     drawn = diamonds(figure5(paper_results, "video"))
-    assert sorted({float(mark.get_ydata()[0]) for mark in drawn}) == sorted(
-        -drop for drop in PAPER_LAST_DROP_PERCENT.values())
-    assert len(drawn) == 4
+    assert list(drawn) == [(panel, -PAPER_LAST_DROP_PERCENT[metric]) for panel, metric in
+                           enumerate(("ndcg@10", "ndcg@10", "hr@10", "hr@10"))]
 
 
 @pytest.mark.parametrize("draw", [figure5, figure6])
@@ -213,35 +219,24 @@ def test_the_attack_that_is_asked_for(results, draw):
     with pytest.raises(MissingRecords, match="'last'.*'base'"):
         draw(slim)
     old = results.but(attacks=select(results.attacks, exclude="original"))
-    assert "substitutes compete" in titles(draw(old))[0]
+    assert "substitutes compete" in draw(old).axes[-1].get_xlabel()
 
 
 def test_trade_off_says_what_it_lacks(paper_results, results):
     assert "video" in traded_off(paper_results) and traded_off(results) == []
-    with pytest.raises(MissingRecords, match="role 'trade-off', backbone 'gru4rec'"):
-        trade_off(paper_results, "video", "gru4rec")
-
-
-def test_figure6_highlight_and_its_bounds(results):
-    figure = figure6(results, highlight=2)
-    last = select(results.attacks, dataset="synthetic", positions="last")
-    assert f"{int(last['users'].min()):,} users" in figure.axes[2].get_xlabel()
-    assert "K = 2: base" in titles(figure)[0]
-    with pytest.raises(ValueError, match="highlight is 6"):
-        figure6(results, highlight=6)
+    with pytest.raises(MissingRecords, match="role 'trade-off', dataset 'synthetic'"):
+        trade_off(results, "synthetic")
 
 
 def test_gains_stand_beside_those_of_the_paper(paper_results):
     figure = gains(paper_results, "video")
     assert titles(figure) == ["SASRec, Amazon Video Games", "GRU4Rec, Amazon Video Games"]
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    for axis, backbone in zip(figure.axes, BACKBONES, strict=True):
+    for panel, backbone in enumerate(BACKBONES):
         for method in ("adv_seq", "adv_cas_1", "adv_cas"):
             at = names.index(STYLES[method].label) + 0.3
-            [below] = [line.get_xdata()[0] for line in axis.lines
-                       if line.get_marker() == "d" and line.get_ydata()[0] == at]
             printed = paper_change("video", backbone, method, "ndcg@10")
-            assert below == printed or printed is None and np.isnan(below)
+            assert diamonds(figure).get((panel, at)) == printed
     assert "paper" in legend_texts(figure)
 
 
@@ -254,10 +249,10 @@ def test_gains_say_what_is_missing(results, without):
         gains(without(results, method="base"))
 
 
-def test_forest_draws_any_rows(results):
-    frame = pd.DataFrame({"switch": ["a", "b"], "value": [1.0, -2.0], "low": [0.5, -3.0],
+def test_forest_draws_any_rows():
+    frame = pd.DataFrame({"row": ["a", "b"], "value": [1.0, -2.0], "low": [0.5, -3.0],
                           "high": [1.5, np.nan], "low_all": [0.1, -4.0], "high_all": [2.0, 0.0]})
-    axis = forest(frame, "difference", row="switch").axes[0]
+    axis = forest(frame, "difference").axes[0]
     drawn = [list(line.get_xdata()) for line in axis.lines]
     for wanted in ([1.0], [0.5, 1.5], [0.1, 2.0], [-2.0], [-4.0, 0.0]):
         assert wanted in drawn

@@ -1,46 +1,37 @@
-"""Figures 1 and 2: circles, arrows and boxes are what the arrays say; bars on one interaction."""
+"""Figures 1 and 2: circles, arrows and boxes are what the arrays say."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from matplotlib.patches import Circle
+from matplotlib.collections import EllipseCollection
+from matplotlib.quiver import Quiver
 
-from casadv_lib.figures.sketches import FIGURE2_TOY, figure1, figure2
-
-
-def titles(figure):
-    return [axis.get_title() for axis in figure.axes]
+from casadv_lib.figures.sketches import FIGURE2_TOY, figure1, figure2, stacked_terms
 
 
-def test_figure1_draws_circles_of_the_perturbations_size(results):
-    arrays = {name: np.array(results.figure1[name])
-              for name in ("points", "generic", "guided", "effects")}
-    figure = figure1(**arrays)
-    for axis, name in zip(figure.axes, ("generic", "guided"), strict=True):
-        filled = [patch for patch in axis.patches if isinstance(patch, Circle) and patch.fill]
-        assert np.allclose([c.radius for c in filled], np.linalg.norm(arrays[name], axis=1))
-        assert np.allclose([c.center for c in filled], arrays["points"])
-        (arrows,) = [c for c in axis.collections if hasattr(c, "U")]
-        assert np.allclose(np.column_stack([arrows.U, arrows.V]), arrays[name])
-    # where the plane hides a part of them, arrows keep their direction and reach the rims
-    radii = results.figure1["radii"]
-    drawn = [c for axis in figure1(**results.figure1).axes for c in axis.collections
-             if hasattr(c, "U")]
-    for arrows, name, radius in zip(drawn, ("generic", "guided"), radii, strict=True):
-        moves = np.column_stack([arrows.U, arrows.V])
-        assert np.allclose(np.hypot(*moves.T), radius)
-        assert np.allclose(np.cross(np.pad(moves, ((0, 0), (0, 1))),
-                                    np.pad(arrays[name], ((0, 0), (0, 1)))), 0, atol=1e-6)
-    written = [text.get_text() for text in figure.axes[1].texts]
-    assert written == [f"{t}\nC={c:.1f}" for t, c in enumerate(arrays["effects"], start=1)]
-    assert len(figure.axes[0].texts) == len(arrays["points"])
+def drawn(axis):
+    """The circles and the arrows of a panel of Figure 1."""
+    return ([one for one in axis.collections if isinstance(one, kind)][0]
+            for kind in (EllipseCollection, Quiver))
 
 
-def test_figure1_labels_stay_in_the_panel(results):
-    for axis in figure1(**results.figure1).axes:
-        for text in axis.texts:
-            x, y = text.get_position()
-            assert axis.get_xlim()[0] < x < axis.get_xlim()[1]
-            assert axis.get_ylim()[0] < y < axis.get_ylim()[1]
+def test_figure1_draws_circles_of_the_perturbations_size_and_arrows_to_their_rims(results):
+    whole = results.figure1  # the plane hides a part of these perturbations
+    plane = {name: whole[name] for name in ("points", "generic", "guided", "effects")}
+    in_plane = [np.linalg.norm(plane[name], axis=1) for name in ("generic", "guided")]
+    for arrays, radii in ((plane, in_plane), (whole, whole["radii"])):
+        figure = figure1(**arrays)
+        for axis, name, radius in zip(figure.axes, ("generic", "guided"), radii, strict=True):
+            circles, arrows = drawn(axis)
+            np.testing.assert_allclose(circles.get_widths(), 2 * np.array(radius))
+            np.testing.assert_allclose(circles.get_offsets(), arrays["points"])
+            moves = np.column_stack([arrows.U, arrows.V])
+            expected = np.array(arrays[name])
+            expected *= (np.array(radius) / np.linalg.norm(expected, axis=1))[:, None]
+            np.testing.assert_allclose(moves, expected, atol=1e-6)
+    assert [text.get_text() for text in figure.axes[1].texts] == [
+        f"{t}\nC={c:.1f}" for t, c in enumerate(whole["effects"], start=1)]
+    assert len(figure.axes[0].texts) == len(whole["points"])
 
 
 @pytest.mark.parametrize("name, value", [("generic", np.zeros((3, 2))), ("effects", np.zeros(7))])
@@ -51,7 +42,7 @@ def test_figure1_refuses_arrays_that_do_not_fit(results, name, value):
 
 def boxes(figure):
     """{(user, distance from the newest): what the box is}"""
-    found = {text.get_position(): text.get_gid() for text in figure.axes[0].texts if text.get_gid()}
+    found = {text.get_position(): text.get_gid() for text in figure.axes[0].texts}
     newest = max(x for x, _ in found)
     return {(y, newest - x): gid for (x, y), gid in found.items()}
 
@@ -64,20 +55,36 @@ def test_figure2_toy_has_the_papers_value_and_reach():
     assert reached == {(0, 3): "mark", **dict.fromkeys([(0, 2), (0, 1), (0, 0)], "own"),
                        **dict.fromkeys([(1, 3), (1, 2), (1, 1), (1, 0), (2, 0), (3, 1), (3, 0)],
                                        "other")}
-    assert "= 11," in titles(figure)[0]
+    assert "= 11," in figure.axes[0].get_title()
 
 
-def test_figure2_with_b_below_m_and_short_memory():
-    histories = [np.array([9, 1, 2, 3]), np.array([1, 4, 5, 6, 7]), np.array([8, 1, 2])]
-    figure = figure2(histories, mark=(0, 1), max_len=3, batch_size=1, names={1: "one"})
+def test_figure2_with_b_below_m_and_short_memory_and_a_part_of_the_users():
+    histories = [[9, 1, 2, 3], [1, 4, 5, 6, 7], [8, 1, 2], []]
+    figure = figure2(histories, mark=(0, 1), max_len=3, batch_size=1)
     kinds = boxes(figure)
-    # User 1 met the item too long ago; user 2's occurrence counts 2, times b/m = 1/3.
+    # User 1 met the item too long ago; user 2's occurrence counts 2, times b/m = 1/4.
     assert {place for place, kind in kinds.items() if kind == "other"} == {(2, 1), (2, 0)}
-    assert f"= {1 + 2 + 2 / 3:.4g}," in titles(figure)[0]
-    assert [text.get_text().strip() for text in figure.axes[0].texts].count("one") == 2
+    assert "own history) + b/m · 2 (other" in figure.axes[0].get_title()
+    assert "= 3.5,  b/m = 1/4" in figure.axes[0].get_title()
+    axis = figure2(histories, (0, 1), 3, 8, users=["a", "b", "c", ""], others=(80, 30.0)).axes[0]
+    assert "= 6,  b/m = 8/80" in axis.get_title()
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b", "c", ""]
 
 
-@pytest.mark.parametrize("mark", [(5, 0), (0, 5), (-1, 0), (0, "1")])
+@pytest.mark.parametrize("mark", [(5, 0), (0, 5), (-1, 0), (0, "1"), (0, 1)])
 def test_figure2_refuses_a_mark_outside(mark):
     with pytest.raises(ValueError, match="mark"):
-        figure2(**(FIGURE2_TOY | {"mark": mark}))
+        figure2(**(FIGURE2_TOY | {"mark": mark, "max_len": 3}))
+
+
+def test_the_bars_stack_up_to_the_effect_and_one_is_framed_and_told_in_words():
+    inputs = pd.DataFrame({"item": [7, 9], "reaches": [2, 1], "across": [30.0, 8.0]})
+    axis = stacked_terms(inputs, 0.5, mark=1, top=50).axes[0]
+    lower, upper, [frame] = axis.containers
+    assert [bar.get_height() for bar in lower] == [2, 1]
+    assert [bar.get_y() + bar.get_height() for bar in upper] == [17, 5]
+    assert (frame.get_center()[0], frame.get_height(), axis.get_ylim()) == (1, 5, (0, 50))
+    assert axis.get_title() == "marked: item 9, C = 1 + 4 = 5"
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["7", "9"]
+    with pytest.raises(ValueError, match="mark is 2"):
+        stacked_terms(inputs, 0.5, mark=2, top=50)

@@ -15,7 +15,7 @@ SLIDERS = {
     "03": [("batch size b", ("user", "boxes")), ("interaction (steps from the end)", ("user",))],
     "04": [("epsilon", ("user", "tables"))],
     "07": [("epsilon", ("user", "tables", "stored"))],
-    "08": [("K", ("user", "average"))],
+    "08": [("K", ("user", "average")), ("step (neighbour distances)", ("user",))],
     "09": [("K", ("user", "average", "stored"))],
 }
 SECONDS = 20  # in which a view must follow on any machine; tests/benchmarks measures

@@ -7,12 +7,10 @@ from conftest import build
 import casadv_lib as cas
 from casadv_lib.adversarial import generic_perturbation
 from casadv_lib.data import training_inputs, training_sequences
-from casadv_lib.figures.cascade import user_terms
-from casadv_lib.figures.perturbation import epsilon_figure
-from casadv_lib.figures.sketches import figure2
-from casadv_lib.widgets.cascade import STEPS, USERS, Reach
+from casadv_lib.figures.sketches import figure1, figure2
+from casadv_lib.widgets.cascade import USERS, Reach
 from casadv_lib.widgets.epsilon import PerturbedUser
-from casadv_lib.widgets.panel import list_table
+from casadv_lib.widgets.panel import find_user, list_table
 from casadv_lib.widgets.replacement import Replacements, history_table
 
 
@@ -29,17 +27,25 @@ def model(request):
 
 def test_alone_in_a_batch_it_is_the_training_code(model, toy):
     user, epsilon = longest(toy), 2.5
-    one = PerturbedUser(model, toy, user, batch_size=1)
+    one = PerturbedUser(model, toy, user, [1.0, epsilon], batch_size=1)
     batch = cas.pack([training_sequences(toy)[user][:-1]], model.max_len)
     rows, w, A = generic_perturbation(model, batch, epsilon)
-    moved = (model.encode(rows + A, batch) - w)[-1].detach()
-    assert one.moved_by(epsilon, "generic") == pytest.approx(float(moved.norm()), rel=1e-4)
+    moved = model.encode(rows + A, batch)[-1:].detach()
+    assert one.moved["generic"]["distance"][epsilon] == pytest.approx(
+        float((moved - w[-1]).norm()), rel=1e-4)
     assert float(one.A["generic"].norm()) == pytest.approx(1, rel=1e-5)
+    # the list and the rank of the next item are those of the moved user vector
+    scores = (moved @ model.item_table().T)[0].detach().numpy()
+    target = training_sequences(toy)[user][-1]
+    met = set(one.inputs.tolist()) - {target}
+    order = [item for item in np.argsort(-scores, kind="stable") + 1 if item not in met]
+    assert one.moved["generic"]["best"][epsilon] == order[:10]
+    assert one.moved["generic"]["rank"][epsilon] == 1 + order.index(target)
 
 
 def test_in_a_batch_it_gets_its_share_and_the_weights_of_the_training_set(model, toy):
     user = longest(toy)
-    one = PerturbedUser(model, toy, user, batch_size=12)
+    one = PerturbedUser(model, toy, user, [1.0], batch_size=12)
     assert 0 < float(one.A["generic"].norm()) < 1
     users, inputs = training_inputs(toy, model.max_len)
     effects, own = cas.cascade_effects(inputs, model.max_len, 12), users.tolist().index(user)
@@ -48,65 +54,48 @@ def test_in_a_batch_it_gets_its_share_and_the_weights_of_the_training_set(model,
     assert ratio.numpy() == pytest.approx(cas.cascade_weights(effects)[own], rel=1e-4)
 
 
-def test_without_a_move_nothing_changes(model, toy):
-    one = PerturbedUser(model, toy, longest(toy), batch_size=12)
-    assert one.moved_by(0.0, "guided") == 0
+def test_without_a_move_nothing_changes_and_with_one_the_picture_has_its_size(model, toy):
+    one = PerturbedUser(model, toy, longest(toy), [0.0, 4.0], batch_size=12)
     lists = one.lists(0.0)
     assert (lists["before"].to_numpy() == lists["generic"].to_numpy()).all()
     assert (lists["change"] == "same place").all(axis=None)
-    assert one.rank(0.0, "generic") == one.rank(0.0, "guided")
     assert (one.sizes(0.0)["generic move"] == "0.0%").all()
-
-
-def test_the_rank_agrees_with_the_list(model, toy):
-    in_lists = 0
-    for user in training_inputs(toy, model.max_len)[0]:
-        one = PerturbedUser(model, toy, user, batch_size=8)
-        ranks = [rank for rank, name in one.lists(5.0)["guided"].items() if "next" in name]
-        assert ranks == ([one.rank(5.0, "guided")] if one.rank(5.0, "guided") <= 10 else [])
-        in_lists += len(ranks)
-    assert in_lists > 3
-
-
-def test_the_picture_has_the_sizes_and_marks_epsilon(model, toy):
-    one = PerturbedUser(model, toy, longest(toy), batch_size=12)
-    figure = epsilon_figure(**one.picture([0.0, 1.0, 4.0]), **one.at(4.0))
+    assert "rank of the next item" in one.words(0.0) and "‖ŵ - w‖ 0.000" in one.words(0.0)
+    figure = figure1(**one.picture(4.0))
     for axis, kind in zip(figure.axes, ("generic", "guided")):
-        drawn = [patch.radius for patch in axis.patches]
-        assert drawn == pytest.approx(4 * one.A[kind].norm(dim=1).numpy()[-10:], rel=1e-4)
+        [circles] = [part for part in axis.collections if hasattr(part, "get_widths")]
+        assert circles.get_widths() == pytest.approx(8 * one.A[kind].norm(dim=1).numpy()[-10:],
+                                                     rel=1e-4)
     marks = [line for line in figure.axes[2].lines if len(line.get_xdata()) == 1]
     assert [float(line.get_ydata()[0]) for line in marks] == [
-        one.moved_by(4.0, "generic"), one.moved_by(4.0, "guided")]
+        one.moved[kind]["distance"][4.0] for kind in ("generic", "guided")]
 
 
-def test_a_user_with_one_training_item_is_refused(model, toy):
-    short = next(u for u, s in enumerate(training_sequences(toy)) if len(s) < 2)
-    with pytest.raises(ValueError, match="one training item"):
-        PerturbedUser(model, toy, short)
-    with pytest.raises(ValueError, match="one training item"):
-        Reach(toy).row_of(short)
+def test_a_user_with_one_training_item_is_refused(toy):
+    short = next(u for u, s in enumerate(toy.sequences) if len(s) == 3)
+    with pytest.raises(ValueError, match="with 3 items; allowed are users with at least 4"):
+        find_user(str(toy.user_ids[short]), toy)
 
 
 # Attacks on a user and on a sample
 
 def test_averages_are_those_of_attack_on_the_sample(toy):
     models = {"base": build("sasrec").eval(), "adv_cas": build("gru4rec").eval()}
+    able = [user for user, sequence in enumerate(toy.sequences) if len(sequence) > 5]
+    assert Replacements(models, toy).sample.tolist() == able
     close = Replacements(models, toy, sample=20)
     assert len(close.sample) == 20 and (np.diff(close.sample) > 0).all()
     for asked in ({"k": 2}, {"k": 2, "exclude": "original"}, {"positions": "first",
                                                               "pick": "random"}):
-        average = close.average(**asked)
+        average = close.average(**asked).set_index("mean of", append=True)
         for method, model in models.items():
             whole = cas.attack(model, toy, **asked)
             rows = np.searchsorted(whole["users"], close.sample)
-            for metric, of in (("hr@10", cas.hit_ratio), ("ndcg@10", cas.ndcg)):
-                assert average[method]["attacked"][metric] == of(whole["ranks"][rows])
-                assert average[method]["clean"][metric] == of(whole["clean"]["ranks"][rows])
-    clean = cas.evaluate(models["base"], toy)["ranks"][close.sample]
-    assert close.average(k=0)["base"]["attacked"]["hr@10"] == cas.hit_ratio(clean)
-    user = int(close.sample[0])
-    one = close.one_user("base", user, k=0)
-    assert one["rank"][0] == one["rank"][1] == clean[0] and (one["history"]["change"] == "").all()
+            for metric, of in (("HR@10", cas.hit_ratio), ("NDCG@10", cas.ndcg)):
+                clean, after = (of(ranks[rows]) for ranks in (whole["clean"]["ranks"],
+                                                              whole["ranks"]))
+                assert average.loc[(method, metric)].tolist() == [
+                    round(clean, 4), round(after, 4), round(100 * (after / clean - 1), 1)]
 
 
 def test_a_change_of_a_list_says_where_each_item_stood():
@@ -126,7 +115,7 @@ def test_a_history_shows_the_newest_items_and_all_that_were_replaced():
     assert table.loc[0].tolist() == ["12", "21", "replaced"] and table.loc[5, "change"] == ""
 
 
-@pytest.mark.parametrize("wrong", [{"k": 6}, {"k": -1}, {"method": "bert"}, {"exclude": "all"}])
+@pytest.mark.parametrize("wrong", [{"k": -1}, {"method": "bert"}, {"exclude": "all"}])
 def test_replacements_refuse(toy, wrong):
     close = Replacements({"base": build("gru4rec").eval()}, toy)
     with pytest.raises(ValueError, match=next(iter(wrong))):
@@ -136,30 +125,36 @@ def test_replacements_refuse(toy, wrong):
 # The reach of an interaction
 
 def test_what_an_interaction_reaches_adds_up(toy):
-    reach = Reach(toy, max_len=8)
-    effects = cas.cascade_effects(training_inputs(toy, 8)[1], 8, 12)
-    for user in reach.users[[0, 7, 30]]:
-        own, cross = reach.terms(user, 12)
-        assert own + cross == pytest.approx(effects[reach.row_of(user)][-len(own):])
-        for mark in range(len(own)):
-            total = reach.others(user, mark)["reaches"].sum()
-            assert cross[mark] == pytest.approx(12 / reach.m * total)
-            assert f"reaches {total:,} interactions" in reach.words(user, mark, 12)
-    with pytest.raises(ValueError, match="batch_size is 0"):
-        reach.terms(user, 0)
+    reach, (users, inputs) = Reach(toy, max_len=8), training_inputs(toy, 8)
+    effects = cas.cascade_effects(inputs, 8, 12)
+    for row in (0, 7, 30):
+        recent = reach.recent(users[row])
+        share = 12 / len(users)
+        assert recent["item"].tolist() == inputs[row][-8:].tolist()
+        assert (recent["reaches"] + share * recent["across"]).tolist() == pytest.approx(
+            effects[row][-8:])
+        for mark in range(len(recent)):
+            total = reach.others(users[row], mark)["reaches"].sum()
+            assert recent["across"][mark] == pytest.approx(total)
+            assert f"reaches {total:,} interactions" in reach.words(users[row], mark, 12)
+            assert reach.others(users[row], mark)["reaches"].is_monotonic_decreasing
+    for words, mark, size in (("batch_size is 0", 0, 0), ("mark is 8", 8, 1), ("mark is", -1, 1)):
+        with pytest.raises(ValueError, match=words):
+            reach.words(users[0], mark, size)
 
 
 def test_the_pictures_of_an_interaction(toy):
-    reach, user = Reach(toy, max_len=8), longest(toy)
-    items, (own, cross) = reach.items_of(user), reach.terms(user, 12)
-    mark = len(items) - 2
-    changing = reach.for_figure2(user, mark, 12)
-    figure = figure2(max_len=8, size=(USERS, STEPS), **changing)
-    kinds = [text.get_gid() for text in figure.axes[0].texts]
-    assert kinds.count("mark") == 1 and kinds.count("own") == 1
-    assert len(changing["histories"]) > 1
-    assert kinds.count("other") >= len(changing["histories"]) - 1
-    assert f"= {own[mark] + cross[mark]:.4g}," in figure.axes[0].get_title()
-    bars = user_terms(own, cross, items, mark, 50)
-    assert f"{own[mark] + cross[mark]:.4g}" in bars.axes[0].get_title()
-    assert len(reach.listed(user, mark)) == min(12, len(reach.others(user, mark)))
+    reach, user = Reach(toy), longest(toy)
+    recent = reach.recent(user)
+    for mark in range(len(recent)):
+        C = f"{recent['reaches'][mark] + 12 / reach.m * recent['across'][mark]:.4g}"
+        boxes = reach.boxes(user, mark, 12)
+        axis = figure2(**boxes).axes[0]
+        kinds = [text.get_gid() for text in axis.texts]
+        others = sum(len(history) > 0 for history in boxes["histories"]) - 1
+        assert kinds.count("mark") == 1 and kinds.count("own") == len(recent) - 1 - mark
+        assert kinds.count("other") >= others > 0 and len(axis.get_yticks()) == USERS
+        assert f"= {C}," in axis.get_title()
+    listed, there = reach.listed(user, mark), reach.others(user, mark)
+    assert listed["reaches"].tolist() == there["reaches"].head(12).tolist()
+    assert listed.index[0] == toy.user_ids[there["user"].iloc[0]]

@@ -1,6 +1,5 @@
 """Panels without a browser: what they show is what `attack` and the training code say."""
 
-import asyncio
 import re
 
 import numpy as np
@@ -11,10 +10,9 @@ import casadv_lib as cas
 from casadv_lib.data import training_sequences
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import configure
-from casadv_lib.results.frames import COLUMNS, MissingRecords, Results
-from casadv_lib.widgets import epsilon as epsilon_sliders
+from casadv_lib.figures.style import panels
 from casadv_lib.widgets.cascade import cascade_panel
-from casadv_lib.widgets.epsilon import epsilon_panel, stored_sweep
+from casadv_lib.widgets.epsilon import epsilon_panel
 from casadv_lib.widgets.panel import Panel, list_table, table
 from casadv_lib.widgets.replacement import history_table, replacement_panel, top_lists
 from casadv_lib.widgets.runs import stored_like
@@ -58,74 +56,32 @@ def table_cells(html):
 
 # The panel itself
 
-def counting_panel(fails=()):
-    drawn = []
-
+def test_what_fails_is_said_and_the_last_view_stays():
     def show(n):
-        drawn.append(n)
-        if n in fails:
-            raise fails[n]
+        if n > 7:
+            raise {8: ValueError("n is 8; allowed is another"), 9: KeyError(5)}[n]
         yield "part", f"<p>{n}</p>"
-        yield "words", f"at {n}"
+        yield "words", f"at {n} < 9"
 
-    return Panel({"n": Slider("n", range(50))}, show), drawn
-
-
-def test_moves_in_a_running_kernel_do_not_queue_up():
-    async def move():
-        panel, drawn = counting_panel()
-        for value in range(1, 40):
-            panel.controls["n"].value = value
-        assert drawn == [0] and words(panel) == "at 0"
-        while words(panel) != "at 39":
-            await asyncio.sleep(0.005)
-        return drawn
-
-    assert asyncio.run(asyncio.wait_for(move(), 10)) == [0, 39]
+    panel = Panel({"n": Slider("n", range(10))}, show)
+    assert panel.parts["words"].value.endswith(">at 0 &lt; 9</div>")
+    for n, said in ((8, "Not possible: n is 8; allowed is another"), (9, "KeyError: 5")):
+        panel.controls["n"].value = 3
+        panel.controls["n"].value = n
+        assert words(panel) == f"{said}. The last good picture stays."
+        assert shown(panel) == {"part": "<p>3</p>"}
 
 
-def test_a_move_during_the_work_is_seen():
-    async def move():
-        panel, drawn = counting_panel()
-        panel.controls["n"].value = 1
-        while words(panel) != "working...":
-            await asyncio.sleep(0)
-        panel.controls["n"].value = 2
-        while words(panel) != "at 2":
-            await asyncio.sleep(0.005)
-        return drawn, panel.parts["part"].value
-
-    drawn, part = asyncio.run(asyncio.wait_for(move(), 10))
-    assert drawn[-1] == 2 and part == "<p>2</p>"
-
-
-@pytest.mark.parametrize("error, said", [
-    (ValueError("n is 7; allowed is another"), "Not possible: n is 7; allowed is another"),
-    (KeyError(5), "KeyError: 5")])
-def test_what_fails_is_said_and_the_last_view_stays(error, said):
-    panel, _ = counting_panel(fails={7: error})
-    panel.controls["n"].value = 3
-    panel.controls["n"].value = 7
-    assert words(panel) == f"{said}. The last good picture stays."
-    assert shown(panel) == {"part": "<p>3</p>"}
-    panel.controls["n"].value = 8
-    assert words(panel) == "at 8"
-
-
-def test_slider_keeps_position_and_value_together():
-    slider = Slider("epsilon", [0.5, 1.0, 2.0], 1.0)
-    assert (slider.position, slider.texts) == (1, ["0.5", "1", "2"])
-    slider.position = 2
-    assert slider.value == 2.0
-    slider.value = 0.5
-    assert slider.position == 0
-    with pytest.raises(ValueError, match=r"epsilon is 3; allowed"):
+def test_slider_takes_the_values_it_offers():
+    slider = Slider("epsilon", np.array([0.5, 1.0, 2.0]), 1.0)
+    assert slider.get_state(["options", "value"]) == {"options": [0.5, 1.0, 2.0], "value": 1.0}
+    with pytest.raises(ValueError, match=r"epsilon is 3; allowed are 0.5, 1, 2"):
         slider.value = 3
-    assert (slider.value, slider.position) == (0.5, 0)
+    assert slider.value == 1.0 and Slider("n", range(3)).value == 0
 
 
 def test_names_are_shown_as_plain_text():
-    frame = list_table(np.array([1, 2]), np.array([2, 1]), ["", "<b>x</b>", "y & z"], 2)
+    frame = list_table([1, 2], [2, 1], ["", "<b>x</b>", "y & z"], 2)
     text = table(frame, "a < b")
     assert "<b>x</b>" not in text and "&lt;b&gt;x" in text and "a &lt; b" in text
 
@@ -139,21 +95,24 @@ def panel(stored):
     return replacement_panel(made.config, made.data, user, sample=25), made, user
 
 
-@pytest.mark.parametrize("positions, k, pick, exclude", [
-    ("last", 1, "gradient", "both"), ("last", 4, "nearest", "attacked"),
-    ("last", 4, "random", "both"), ("first", 1, "random", "original"),
-    ("middle", 1, "gradient", "attacked")])
-def test_the_replacement_panel_shows_what_attack_returns(panel, stored, positions, k, pick,
+@pytest.mark.parametrize("positions, k, pick, step, exclude", [
+    ("last", 1, "gradient", 0.1, "both"), ("last", 4, "nearest", 0.1, "attacked"),
+    ("last", 4, "random", 0.1, "both"), ("first", 1, "random", 0.1, "original"),
+    ("middle", 1, "gradient", 2.0, "attacked")])
+def test_the_replacement_panel_shows_what_attack_returns(panel, stored, positions, k, pick, step,
                                                          exclude):
     sliders, made, user = panel
-    for name, value in (("positions", positions), ("pick", pick), ("k", k), ("exclude", exclude)):
+    for name, value in (("positions", positions), ("pick", pick), ("k", k), ("step", step),
+                        ("exclude", exclude)):
         sliders.controls[name].value = value
     model = made.model(device="cpu").eval()
-    whole = cas.attack(model, made.data, positions, k, pick, exclude=exclude)
+    whole = cas.attack(model, made.data, positions, k, pick, step, exclude=exclude)
     row = int(np.flatnonzero(whole["users"] == user)[0])
     after, before = whole["ranks"][row], whole["clean"]["ranks"][row]
-    assert f"; left out: {exclude})" in words(sliders)
-    assert f"from rank {before:g} to {after:g}." in words(sliders)
+    assert f"pick {pick}, exclude {exclude}: " in words(sliders)
+    assert f"from rank {before:g} to {after:g};" in words(sliders)
+    away = whole["distance"][row].mean() / whole["unit"]
+    assert words(sliders).endswith(f" are {away:.2f} neighbour distances off.")
     names = made.data.item_names
     old, new = made.data.sequences[user][:-1], whole["histories"][row]
     met = {"both": [*old, *new], "attacked": new, "original": old}[exclude]
@@ -161,8 +120,8 @@ def test_the_replacement_panel_shows_what_attack_returns(panel, stored, position
     lists = top_lists(model, [old, new], [old, np.asarray(met)])
     assert not {*lists[1]} & {*met}
     cells = table_cells(sliders.parts["user"].value)
-    assert cells[: 3 * len(expected)] == expected.to_numpy().ravel().tolist()
-    second = cells[3 * len(expected) + 1 :: 3]
+    assert cells[: 4 * len(expected)] == [*map(str, expected.reset_index().to_numpy().ravel())]
+    second = cells[4 * len(expected) + 2 :: 4]
     assert [cell.removesuffix(" ← held out") for cell in second] == [names[i] for i in lists[1]]
 
 
@@ -181,27 +140,37 @@ def test_wrong_entries_of_the_replacement_panel(panel):
     assert shown(sliders) == good
 
 
-def test_the_list_of_runs_holds_what_is_stored(panel, own, stored):
+def test_the_list_of_runs_holds_what_is_stored(panel, own, stored, monkeypatch):
     sliders, made, _ = panel
     assert sliders.controls["run"].options == (
         ("own, sasrec, base", (own, "sasrec", "base")),
         ("own, sasrec, adv_cas", (own, "sasrec", "adv_cas")))
-    picture = sliders.parts["average"].value
+    average = sliders.parts["average"].value
     sliders.controls["run"].value = (own, "sasrec", "base")
-    assert "base, K = 1" in words(sliders) and sliders.parts["average"].value != picture
+    assert "base, step 0.1, k 1," in words(sliders) and sliders.parts["average"].value != average
     assert sliders.controls["user"].value != ""  # the same data set, so the same user
     other = runs.run(made.config.but(epsilon=7.0), made.data, progress=False)
     for config in (made.config, other.config):  # each finds itself
         found = stored_like(config)[own, "sasrec", "adv_cas"]
         assert found.adversarial.epsilon == config.adversarial.epsilon
-    assert list(stored_like(configure("quick")))[0] == (own, "sasrec", "base")
+    monkeypatch.setattr(runs.Run, "is_complete", False)
+    replacements = replacement_panel(made.config, made.data, 0)
+    assert "its base run is not stored for own as it is now" in words(replacements)
 
 
 # Epsilon
 
 def test_the_epsilon_panel_follows(stored, own):
     made = stored["base"]
-    sliders = epsilon_panel(made.config, made.data, 3, [0.0, 1.0, 30.0], 1.0)
+    figures = []
+
+    def marked(epsilon):
+        figure, axes = panels(1, 1)
+        axes[0, 0].axvline(epsilon)
+        figures.append(epsilon)
+        return figure
+
+    sliders = epsilon_panel(made.config, made.data, 3, [0.0, 1.0, 30.0], 1.0, marked)
     before = shown(sliders)
     sliders.controls["epsilon"].value = 30.0
     assert "epsilon 30." in words(sliders)
@@ -212,32 +181,7 @@ def test_the_epsilon_panel_follows(stored, own):
     assert set(table_cells(sliders.parts["tables"].value)) >= {"same place", "0.0%"}
     sliders.controls["run"].value = (own, "sasrec", "adv_cas")
     assert "Not possible" not in words(sliders)
-
-
-def test_a_stored_sweep_marks_the_nearest_value_that_was_run(stored, monkeypatch):
-    rows = [{"run": f"r{e}", "dataset": "synthetic", "backbone": "sasrec", "method": method,
-             "epsilon": e, "which": "last", "split": "test", "roles": roles, "ndcg@10": 0.1,
-             "hr@10": 0.2, "seed": 0, "profile": "quick"}
-            for e, method, roles in ((1.0, "adv_cas", "sweep"), (20.0, "adv_cas", "main sweep"),
-                                     (3.0, "base", "main"))]
-    results = Results(runs=pd.DataFrame(rows).reindex(columns=COLUMNS["runs"]))
-    monkeypatch.setattr(epsilon_sliders, "read_results", lambda profile: results)
-    sweep = stored_sweep("quick", "synthetic")
-    assert sweep["swept"] == [1.0, 20.0] and stored_sweep("quick", "beauty") == {}
-    made = stored["base"]
-    sliders = epsilon_panel(made.config, made.data, 3, [0.0, 1.0, 19.0], 1.0, **sweep)
-    picture = sliders.parts["stored"].value
-    assert "epsilon 1 marked" in picture and "nearest" not in picture
-    sliders.controls["epsilon"].value = 19.0
-    other = sliders.parts["stored"].value
-    assert "epsilon 20 marked, the nearest to 19 that was run" in other
-    assert re.search('src="[^"]+"', other)[0] != re.search('src="[^"]+"', picture)[0]
-
-    def missing(profile):
-        raise MissingRecords
-
-    monkeypatch.setattr(epsilon_sliders, "read_results", missing)
-    assert stored_sweep("quick", "synthetic") == {}
+    assert figures == [1.0, 30.0, 0.0]  # each is drawn once
 
 
 # Cascade effects
