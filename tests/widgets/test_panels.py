@@ -112,7 +112,7 @@ def test_the_replacement_panel_shows_what_attack_returns(panel, stored, position
     assert f"pick {pick}, exclude {exclude}: " in words(sliders)
     assert f"from rank {before:g} to {after:g};" in words(sliders)
     away = whole["distance"][row].mean() / whole["unit"]
-    assert words(sliders).endswith(f" are {away:.2f} neighbour distances off.")
+    assert words(sliders).endswith(f" lie {away:.2f} neighbour distances off.")
     names = made.data.item_names
     old, new = made.data.sequences[user][:-1], whole["histories"][row]
     met = {"both": [*old, *new], "attacked": new, "original": old}[exclude]
