@@ -45,7 +45,7 @@ def load_dataset(name: str | Path, min_count: int | None = None, seed: int = 0) 
     if isinstance(name, str) and name in SOURCES:
         return _published(SOURCES[name], min_count)
     if not (isinstance(name, str) and name == "synthetic"):
-        path = _own_file(name)
+        path = own_file(name)
         return _build(path.stem, *_read(path), min_count)
     if min_count is not None:
         raise DataError(f"min_count is {min_count}; allowed for 'synthetic' is only None, as "
@@ -69,7 +69,7 @@ def from_interactions(frame: pd.DataFrame, name: str = "interactions",
     return _build(name, *_sorted(readers.checked(frame, name)), min_count, titles)
 
 
-def _own_file(name) -> Path:
+def own_file(name) -> Path:
     """Return the path that `name` means; raise DataError for a mistyped name or path."""
     with contextlib.suppress(TypeError, ValueError, OSError, RuntimeError):
         if (path := Path(name).expanduser()).is_file():

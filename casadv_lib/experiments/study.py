@@ -6,7 +6,7 @@ from functools import cached_property
 
 from ..backbones import BACKBONES, Backbone
 from ..data import SequenceDataset
-from ..datasets import load_dataset
+from ..datasets import NAMES, load_dataset, own_file
 from ..support.checks import shown
 from .configuration import Configuration, configure, model_defaults
 from .runs import Run, run
@@ -29,6 +29,8 @@ class Study:
                       "device": device, **overrides}
         self.backbone, self.profile = backbone, profile
         self.dataset = self.config().dataset
+        if self.dataset not in NAMES:
+            own_file(self.dataset)  # a mistyped name shows before any work
 
     def config(self, method: str = "base", **more) -> Configuration:
         """The configuration of a method; more: settings that stand above the overrides.
