@@ -263,10 +263,9 @@ def check(results: Results, settings: Iterable[Setting] | None = None, topic: st
             continue
         own = [(name, backbone) for backbone, names in claim["settings"].items() for name in names]
         for setting in settings or own:
-            row = {"section": claim["section"], "claim": claim["text"], "dataset": setting[0],
-                   "backbone": setting[1], "rule": claim["rule"], "unit": "", "about": "",
-                   "paper": printed(claim, setting) if setting in own or not own else "",
-                   "verdict": "not run"}
+            row = claim | {"dataset": setting[0], "backbone": setting[1], "unit": "", "about": "",
+                           "paper": printed(claim, setting) if setting in own or not own else "",
+                           "verdict": "not run"}
             try:
                 row |= judged(claim, At(results, setting, **options))
             except MissingRecords as error:
