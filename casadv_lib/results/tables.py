@@ -104,8 +104,8 @@ def _accuracy(results: Results, where: str, rows: pd.DataFrame) -> pd.DataFrame:
     best = best.loc[rows["run"]].reset_index()
     table = names.assign(epoch=rows["epoch"].astype(int))
     for metric, label in METRICS.items():
-        bounds = select(results.intervals, kind="pair", quantity="difference",
-                               metric=metric, versus_which="last")
+        bounds = select(results.intervals, kind="pair", quantity="difference", metric=metric,
+                        versus_which="last")
         bounds = rows[["run", "base run"]].rename(columns={"base run": "versus"}).merge(
             bounds, "left", on=["run", "versus"])
         # the paper's Table 4 has SASRec alone
