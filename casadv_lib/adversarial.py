@@ -63,6 +63,9 @@ def scaled(g: Tensor, epsilon: float, owner: Tensor | None = None, per_row: bool
     `owner` (a (n,) index of sequences).
     """
     if per_row:
+        # float32 has no square of what is below 1e-19; a power of two changes no other digit
+        small = g.abs().amax(-1, keepdim=True) < 2**-40
+        g = torch.where(small, 2.0**60 * g, g)
         norm = torch.linalg.vector_norm(g, dim=-1, keepdim=True)
     elif owner is not None:
         squares = g.square().sum(-1)
@@ -70,7 +73,7 @@ def scaled(g: Tensor, epsilon: float, owner: Tensor | None = None, per_row: bool
         norm = torch.zeros_like(squares).index_add(0, owner, squares).sqrt()[owner].unsqueeze(-1)
     else:
         norm = torch.linalg.vector_norm(g)
-    return epsilon * g / norm.clamp_min(torch.finfo(g.dtype).tiny)
+    return epsilon * g / norm.clamp_min(torch.finfo(g.dtype).tiny ** 0.5)
 
 
 def moved_rows(model: Backbone, rows: Tensor, A: Tensor, weights, inject: str) -> Tensor:
