@@ -104,11 +104,6 @@ def test_a_plan_holds_every_token_once(lengths, batch_size, seed):
     assert sorted(seen) == list(range(len(lengths)))
 
 
-def test_an_empty_history_is_refused():
-    with pytest.raises(ValueError, match="empty history"):
-        cas.pack([[1, 2], []])
-
-
 def test_repeated_items_are_allowed():
     data = dataset([[1, 1, 2, 1, 3, 1], [2, 2, 2, 2]], 4)
     model = build("sasrec", n_items=4)

@@ -14,22 +14,13 @@ from casadv_lib.support import flat
 histories = st.lists(st.lists(st.integers(1, 8), max_size=9), min_size=1, max_size=7)
 
 
-@given(
-    histories, st.integers(1, 6), st.integers(1, 200), st.sampled_from(TERMS), st.booleans()
-)
-def test_equals_the_double_loop(lists, max_len, batch_size, terms, count_self):
-    found = cascade_effects(lists, max_len, batch_size, terms, count_self)
+@given(histories, st.integers(1, 6), st.integers(1, 200), st.sampled_from(TERMS), st.booleans(),
+       st.integers(1, 12))
+def test_equals_the_double_loop(lists, max_len, batch_size, terms, count_self, block):
+    with mock.patch.object(flat, "BLOCK", block):  # of any size
+        found = cascade_effects(lists, max_len, batch_size, terms, count_self)
     expected = cascade_by_loops(lists, max_len, batch_size, terms, count_self)
     assert len(found) == len(expected)
-    for ours, theirs in zip(found, expected):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-12)
-
-
-@given(histories, st.integers(1, 12), st.booleans())
-def test_blocks_of_any_size_give_the_same(lists, block, count_self):
-    expected = cascade_by_loops(lists, 9, 16, "both", count_self)
-    with mock.patch.object(flat, "BLOCK", block):
-        found = cascade_effects(lists, 9, 16, "both", count_self)
     for ours, theirs in zip(found, expected):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
@@ -54,6 +45,8 @@ def test_a_block_holds_whole_histories_and_no_more_than_it_should(block, monkeyp
 def test_bad_flat_arrays_are_named(items, offsets, said):
     with pytest.raises(ValueError, match=said):
         cascade_effects_flat(np.array(items), np.array(offsets, dtype=np.int64))
+    with pytest.raises(ValueError, match=r"histories\[1\] is \[0, 1\].*0 pads"):
+        cascade_effects([[2], [0, 1]])
 
 
 def test_effects_that_are_none_are_refused():
@@ -66,15 +59,6 @@ def test_effects_that_are_none_are_refused():
         cascade_weights([[1.0, 2.0], [3.0]], "minmax")[0][1], (1 / 1.5) / ((1 + 1 / 1.5 + 0.5) / 3))
 
 
-@given(histories, st.integers(1, 6))
-def test_flat_is_the_same(lists, max_len):
-    flat = np.array([i for h in lists for i in h], dtype=np.int64)
-    offsets = np.concatenate([[0], np.cumsum([len(h) for h in lists])])
-    found = cascade_effects_flat(flat, offsets, max_len, 128, "both")
-    expected = cascade_effects(lists, max_len, 128)
-    np.testing.assert_array_equal(found, np.concatenate(expected))
-
-
 def test_by_hand():
     # b = m: item 1 of the first user precedes 3 (itself included); the other's occurrence, 2
     found = cascade_effects([[1, 2, 3], [4, 1, 5]], batch_size=2)
@@ -82,7 +66,7 @@ def test_by_hand():
     np.testing.assert_array_equal(found[1], [3, 2 + 3, 1])
 
 
-@given(histories.filter(lambda x: any(x)))
+@given(histories.filter(any))
 def test_weights_have_mean_one_and_keep_the_order(lists):
     effects = [e for e in cascade_effects(lists) if len(e)]
     for norm in ("raw", "minmax"):
@@ -100,18 +84,3 @@ def test_mean_cascade_leaves_more_budget():
     weights = np.concatenate(cascade_weights(effects, mean="cascade"))
     np.testing.assert_allclose(1 / weights, C / C.mean())
     assert weights.mean() > 1
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ({"histories": [[0, 1]]}, r"histories\[0\] is \[0, 1\].*0 pads"),
-        ({"histories": [[1]], "terms": "all"}, "terms is 'all'"),
-        ({"histories": [[1]], "max_len": 0}, "max_len is 0"),
-        ({"histories": [[1]], "batch_size": "many"}, "batch_size is 'many'"),
-        ({"histories": [[1.5]]}, r"histories\[0\] is \[1.5\].*whole number"),
-    ],
-)
-def test_bad_input_is_named(arguments, said):
-    with pytest.raises(ValueError, match=said):
-        cascade_effects(**arguments)
