@@ -10,7 +10,6 @@ from conftest import build, training_batch
 
 import casadv_lib as cas
 from casadv_lib.adversarial import (
-    BASE,
     METHODS,
     AdversarialSettings,
     bce,
@@ -23,7 +22,6 @@ from casadv_lib.adversarial import (
     sequence_perturbation,
     training_loss,
 )
-from casadv_lib.experiments.configuration import configure
 from casadv_lib.support.dropout import Dropout
 from casadv_lib.training import Trainer, TrainingError, TrainingSettings, make_optimizer
 
@@ -162,28 +160,13 @@ def test_zero_start_is_caught(toy):
         )
 
 
-def test_same_masks_make_the_distance_zero_without_a_move(toy):
-    model, batch, rows, *_ = state("sasrec", toy)
-    drop = Dropout(0.5, torch.Generator().manual_seed(0))
-    w = model.encode(rows, batch, drop)
-    torch.testing.assert_close(model.encode(rows, batch, drop.rewind()), w, rtol=0, atol=0)
-    other = Dropout(0.5, drop.generator)
-    assert distance(model.encode(rows, batch, other), w).mean() > 0.1
-
-
-def test_weights_move_low_cascade_positions_more(toy):
+def test_inputs_move_by_their_weights(toy):
     model, batch, rows, *_ = state("sasrec", toy)
     A = torch.ones_like(rows)
     moved = moved_rows(model, rows, A, batch.weights, "before") - rows
     torch.testing.assert_close(moved[:, 0], batch.weights, rtol=1e-3, atol=1e-5)
     after = moved_rows(model, rows, A, batch.weights, "after") - rows
     torch.testing.assert_close(after * model.input_scale, moved, rtol=1e-3, atol=1e-5)
-    # within one history the newest item has the least temporal effect, so the largest weight
-    temporal = training_batch(model, toy, "temporal")
-    newest = temporal.weights[temporal.last]
-    assert all(
-        newest[u] == temporal.weights[temporal.sequence == u].max() for u in range(len(newest))
-    )
 
 
 def test_methods_are_made_of_their_levels(toy):
@@ -257,17 +240,15 @@ def test_how_many_inputs_are_replaced_and_that_the_seed_says_which():
     assert not torch.equal(with_chance(0.3), with_chance(0.3, seed=1))
 
 
-@pytest.mark.parametrize("n_items", [2, 3, 5])
+@pytest.mark.parametrize("n_items", [3, 5])
 def test_a_small_catalogue_gives_what_it_has(n_items):
     inputs, positives = torch.ones(200, dtype=torch.int64), torch.arange(200) % n_items + 1
-    if n_items == 2:
-        with pytest.raises(ValueError, match="has 2 items; to replace one takes 3 or more"):
-            replaced(line(2), inputs, positives)
-        return
     found = replaced(line(n_items), inputs, positives)
     for target in range(2, n_items + 1):
         own = set(found[positives == target].tolist())
         assert own == set(range(2, n_items + 1)) - {target}
+    with pytest.raises(ValueError, match="has 2 items; to replace one takes 3 or more"):
+        replaced(line(2), inputs, positives)
 
 
 @pytest.mark.parametrize(("method", "like"), [("neighbour", "base+100"),
@@ -300,14 +281,6 @@ SWITCHES = [
 ]  # fmt: skip
 
 
-def trained(toy, **options):
-    model = build("sasrec", dropout=0.2)
-    cas.fit_adversarial(
-        model, toy, "adv_cas", epsilon=2.0, epochs=2, batch_size=20, progress=False, **options
-    )
-    return torch.cat([p.detach().flatten() for p in model.parameters()])
-
-
 def test_what_is_named_stands_above_a_preset(monkeypatch):
     def told(*arguments):
         return SimpleNamespace(run=lambda *_: (arguments[2], arguments[4]))
@@ -327,23 +300,26 @@ def test_what_is_named_stands_above_a_preset(monkeypatch):
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda s: "-".join(map(str, *s.items())))
 def test_every_switch_changes_the_result_and_stays_finite(switch, toy):
     # beta2 and the decays act through Adam, so two epochs of three batches are enough to differ
-    found = trained(toy, **switch)
-    assert torch.isfinite(found).all()
-    assert not torch.equal(found, trained(toy))
+    weights = []
+    for options in ({}, switch):
+        model = build("sasrec", dropout=0.2)
+        cas.fit_adversarial(model, toy, "adv_cas", epsilon=2.0, epochs=2, batch_size=20,
+                            progress=False, **options)
+        weights.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
+    assert torch.isfinite(weights[1]).all() and not torch.equal(*weights)
 
 
-@pytest.mark.parametrize("method", [None, *METHODS])
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", BACKBONES)
 def test_a_whole_step_runs_on_the_meta_device(name, method, toy):
     # any tensor made on the CPU and any wait for a value fails here, as it would hurt on a GPU
-    chosen = METHODS.get(method, BASE)
     model = build(name)
-    batch = training_batch(model, toy, chosen.terms).to("meta")
+    batch = training_batch(model, toy, METHODS[method].terms).to("meta")
     model = model.to("meta")
     optimizer = make_optimizer(model, TrainingSettings())
     for scope in ("batch", "literal"):
         loss, parts = training_loss(
-            model, batch, chosen, AdversarialSettings(scope=scope), Dropout(0.2)
+            model, batch, METHODS[method], AdversarialSettings(scope=scope), Dropout(0.2)
         )
         loss.backward()
         optimizer.step()

@@ -13,3 +13,12 @@ def test_dropout_rate_and_scale():
         assert (out == 0).float().mean() == pytest.approx(rate, abs=0.006)  # 4 standard errors
         assert out.mean() == pytest.approx(1, abs=0.02)
         assert out.unique().numel() == 2
+
+
+def test_masks_come_again_unless_fresh_ones_are_asked_for():
+    x = torch.ones(3, 100)
+    drop = Dropout(0.5, torch.Generator().manual_seed(0))
+    first = [drop(x), drop(x[:2])]
+    drop.rewind()
+    assert all(torch.equal(a, b) for a, b in zip(first, [drop(x), drop(x[:2])]))
+    assert not torch.equal(drop.rewind(fresh=True)(x), first[0])
