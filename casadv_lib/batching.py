@@ -175,13 +175,9 @@ class NegativeSampler:
         keys = np.concatenate(distinct) - j - 1 + owner * (n_items + 1)
         user = np.repeat(np.arange(len(sizes)), tokens)
 
-        def on_device(values):
-            return torch.as_tensor(values).to(device)
-
-        self.keys = on_device(keys)
-        self.allowed = on_device((n_items - sizes)[user])
-        self.offset = on_device(user * (n_items + 1))
-        self.start = on_device(starts[user])
+        self.keys, self.allowed, self.offset, self.start = (
+            torch.as_tensor(values).to(device)
+            for values in (keys, (n_items - sizes)[user], user * (n_items + 1), starts[user]))
 
     def draw(self, generator: torch.Generator | None = None) -> Tensor:
         """(all tokens,) int64 items in 1..n_items, uniform over the items not met."""

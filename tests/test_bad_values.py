@@ -35,28 +35,32 @@ FRAME = pd.DataFrame({"user": ["u"] * 3, "item": [1, 2, 3], "timestamp": [1, 2, 
 
 LAYERS = {"n_items": [*WHOLE, 2**40], "max_len": [*WHOLE, 10**6], "dim": [*WHOLE, 10**6],
           "dropout": [*REAL, 1.0]}
-ITEMS = {"n_items": 9, "dim": 4}
+ITEMS = {"n_items": 1, "max_len": 1, "dim": 1, "dropout": 0}  # the least, so that it is allowed
 BOTH = {"model": MODEL, "data": TOY}
 TRAINED = dict.fromkeys(inspect.signature(TrainingSettings).parameters, OTHER) | {
     "model": OTHER, "data": OTHER, "epochs": [True, None], "progress": FLAG}
 MOVED = dict.fromkeys(inspect.signature(cas.AdversarialSettings).parameters, OTHER)
 CASCADE = {"max_len": WHOLE, "batch_size": WHOLE, "count_self": FLAG, "terms": WORD}
+LEAST = {"max_len": 1, "batch_size": 1}
 CALLS = {
-    cas.SASRec: (ITEMS, LAYERS | {"n_blocks": [*WHOLE, 61], "n_heads": [*WHOLE, 3]}),
+    cas.SASRec: (ITEMS | {"n_blocks": 1, "n_heads": 1},
+                 LAYERS | {"n_blocks": [*WHOLE, 61], "n_heads": [*WHOLE, 3]}),
     cas.GRU4Rec: (ITEMS, LAYERS),
-    cas.CausalCNN: (ITEMS, LAYERS | {"n_layers": [*WHOLE, 61]}),
+    cas.CausalCNN: (ITEMS | {"n_layers": 1}, LAYERS | {"n_layers": [*WHOLE, 61]}),
     cas.fit: (BOTH | {"epochs": 0}, TRAINED),
-    cas.fit_adversarial: (BOTH | {"epochs": 0}, TRAINED | MOVED | {
+    cas.fit_adversarial: (BOTH | {"epochs": 0, "first_epoch": 0}, TRAINED | MOVED | {
         "method": WORD, "preset": WORD, "first_epoch": [-1, 0.5], "optimizer_state": OTHER}),
     cas.evaluate: (BOTH, {"model": OTHER, "data": OTHER, "split": WORD}),
     cas.attack: (BOTH, dict.fromkeys(inspect.signature(AttackOptions).parameters, [[]]) | {
         "model": OTHER, "data": OTHER, "k": WHOLE, "step": REAL, "split": WORD, "unit": [-1, True],
         "surrogate": [True], "joint": FLAG}),
-    cas.cascade_effects: ({"histories": [[1, 2], [2, 3]]}, CASCADE | {"histories": HISTORIES}),
-    cas.cascade_effects_flat: ({"items": np.array([1, 2]), "offsets": np.array([0, 2])}, CASCADE),
+    cas.cascade_effects: (LEAST | {"histories": [[1, 2], [2, 3]]},
+                          CASCADE | {"histories": HISTORIES}),
+    cas.cascade_effects_flat: (LEAST | {"items": np.array([1, 2]), "offsets": np.array([0, 2])},
+                               CASCADE),
     cas.cascade_weights: ({"effects": EFFECTS}, {"norm": WORD, "mean": WORD}),
-    cas.pack: ({"histories": [[1, 2]]}, {"histories": HISTORIES, "max_len": WHOLE}),
-    cas.paired_bootstrap: ({"ranks": [1.0], "reference": [2.0]}, {
+    cas.pack: ({"histories": [[1, 2]], "max_len": 1}, {"histories": HISTORIES, "max_len": WHOLE}),
+    cas.paired_bootstrap: ({"ranks": [1.0], "reference": [2.0], "resamples": 1, "level": 0.5}, {
         "metric": WORD, "resamples": WHOLE, "level": [*REAL, 1, 0.2], "seed": [-1, 2**63]}),
     cas.load_dataset: ({"name": "synthetic"}, {"name": ["", 2], "min_count": OTHER, "seed": [-1]}),
     from_interactions: ({"frame": FRAME}, {"frame": [pd.DataFrame()], "min_count": [0, True]}),
