@@ -22,6 +22,7 @@ from casadv_lib.adversarial import (
     sequence_perturbation,
     training_loss,
 )
+from casadv_lib.experiments.configuration import configure
 from casadv_lib.support.dropout import Dropout
 from casadv_lib.training import Trainer, TrainingError, TrainingSettings, make_optimizer
 
