@@ -15,8 +15,8 @@ SLIDERS = {
     "03": [("batch size b", ("user", "boxes")), ("interaction (steps from the end)", ("user",))],
     "04": [("epsilon", ("user", "tables"))],
     "07": [("epsilon", ("user", "tables", "stored"))],
-    "08": [("K", ("user", "average")), ("step (neighbour distances)", ("user",))],
-    "09": [("K", ("user", "average", "stored"))],
+    "08": [("K", ("user",)), ("step (neighbour distances)", ("user",))],
+    "09": [("K", ("user", "stored"))],
 }
 SECONDS = 20  # in which a view must follow on any machine; tests/benchmarks measures
 
@@ -67,7 +67,7 @@ def test_every_slider_follows_keys_and_mouse(notebook):
 
 def test_pictures_are_whole_and_told_in_words_and_every_control_has_a_name(notebook):
     pictures = notebook.panel.locator("img")
-    assert pictures.count() >= 1
+    assert (pictures.count() == 0) == (notebook.number == "08")  # which has tables alone
     for picture in pictures.all():
         assert picture.evaluate("image => image.complete && image.naturalWidth > 300")
         assert len(picture.get_attribute("alt")) > 20
@@ -88,7 +88,7 @@ def test_a_wrong_entry_says_what_is_allowed_and_the_picture_stays(notebook):
         field.press("Enter")
         notebook.until_other("words", words, SECONDS)
         notebook.until_quiet(SECONDS)
-        said = re.search(r"user is 'nobody'; allowed are the 40 users of own, such as u0, u1, u10",
+        said = re.search(r"user is 'nobody'; allowed are the \d+ users of .*, such as \w+, \w+, ",
                          notebook.said())
         assert bool(said) == (entry == "nobody")
         assert entry != "nobody" or notebook.html("user") == before
