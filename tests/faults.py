@@ -8,7 +8,7 @@ with all of them in a temporary file, or just before or after the renaming.
 from __future__ import annotations
 
 import faulthandler
-import itertools
+import io
 import json
 import multiprocessing
 import os
@@ -107,47 +107,32 @@ def _work(words, runs, kill, log, prepare):
 
 def _light_fuse(kill: Kill) -> None:
     """Make this process kill itself at a moment of its n-th write."""
-    real = {name: getattr(os, name) for name in ("fdopen", "fsync", "replace")}
-    begun = itertools.count(1)
-    now = [0]
+    fsync, replace, begun = os.fsync, os.replace, []
 
     def die_at(moment):
-        if (now[0], moment) == (kill.write, kill.moment):
+        if (len(begun), moment) == (kill.write, kill.moment):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    class Half:
-        def __init__(self, file):
-            self.file = file
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            self.file.close()
-
-        def __getattr__(self, name):
-            return getattr(self.file, name)
+    class Half(io.FileIO):
+        def __init__(self, handle, mode, *_):
+            begun.append(handle)
+            super().__init__(handle, mode)
 
         def write(self, content):
-            self.file.write(content[: len(content) // 2])
-            self.file.flush()
+            super().write(content[: len(content) // 2])
             die_at("half")
-            self.file.write(content[len(content) // 2 :])
+            super().write(content[len(content) // 2 :])
 
-    def fdopen(*given, **named):
-        now[0] = next(begun)
-        return Half(real["fdopen"](*given, **named))
-
-    def fsync(handle):
+    def fsync_or_die(handle):
         die_at("written")
-        real["fsync"](handle)
+        fsync(handle)
 
-    def replace(*paths):
+    def replace_or_die(*paths):
         die_at("before")
-        real["replace"](*paths)
+        replace(*paths)
         die_at("after")
 
-    os.fdopen, os.fsync, os.replace = fdopen, fsync, replace
+    os.fdopen, os.fsync, os.replace = Half, fsync_or_die, replace_or_die
 
 
 def finish(process, seconds: float = 200) -> int:

@@ -99,11 +99,10 @@ def answers(address) -> bool:
 def end(server):
     """End a server and all that it started: kernels live in sessions of their own."""
     family = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
-    for end_it in (psutil.Process.terminate, psutil.Process.kill):
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                end_it(process)
-        _, family = psutil.wait_procs(family, timeout=10)
+    for process in family:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(family, timeout=10)
 
 
 def start(page, number):

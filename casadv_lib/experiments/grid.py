@@ -312,30 +312,28 @@ def _client(workers: int, device: str, scheduler: str | None, say: Callable[[str
             yield client, resource
 
 
-def _submit(client: distributed.Client, resource: str, grid: Grid, left: dict[str, Job]
-            ) -> dict[str, distributed.Future]:
-    """The graph: {name of a job: its task}, each with the tasks that it needs."""
-    tasks, this_grid = {}, uuid.uuid4().hex[:6]
-    for number, job in enumerate(left.values()):
+def _ended(client: distributed.Client, resource: str, grid: Grid, left: dict[str, Job],
+           say: Callable[[str], None]) -> Iterator[tuple]:
+    """(job, result, error) as tasks end, after those that they need; refused workers are named."""
+    tasks, waiting, refused = {}, dict(left), {}
+
+    def submit(number, job):
+        """A task of the graph, with the tasks that it needs."""
         own = Path(job.config().dataset).expanduser()
         made = grid.run(job).name if grid.is_decided(job) else None
         tasks[job.name] = client.submit(
             work, job, [tasks.get(name, grid.results.get(name)) for name in job.needs],
             str(own.resolve()) if own.is_file() else "", grid.known.checks.get(made),
-            key=("grid", job.name, this_grid), priority=-number, resources={resource: 1},
-            pure=False)
-    return tasks
+            key=("grid", job.name, uuid.uuid4().hex), priority=-number, pure=False,
+            resources={resource: 1})
 
-
-def _ended(client: distributed.Client, resource: str, tasks: dict[str, distributed.Future],
-           left: dict[str, Job], say: Callable[[str], None]) -> Iterator[tuple]:
-    """(job, result, error) as tasks end, after those that they need; refused workers are named."""
-    waiting, refused = dict(left), {}
     try:
+        for number, job in enumerate(left.values()):
+            submit(number, job)
         while waiting:
             with contextlib.suppress(TimeoutError):
-                distributed.wait([tasks[name] for name in waiting], SECONDS_BETWEEN_LOOKS,
-                                 "FIRST_COMPLETED")
+                distributed.wait([tasks[name] for name in waiting if not tasks[name].done()],
+                                 SECONDS_BETWEEN_LOOKS, "FIRST_COMPLETED")
             there = client.scheduler_info(n_workers=-1)["workers"]
             found = {address: f"the worker {address} is refused: {name.removeprefix(resource)}"
                      for address, about in there.items() for name in about["resources"]
@@ -345,15 +343,16 @@ def _ended(client: distributed.Client, resource: str, tasks: dict[str, distribut
             refused |= found
             if there and there.keys() == found.keys():
                 raise ValueError("; ".join(found.values()))
-            for job in list(waiting.values()):
+            for number, job in enumerate(left.values()):
                 task = tasks[job.name]
-                if not task.done() or not waiting.keys().isdisjoint(job.needs):
+                if (job.name not in waiting or not task.done()
+                        or not waiting.keys().isdisjoint(job.needs)):
                     continue
                 error, needs = task.exception(), [tasks[n] for n in job.needs if n in tasks]
                 if (isinstance(error, distributed.KilledWorker)
                         and not any(need.status == "error" for need in needs)
                         and _story(job)[-MOST_DEATHS:] != ["started"] * MOST_DEATHS):
-                    client.retry([task])  # its worker died, but of another job in its charge
+                    submit(number, job)  # its worker died, but of another job in its charge
                 else:
                     del waiting[job.name]
                     yield job, None if error else task.result(), error
@@ -381,7 +380,7 @@ def run_grid(grid: Grid, workers: int = 1, device: str = "auto", scheduler: str 
         if not left:
             return failed
         with _client(workers, device, scheduler, say) as cluster:
-            for job, result, error in _ended(*cluster, _submit(*cluster, grid, left), left, say):
+            for job, result, error in _ended(*cluster, grid, left, say):
                 bar.update()
                 blamed = [name for name in job.needs if name in failed]
                 if blamed:

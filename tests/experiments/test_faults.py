@@ -179,14 +179,12 @@ def test_the_stop_button_of_a_notebook_does_the_same(tmp_path):
 def test_stopped_by_hand_and_started_again_the_end_is_the_same(uncut, tmp_path):
     runs = tmp_path / "runs"
     words, wanted, _ = uncut
-    for checkpoints in (1, 3, 6):  # so many epochs at least are behind it
+    for checkpoints in (1, 2):  # of the base, and then of the second phase
         process = start(words, runs)
-        while process.is_alive() and len(list(runs.glob("*/checkpoint.pt"))) < min(
-                2, 1 + checkpoints // 4):
+        while process.is_alive() and len(list(runs.glob("*/checkpoint.pt"))) < checkpoints:
             time.sleep(0.001)
-        time.sleep(0.01 * checkpoints)
         os.kill(process.pid, signal.SIGINT)
-        assert finish(process) in (0, 130, 1)
+        assert finish(process) in (0, 130)
         whole_files(runs)
     run_once(words, runs)
     assert content(runs) == wanted

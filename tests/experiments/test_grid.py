@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import dask
 import numpy as np
 import pandas as pd
 import psutil
@@ -138,14 +139,32 @@ def test_a_failed_job_is_named_with_its_log_and_the_rest_goes_on(tmp_path, runs_
     assert list(map(left.state, left.left().values())) == ["failed", "left"]
 
 
+def test_a_job_whose_process_dies_takes_no_other_with_it(tmp_path, runs_folder, monkeypatch):
+    path, preload = write_data(tmp_path / "own.txt"), tmp_path / "dies.py"
+    preload.write_text("import os; from casadv_lib.experiments import runs\n"
+                       "def train(made, *more, train=runs._train):\n"
+                       "    os.kill(os.getpid(), 9) if made.config.seed == 9 else train(made, *more)\n"
+                       "runs._train = train\n")
+    jobs = jobs_of(path, "base", "base+100", seed=9) | {
+        str(seed): Job(str(seed), "main", jobs_of(path, "base", seed=seed)["base"].asked)
+        for seed in (1, 2)}
+    monkeypatch.setattr(grid, "MOST_DEATHS", 1)
+    with dask.config.set({"distributed.worker.preload": [str(preload)],
+                          "distributed.scheduler.allowed-failures": 0}):
+        failed = run_grid(Grid(jobs), 1, "cpu")
+    assert "KilledWorker" in failed.pop("base")
+    assert failed == {"base+100": "not done, because it needs base"}
+    assert {*Grid(jobs).results} == {"1", "2"}
+
+
 # ------------------------------------------------------------------ going on from tables
 
 
 @pytest.fixture
 def sittings(own, monkeypatch, tmp_path):
-    """A grid whose first sitting made all but adv_cas; its runs are gone, the tables are here.
+    """Words of a grid whose first sitting made all but adv_cas, and the tables that one makes.
 
-    Returns (words of the command line, the tables that one sitting makes, the trials' metrics).
+    The runs of the first sitting are gone, its tables are here.
     """
     do_here(grid_of(own))
     whole = [*own, "--folder", str(tmp_path / "whole"), "--stored", "--no-keep"]
@@ -159,7 +178,7 @@ def sittings(own, monkeypatch, tmp_path):
 
 def test_two_sittings_give_what_one_gives(sittings, tmp_path, capsys):
     words, whole = sittings
-    folder, jobs = tmp_path / "tables", grid_of(words)
+    folder, jobs, early = tmp_path / "tables", grid_of(words), grid_of(words)
     left = [name.removeprefix("own sasrec ") for name in jobs.left()]
     assert left == ["base", "adv_cas", "adv_cas attacks"]  # the base is needed, its attacks not
     assert "?" not in jobs.lines(1)[0]  # the tables say how long the base takes
@@ -170,6 +189,9 @@ def test_two_sittings_give_what_one_gives(sittings, tmp_path, capsys):
     assert {path: path.stat().st_mtime_ns for path in ranks} == ranks  # what was kept is untouched
     assert len(list((folder / "ranks").iterdir())) == len(ranks) + 1
     assert grid_of(words).left() == {}
+    # another grid that has read the tables before leaves in them what was added meanwhile
+    collect.store(early.made(), folder, "paper", True, early.trial_rows())
+    assert same(tables(folder), whole)
     assert main([*words, "--status"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("10 of 10 jobs done")
     # a run without its ranks, or whose ranks lack an attack, does not count
@@ -201,16 +223,6 @@ def test_a_base_with_other_numbers_is_not_mixed_in(sittings, tmp_path, monkeypat
         work(base, [], check=jobs.known.checks[jobs.run(base).name])
     assert main([*words, "--stored"]) == 0  # what is known stays
     assert path.read_bytes() == before
-
-
-def test_two_grids_keep_each_others_runs(sittings, tmp_path):
-    words, whole = sittings
-    early = grid_of(words)  # reads the tables, and then works for hours
-    do_here(grid_of(words))  # meanwhile another adds adv_cas
-    assert main([*words, "--stored"]) == 0
-    shutil.rmtree(runs.runs_folder())
-    collect.store(early.made(), tmp_path / "tables", "paper", True, early.trial_rows())
-    assert same(tables(tmp_path / "tables"), whole)
 
 
 @pytest.mark.parametrize("words, said", [

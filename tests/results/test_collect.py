@@ -5,12 +5,15 @@ import shutil
 import pandas as pd
 import pytest
 
+from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import PROFILES, attack_name
 from casadv_lib.experiments.study import Study
 from casadv_lib.results import collect, frames
 from casadv_lib.results.claims import check
-from casadv_lib.results.collect import results_of, store
-from casadv_lib.results.frames import Results, select
+from casadv_lib.results.collect import known, results_of, store
+from casadv_lib.results.frames import read_ranks, read_results, select
+from casadv_lib.settings import EXCLUDES
+from casadv_lib.support.files import write_json
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every": 1,
          "health": "note"}
@@ -115,6 +118,8 @@ def test_errors_come_before_work(study, no_work):
         results_of(study(), ("base",), switches=("dog",))
     with pytest.raises(ValueError, match="pick"):
         results_of(study(), ("base",), ({"pick": "dog"},))
+    with pytest.raises(ValueError, match="attacks is 'loss'; allowed are 'positions', 'k', "):
+        results_of(study(), ("base",), ({"loss": "first_choice"},))
 
 
 def test_a_reader_s_default_study_needs_no_training(runs_folder, no_work):
@@ -125,6 +130,31 @@ def test_a_reader_s_default_study_needs_no_training(runs_folder, no_work):
     assert not runs_folder.exists()
 
 
-def test_nothing_stored_is_nothing_collected():
-    results, ranks = collect.collect({})
-    assert results.runs.empty and ranks == {} and isinstance(results, Results)
+def test_attacks_that_a_stored_run_lacks_join_it(study, tmp_path, runs_folder):
+    own, folder = study(), tmp_path / "kept"
+    base, names = own.run("base"), {k: attack_name(k=k) for k in (1, 2, 3)}
+    runs.run_attack(base, k=2)
+    assert collect.collect({})[0].runs.empty
+    store({base: ["main"]}, folder, "quick")
+    before = read_ranks(folder, base.name)
+    put_away(runs_folder)
+    base = own.run("base")
+    for options in ({}, {"k": 3}, {"loss": "first_choice"}, {"pick": "random", "seed": 1}):
+        runs.run_attack(base, **options)  # no column tells the last two from others
+    store({base: ["main"]}, folder, "quick", keep=True)
+    kept, ranks = read_results(folder), read_ranks(folder, base.name)
+    assert kept.attacks["attack"].tolist() == [name for name in (names[2], names[1], names[3])
+                                               for _ in EXCLUDES]
+    assert len(kept.runs) == 4 and set(kept.runs["roles"]) == {"main"}
+    assert {key: ranks[key].tolist() for key in before if "substitutes" not in key} == {
+        key: one.tolist() for key, one in before.items() if "substitutes" not in key}
+    name = names[1].replace("-1-", "-", 1)
+    assert ranks[f"substitutes {name}"].shape[1] == 3
+    assert known(folder).attacks == {base.name: set(names.values())}
+    # a run with other numbers is another run: nothing of it joins
+    metrics = base.metrics
+    metrics["last"]["test"]["ndcg@10"] += 1e-9
+    write_json(base.folder / "metrics.json", metrics)
+    runs.run_attack(base, positions="first")
+    store({base: ["main"]}, folder, "quick", keep=True)
+    assert read_results(folder).attacks.equals(kept.attacks)
