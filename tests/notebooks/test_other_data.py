@@ -25,11 +25,11 @@ CASES = {
     "03": (None, {"overrides": {"max_len": 3, "batch_size": 8}}, 0, 5, 1),
     "04": (None, {"overrides": CURVES}, 1, 3, 1),
     "05": ("gru4rec", {}, 8, 3, 1),
-    "06": ("causalcnn", {"metric": "hr@10", "overrides": CURVES}, 3, 2, 2),
-    "07": ("gru4rec", {"epsilons": [0.5, 2.0], "overrides": CURVES}, 4, 3, 2),
+    "06": ("causalcnn", {"metric": "hr@10", "overrides": CURVES}, 3, 1, 2),
+    "07": ("gru4rec", {"epsilons": [0.5, 2.0], "overrides": CURVES}, 4, 2, 2),
     "08": ("gru4rec", {"steps_back": 2}, 6, 4, 2),
     "09": ("causalcnn", {"most": 2}, 4, 2, 1),
-    "10": ("gru4rec", {"timed_epochs": 1, "largest": 10000}, 5, 3, 1),
+    "10": ("gru4rec", {"timed_epochs": 1}, 1, 0, 1),
     "11": ("causalcnn", {"switches": ["sign", "minmax"]}, 10, 2, 1),
 }
 
