@@ -134,21 +134,16 @@ print("done", study.run("adv_cas").metrics["last"]["epoch"])
 
 def stopped_cell(manager, client, code):
     """Run a cell, press the stop button when its progress bar has moved; the kernel's reply."""
-    sent, state, first = client.execute(code), {}, None
-    while first is None or state.get("value", first) <= first:
-        message = client.get_iopub_msg(timeout=60)
-        if message["parent_header"].get("msg_id") != sent:
-            continue
-        assert message["msg_type"] != "error", message["content"]
-        if message["msg_type"] == "comm_msg":
-            state = message["content"]["data"].get("state", {})
-            state = state if isinstance(state.get("value"), float) else {}
-            first = state.get("value") if first is None else first
-    manager.interrupt_kernel()
-    while True:
-        reply = client.get_shell_msg(timeout=60)
-        if reply["parent_header"].get("msg_id") == sent:
-            return reply["content"]
+    values = set()
+
+    def press(message):
+        state = message["content"].get("data", {}).get("state", {})
+        if message["msg_type"] == "comm_msg" and isinstance(state.get("value"), float):
+            values.add(state["value"])
+            if len(values) == 2:
+                manager.interrupt_kernel()
+
+    return client.execute_interactive(code, timeout=60, output_hook=press)["content"]
 
 
 def test_the_stop_button_of_a_notebook_does_the_same(tmp_path):
