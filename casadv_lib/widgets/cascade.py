@@ -77,8 +77,9 @@ class Reach:
         number("batch_size", batch_size, 1, self.m, kind=int)
         recent, others = self.recent(user), self.others(user, mark)
         own, cross = recent["reaches"][mark], batch_size / self.m * recent["across"][mark]
+        step = f"T-{own - 1}" if own > 1 else "T"
         return (f"User {self.data.user_ids[user]}, {self.data.item_names[recent['item'][mark]]} at "
-                f"step T-{len(recent) - 1 - mark}, b = {batch_size}: C = {own} + {cross:.4g} = "
+                f"step {step}, b = {batch_size}: C = {own} + {cross:.4g} = "
                 f"{own + cross:.4g}. {others['user'].nunique():,} other users met it, where it "
                 f"reaches {others['reaches'].sum():,} interactions.")
 

@@ -121,9 +121,9 @@ def epsilon_panel(config: Configuration, data: SequenceDataset, user: int,
                   marked: Callable[[float], Figure] | None = None, seed: int = 0) -> Panel:
     """Epsilon for one user.
 
-    config: of a stored run, of `data`. user: an index into data.sequences. epsilons: what the
-    slider offers; epsilon: where it begins. marked: draws a figure of stored runs with an epsilon
-    marked, to stand below.
+    config: of the run that is shown first, of `data`. user: an index into data.sequences.
+    epsilons: what the slider offers; epsilon: where it begins. marked: draws a figure of stored
+    runs with an epsilon marked, to stand below.
     """
     runs = RunChoice(config, data)
 

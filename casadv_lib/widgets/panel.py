@@ -81,7 +81,8 @@ def picture(figure: Figure, words: str, dpi: int = 80) -> str:
 
 def table(frame: pd.DataFrame, title: str) -> str:
     """A table as HTML, its names as plain text."""
-    text = frame.reset_index().to_html(index=False, border=0, classes="casadv-table")
+    text = frame.reset_index().to_html(index=False, border=0, justify="left",
+                                       classes="casadv-table")
     return (f'<div style="display:inline-block;vertical-align:top;margin-right:2em">{TABLE_LOOK}'
             f"<b>{html.escape(title)}</b>{text}</div>")
 

@@ -106,8 +106,9 @@ def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k
                       ) -> Panel:
     """The step, K, the positions and the way of picking, for a user and for the mean of a sample.
 
-    config: of a stored run, of `data`. user: an index into data.sequences. k, step: where they
-    begin. marked: draws a figure of stored attacks with K marked. options: of `Replacements`.
+    config: of the run that is shown first, of `data`. user: an index into data.sequences. k, step:
+    where they begin. marked: draws a figure of stored attacks with K marked. options: of
+    `Replacements`.
     """
     runs = RunChoice(config, data)
 

@@ -1,4 +1,4 @@
-"""The runs that are stored, and a choice among them: what panels show without training."""
+"""The runs that are stored, and a choice among them."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +8,7 @@ from ..backbones import BACKBONES, Backbone
 from ..data import SequenceDataset
 from ..datasets import load_dataset
 from ..experiments.configuration import Configuration
-from ..experiments.runs import Run, runs_folder
+from ..experiments.runs import Run, run, runs_folder
 from ..support.files import read_json
 from .panel import choice
 
@@ -34,10 +34,11 @@ def stored_like(config: Configuration) -> dict[tuple[str, str, str], Configurati
 class RunChoice:
     """A list of the stored runs, `control`, whose value is (data set, backbone, method).
 
-    config: of a stored run, which is chosen first. data: its data set.
+    config: of the run that is chosen first, and made where it is not stored. data: its data set.
     """
 
     def __init__(self, config: Configuration, data: SequenceDataset):
+        run(config, data)
         self.data, self.dataset, self.stored = data, config.dataset, stored_like(config)
         named = [(", ".join((Path(three[0]).stem, *three[1:])), three) for three in self.stored]
         self.control = choice("run", named, value=(config.dataset, config.backbone, config.method))

@@ -149,13 +149,14 @@ def test_the_list_of_runs_holds_what_is_stored(panel, own, stored, monkeypatch):
     sliders.controls["run"].value = (own, "sasrec", "base")
     assert "base, step 0.1, k 1," in words(sliders) and sliders.parts["average"].value != average
     assert sliders.controls["user"].value != ""  # the same data set, so the same user
-    other = runs.run(made.config.but(epsilon=7.0), made.data, progress=False)
-    for config in (made.config, other.config):  # each finds itself
+    other = made.config.but(epsilon=7.0)
+    new = replacement_panel(other, made.data, 0)  # makes the run, which is not stored
+    for config in (made.config, other):  # each finds itself
         found = stored_like(config)[own, "sasrec", "adv_cas"]
         assert found.adversarial.epsilon == config.adversarial.epsilon
-    monkeypatch.setattr(runs.Run, "is_complete", False)
-    replacements = replacement_panel(made.config, made.data, 0)
-    assert "its base run is not stored for own as it is now" in words(replacements)
+    monkeypatch.setattr(runs.Run, "is_complete", False)  # as after a change of the data
+    new.controls["run"].value = (own, "sasrec", "base")
+    assert "its base run is not stored for own as it is now" in words(new)
 
 
 # Epsilon
