@@ -1,16 +1,19 @@
 """A full disk, a read-only folder, a folder that vanishes: one clear line, and nothing is lost.
 
-Each by a real process on a real obstacle. Afterwards the obstacle goes away, the same command runs
-again, and ends with the numbers of a run that met none.
+Afterwards the obstacle goes away, the same command runs again, and ends with the numbers of a run
+that met none.
 """
 
-import ctypes
+import errno
+import os
 import resource
 import shutil
 import time
 
 import pytest
 from faults import arguments, content, finish, run_once, start, whole_files, write_data
+
+from casadv_lib.support.files import StorageError, read_json, write_json
 
 CHECKPOINT = 20_000  # bytes; a whole one has 70 kB
 
@@ -36,15 +39,6 @@ def small_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (CHECKPOINT, CHECKPOINT))
 
 
-def no_exceptions():
-    """Take from root the right to write where the permissions say no; others never had it."""
-    libc, head = ctypes.CDLL(None), (ctypes.c_uint32 * 2)(0x20080522, 0)  # version, this process
-    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; low words first
-    assert libc.capget(head, sets) == 0
-    sets[0] &= ~(1 << 1)  # CAP_DAC_OVERRIDE
-    assert libc.capset(head, sets) == 0
-
-
 def one_line(said):
     """The one line of an error that names the file and what to do."""
     (line,) = [row for row in said.splitlines() if row]
@@ -64,19 +58,17 @@ def test_a_disk_without_room_for_a_checkpoint(uncut, tmp_path):
     assert content(runs) == expected
 
 
-def test_a_folder_that_nobody_may_write_to(uncut, tmp_path):
-    data, expected = uncut
-    runs = tmp_path / "runs"
-    run_once(arguments(data, method="base"), runs)
-    (base,) = runs.iterdir()
-    runs.chmod(0o555)
-    status, said = command(data, runs, no_exceptions)
-    runs.chmod(0o755)
-    assert status == 1 and "Permission denied" in one_line(said) and str(runs) in said
-    assert [path.name for path in runs.iterdir()] == [base.name]
-    assert content(runs).items() <= expected.items()
-    assert command(data, runs)[0] == 0
-    assert content(runs) == expected
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
+@pytest.mark.parametrize("step", ["open", "fsync", "replace"])
+def test_what_the_system_refuses_leaves_the_old_file_and_no_other(number, step, tmp_path):
+    def refuse(*_):
+        raise OSError(number, "not now")
+
+    path = write_json(tmp_path / "a" / "x.json", 1)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(StorageError, match="x.json: not"):
+        patch.setattr(os, step, refuse)
+        write_json(path, 2)
+    assert read_json(path) == 1 and [*path.parent.iterdir()] == [path]
 
 
 def test_a_folder_that_vanishes_during_training(uncut, tmp_path):
