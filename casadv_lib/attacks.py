@@ -1,10 +1,8 @@
 """Attack by item replacement: a small, real change of a history (Section 5.6).
 
-For each item to be replaced, the gradient g of a loss with respect to its embedding e says where
-the attack wants to go (up the loss of the held-out target, which it knows); the substitute is the
-item nearest to e + step * unit * g / ||g||, unit the median distance between nearest neighbours.
-Replaced are the first, the middle or the last item of the history the model sees, or the last K.
-Afterwards the target is ranked again, among all items but those of the history before and after.
+The gradient g of a loss with respect to an item's embedding e says where the attack wants to go: up
+the loss of the held-out target, which it knows. The substitute is the item nearest to e moved a
+little along g. Afterwards the target is ranked again.
 """
 
 from __future__ import annotations

@@ -66,11 +66,11 @@ class HealthCheck:
 def watched_users(table):
     """A small batch of users with different inputs, spread over the data; None if all are alike."""
     count = len(table.lengths)
-    chosen = {}
-    for user in np.linspace(0, count - 1, min(count, WATCHED_USERS)).astype(int):
-        inputs = table.inputs[table.offsets[user] : table.offsets[user + 1]]
-        chosen.setdefault(tuple(inputs.tolist()), user)
-    return next(table.batches([*chosen.values()], len(chosen))) if len(chosen) > 1 else None
+    users = np.linspace(0, count - 1, min(count, WATCHED_USERS)).astype(int)
+    inputs = [tuple(table.inputs[table.offsets[user] : table.offsets[user + 1]].tolist())
+              for user in users]
+    different = [*dict(zip(inputs, users)).values()]
+    return next(table.batches(different, len(different))) if len(different) > 1 else None
 
 
 @torch.no_grad()
