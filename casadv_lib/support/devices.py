@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Annotated
 
 import torch
+from pydantic import BeforeValidator
 from threadpoolctl import threadpool_limits
 
 from .checks import shown
@@ -29,6 +31,10 @@ def choose_device(name: str = "auto") -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
         raise ValueError(f"device is {shown(name)}; allowed {DEVICES}") from error
     return device
+
+
+# the type of a field: the name as it was given
+Device = Annotated[str, BeforeValidator(lambda name: str(choose_device(name) and name)), DEVICES]
 
 
 def use_threads(count: int = 1) -> None:

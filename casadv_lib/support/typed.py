@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
 from .checks import MOST_SEED, instance, number, shown, wanted_number
-from .devices import DEVICES, choose_device
 
 
 def Number(kind: type, low, high=None):
@@ -23,7 +22,6 @@ Size, Momentum = Number(float, 0), Number(float, 0, 0.99999)
 Word = BeforeValidator(functools.partial(instance, "", kind=(str, bool)))  # 1 is not True here
 Flag = Annotated[Literal[True, False], Word]
 AutoFlag = Annotated[Literal["auto", True, False], Word]
-Device = Annotated[str, BeforeValidator(lambda name: str(choose_device(name) and name)), DEVICES]
 
 
 def settings(kind: type) -> type:
