@@ -22,14 +22,17 @@ from .synthetic import make_world
 NAMES = ("synthetic", *SOURCES)
 
 
-def load_dataset(name: str | Path, min_count: int | None = None, seed: int = 0) -> SequenceDataset:
-    """Load a data set by its name, or from a file of your own.
+def load_dataset(name: str | Path | pd.DataFrame, min_count: int | None = None, seed: int = 0, *,
+                 columns: dict | None = None, separator: str | None = None) -> SequenceDataset:
+    """Load a data set by its name, or from a file or a pandas frame of your own.
 
     name: one of NAMES, or a path to 'user item item ...' lines (whole numbers, items from 1,
         oldest first) or to a CSV whose header has user, item and timestamp (ids may be text).
     min_count: filter to the k-core with k = min_count. Default: 5 for the published data sets (1
         filters nothing), no filter for own files. The synthetic data takes none.
     seed: of the synthetic world; the other data sets do not use it.
+    columns: how the file or frame calls its columns, {"user": ..., "item": ..., "timestamp": ...}.
+    separator: the one character between the columns of a file.
 
     A published data set is looked for in the folder that CASADV_DATA names (as `beauty.txt`, or
     under its official file name), then in the download cache, then fetched; "ml-latest-small"
@@ -42,11 +45,14 @@ def load_dataset(name: str | Path, min_count: int | None = None, seed: int = 0) 
     if min_count is not None:
         min_count = number("min_count", min_count, low=1, kind=int)
     seed = number("seed", seed, low=0, kind=int)
+    if isinstance(name, pd.DataFrame):
+        renamed = {there: role for role, there in (columns or {}).items()}
+        return from_interactions(name.rename(columns=renamed), min_count=min_count)
     if isinstance(name, str) and name in SOURCES:
         return _published(SOURCES[name], min_count)
     if not (isinstance(name, str) and name == "synthetic"):
         path = own_file(name)
-        return _build(path.stem, *_read(path), min_count)
+        return _build(path.stem, *_read(path, columns, separator), min_count)
     if min_count is not None:
         raise DataError(f"min_count is {min_count}; allowed for 'synthetic' is only None, as "
                         "filtering would change the world's known distribution")
@@ -99,11 +105,12 @@ def _published(source: Source, min_count: int | None) -> SequenceDataset:
     return data
 
 
-def _read(path: Path) -> tuple:
+def _read(path: Path, columns: dict | None = None, separator: str | None = None) -> tuple:
     """Read a CSV or 'user item item ...' lines; returns what `_build` takes."""
     text = readers.read_text(path)
-    if readers.looks_like_csv(path, text):
-        return _sorted(readers.parse_csv(path, text))
+    if columns or separator or readers.looks_like_csv(path, text):
+        names = [(columns or {}).get(role, role) for role in readers.COLUMNS]
+        return _sorted(readers.parse_csv(path, text, names, separator=separator or ","))
     user_ids, sequences = readers.parse_sequences(path, text)
     users = np.repeat(np.arange(len(user_ids)), [len(sequence) for sequence in sequences])
     return users, *pd.factorize(np.concatenate(sequences), sort=True), pd.Index(user_ids)

@@ -87,7 +87,8 @@ def looks_like_csv(path: Path, text: str) -> bool:
     return path.suffix.lower() == ".csv" or "," in text[:10_000].partition("\n")[0]
 
 
-def parse_csv(path, text: str, names: tuple[str, ...] = COLUMNS, first: int = 1) -> pd.DataFrame:
+def parse_csv(path, text: str, names: tuple[str, ...] = COLUMNS, first: int = 1,
+              separator: str = ",") -> pd.DataFrame:
     """Read a CSV whose header has columns for user, item and timestamp (others are ignored).
 
     text: the content of `path` (a file, or a member of a zip), from line number `first`; names: how
@@ -99,7 +100,7 @@ def parse_csv(path, text: str, names: tuple[str, ...] = COLUMNS, first: int = 1)
             # pandas only warns when every row is longer than the header, and then cuts the rows
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False,
-                                skipinitialspace=True, index_col=False)
+                                skipinitialspace=True, index_col=False, sep=separator)
     except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError):
         records = list(_records(text, first)) or [(1, [])]
         width = len(records[0][1])
