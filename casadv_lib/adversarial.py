@@ -1,20 +1,23 @@
-"""Cascade-guided adversarial training: perturbations (Eq. 7, 9), losses (Eq. 5, 6, 8), total (10).
+"""Cascade-guided adversarial training: perturbations (Eq. 7, 9), losses (Eq. 6, 8), total (10).
 
 Level 1 moves the inputs of the encoder, each position by a share that its cascade effect sets;
-level 2 moves the user vector and the two item embeddings of a score. A method is a row of
-`METHODS`; every reading of an ambiguous place of the paper is a field of `AdversarialSettings`.
+level 2 moves the user vector and the item embeddings that the loss reads, in Eq. 5 those of two
+items. A method is a row of `METHODS`; every reading of an ambiguous place of the paper is a field
+of `AdversarialSettings`. L_B is the paper's Eq. 5, or another of `losses`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from .backbones import Backbone, nearest_items
 from .batching import PackedBatch
+from .losses import Loss
 from .settings import AdversarialSettings
 from .support.dropout import Dropout
 
@@ -22,7 +25,7 @@ from .support.dropout import Dropout
 class Method(NamedTuple):
     """What a training method perturbs, and by which weights."""
 
-    level1: str | None  # None, "distance" (Eq. 6) or "bce" (on the moved inputs)
+    level1: str | None  # None, "distance" (Eq. 6) or "bce" (Eq. 5 on the moved inputs)
     level2: bool  # Eq. 8
     terms: str | None  # the cascade terms behind the weights 1/C; None: all weights are 1
     direction: str = "gradient"  # "random" is a control of the same size
@@ -44,11 +47,6 @@ METHODS = {
     "adv_neighbour": Method(None, True, None, replaces=True),
 }
 METHOD_ORDER = ("base", *METHODS)  # of a table's rows; controls stand beside what they control
-
-
-def bce(positive: Tensor, negative: Tensor) -> Tensor:
-    """L_B of Eq. 5, the mean over positions: -log s(r_pos) - log(1 - s(r_neg))."""
-    return (softplus(-positive) + softplus(negative)).mean()
 
 
 def distance(w_moved: Tensor, w: Tensor) -> Tensor:
@@ -86,14 +84,14 @@ def moved_rows(model: Backbone, rows: Tensor, A: Tensor, weights, inject: str) -
 
 def sequence_perturbation(
     model: Backbone, batch: PackedBatch, rows: Tensor, w: Tensor,
-    targets: tuple[Tensor, Tensor] | None, s: AdversarialSettings, drop: Dropout,
+    loss: Callable[[Tensor], Tensor] | None, s: AdversarialSettings, drop: Dropout,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """A of Eq. 7, (n, d): the direction in which the user vectors move most, of size epsilon.
 
     At A = 0 the norm ||w_moved - w|| has a kink and no gradient (autograd answers 0), so g is taken
-    at a small random start. rows: S. w: f(S). targets: the positives' and the negatives'
-    embeddings, which the BCE needs. 1/C is *not* in A; `moved_rows` applies it.
+    at a small random start. rows: S. w: f(S). loss: of user vectors; where it is to rise in place
+    of the norm. 1/C is *not* in A; `moved_rows` applies it.
     """
     rows, w = rows.detach(), w.detach()
     owner = batch.sequence if s.scope == "literal" else None
@@ -106,27 +104,24 @@ def sequence_perturbation(
     masks = drop.rewind(fresh=s.start == "masks" or s.dropout_masks == "independent")
     weights = batch.weights if s.weighted_gradient else None
     w_moved = model.encode(moved_rows(model, rows, A, weights, s.inject), batch, masks)
-    if by_bce:
-        positive, negative = (e.detach() for e in targets)
-        attacked = bce(model.score(w_moved, positive), model.score(w_moved, negative))
-    else:
-        attacked = distance(w_moved, w).sum()
+    attacked = loss(w_moved) if by_bce else distance(w_moved, w).sum()
     (g,) = torch.autograd.grad(attacked, A)
     return scaled(g.sign() if s.direction == "sign" else g, s.epsilon, owner)
 
 
 def score_perturbations(
-    model: Backbone, w: Tensor, positive: Tensor, negative: Tensor, s: AdversarialSettings,
+    loss: Tensor, vectors: Sequence[Tensor], s: AdversarialSettings,
     generator: torch.Generator | None = None,
 ) -> list[Tensor]:
-    """delta_i, delta_j, delta_n of Eq. 9, each (n, d) and of size epsilon."""
-    leaves = [x.detach().requires_grad_() for x in (w, positive, negative)]
+    """The perturbations of Eq. 9, one a tensor and each of size epsilon.
+
+    loss: of these vectors, where nothing is moved. vectors: w and the item embeddings that the loss
+    reads; delta_i, delta_j, delta_n of Eq. 9, each (n, d).
+    """
     if s.direction == "random":
-        shape, device = w.shape, w.device
-        h = [torch.rand(shape, generator=generator, device=device) * 2 - 1 for _ in leaves]
+        h = [torch.rand(x.shape, generator=generator, device=x.device) * 2 - 1 for x in vectors]
     else:
-        w0, e_j, e_n = leaves
-        h = torch.autograd.grad(bce(model.score(w0, e_j), model.score(w0, e_n)), leaves)
+        h = torch.autograd.grad(loss, vectors, retain_graph=True)
     if s.direction == "sign":
         h = [part.sign() for part in h]
     return [scaled(part, s.epsilon, per_row=s.scope == "literal") for part in h]
@@ -170,7 +165,7 @@ def neighbour_inputs(
 def training_loss(
     model: Backbone, batch: PackedBatch, method: Method = BASE,
     settings: AdversarialSettings | None = None, drop: Dropout | None = None,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | None = None, criterion: Loss = Loss(),  # noqa: B008
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """L of Eq. 10 on one batch, and its parts.
 
@@ -179,19 +174,25 @@ def training_loss(
     stay on the device.
     """
     s, drop = (settings or AdversarialSettings()).of(method), drop or Dropout(0.0)
-    # one look-up for all three roles: one dense gradient of the item table instead of three
-    roles = torch.cat([batch.inputs, batch.positives, batch.negatives])
-    rows, positive, negative = model.embed(roles).split(len(batch))  # (n, d) each
-    w = model.encode(rows, batch, drop)
-    total = bce(model.score(w, positive), model.score(w, negative))  # Eq. 5
-    parts = {"L_B": total.detach()}
+    items = criterion.items(model, batch)
+    # one look-up for all roles: one dense gradient of the item table instead of three
+    roles = torch.cat([batch.inputs, *(each.flatten() for each in items)])
+    rows, *read = model.embed(roles).split([len(batch), *(each.numel() for each in items)])
+    read = [e.view(*each.shape, -1) for e, each in zip(read, items, strict=True)]  # e_j, e_n
+    loss = partial(criterion, model, batch)
+    w = model.encode(rows, batch, drop)  # (n, d)
+    clean = total = loss(w, *read)  # Eq. 5
+    parts = {"L_B": clean.detach()}
 
     if method.level1 is not None:
-        A = sequence_perturbation(model, batch, rows, w, (positive, negative), s, drop, generator)
+        at_rest = [e.detach() for e in read]
+        A = sequence_perturbation(
+            model, batch, rows, w, lambda w: loss(w, *at_rest), s, drop, generator
+        )
         masks = drop.rewind(fresh=s.dropout_masks == "independent")
         w_moved = model.encode(moved_rows(model, rows, A, batch.weights, s.inject), batch, masks)
         if s.level1_loss == "bce":
-            level1 = bce(model.score(w_moved, positive), model.score(w_moved, negative))
+            level1 = loss(w_moved, *read)
         else:
             apart = distance(w_moved, w.detach() if s.detach_clean else w)  # Eq. 6
             level1 = (apart if s.level1_positions == "all" else apart[batch.last]).mean()
@@ -199,9 +200,9 @@ def training_loss(
         parts |= {"L_adv1": level1.detach(), "perturbation": torch.linalg.vector_norm(A)}
 
     if method.level2:
-        d_i, d_j, d_n = score_perturbations(model, w, positive, negative, s, generator)
-        moved = w + d_i
-        level2 = bce(model.score(moved, positive + d_j), model.score(moved, negative + d_n))
+        vectors = [w, *read]  # delta_i moves w, delta_j and delta_n the items'
+        deltas = score_perturbations(clean, vectors, s, generator)
+        level2 = loss(*(x + delta for x, delta in zip(vectors, deltas, strict=True)))
         total = total + s.lambda2 * level2  # Eq. 8 and 10
         parts["L_adv2"] = level2.detach()
     return total, parts

@@ -73,6 +73,11 @@ class TrainingSettings:
     epochs: Count = Field(500, description="passes over all users")
     seed: Seed = Field(0, description="decides every random number")
     batch_size: Number(int, 1) = Field(128, description="users a batch, b of Eq. 11")
+    loss: Literal["bce", "gbce", "sampled", "ce"] = Field(
+        "bce", description="bce: Eq. 5; the others are later work's (losses.py)")
+    negatives: Number(int, 1) = Field(
+        1, description="drawn a position; for loss sampled, a batch; ce has none")
+    calibration: Number(float, 0, 1) = Field(0.75, description="t of loss gbce; 0: plain bce")
     eval_every: Count = Field(0, description="epochs between evaluations; 0: none inside")
     learning_rate: Size = Field(1e-3, description="step of Adam")
     weight_decay: Size = Field(1e-5, description="the paper's \"L2 norm\"")
@@ -110,7 +115,7 @@ class AdversarialSettings:
         "same", description="of the clean and the moved pass of Eq. 6")
     detach_clean: Flag = Field(True, description="the clean w of Eq. 6 carries no gradient")
     level1_loss: Literal[None, "distance", "bce"] = Field(
-        None, description="None: the method's own; Eq. 6, or Eq. 5 on the moved inputs")
+        None, description="None: the method's own; Eq. 6, or the loss (Eq. 5) on moved inputs")
     inject: Literal["before", "after"] = Field(
         "before", description="A is added before or after the scaling of the look-up, Eq. 6")
     level1_positions: Literal["all", "last"] = Field(

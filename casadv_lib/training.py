@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from .batching import NegativeSampler, PackedBatch, TokenTable
 from .cascade import cascade_effects, cascade_weights
 from .data import SequenceDataset, training_inputs, training_sequences
 from .evaluation import METRICS, evaluate
+from .losses import Loss
 from .settings import PRESETS, AdversarialSettings, TrainingSettings
 from .support.checkpoints import LastGood, load_optimizer
 from .support.checks import file_path, instance, number, one_of
@@ -36,7 +37,7 @@ def fit(
     device: str = "auto", eval_every: int = 0, *, checkpoint: Path | str | None = None,
     progress: bool = True, **settings,
 ) -> History:
-    """Phase 1: train a backbone on L_B (Eq. 5), in place.
+    """Phase 1: train a backbone on L_B (Eq. 5, or another loss), in place.
 
     checkpoint: a file to resume from and to write to. settings: fields of `TrainingSettings`.
     Returns a `History`.
@@ -105,6 +106,7 @@ class Trainer:
         self.phase, self.method = (1, BASE) if method is None else (2, METHODS[method])
         self.adversarial = adversarial or AdversarialSettings()
         self.resolved = self.adversarial.of(self.method)
+        self.criterion = Loss(settings.loss, settings.negatives, settings.calibration)
         self.first_epoch = number("first_epoch", first_epoch, low=0, kind=int)
         self.device = choose_device(settings.device)
         model.to(self.device)
@@ -128,8 +130,7 @@ class Trainer:
         s, words = self.settings, [self.settings.seed, self.phase, self.done]
         self.generator.manual_seed(int(np.random.SeedSequence(words).generate_state(1)[0]))
         order = np.random.default_rng(words).permutation(len(self.table.lengths))
-        negatives = self.sampler.draw(self.generator)
-        inputs = self.table.inputs
+        negatives, inputs = self.negatives(), self.table.inputs
         if self.method.replaces:
             inputs = neighbour_inputs(
                 self.model, inputs, self.table.targets, self.resolved, self.generator
@@ -137,10 +138,13 @@ class Trainer:
         self.model.train()
         losses, sizes = [], []
         for batch in self.table.batches(order, s.batch_size, negatives, inputs):
+            if s.loss == "sampled":
+                batch = replace(batch, negatives=self.shared_negatives())
             drop = Dropout(self.model.dropout, self.generator)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=s.amp is True):
                 loss, parts = training_loss(
-                    self.model, batch, self.method, self.resolved, drop, self.generator
+                    self.model, batch, self.method, self.resolved, drop, self.generator,
+                    self.criterion,
                 )
             if s.decay == "item_norm":
                 loss = loss + s.weight_decay * torch.linalg.vector_norm(self.model.items.weight)
@@ -152,6 +156,20 @@ class Trainer:
                 sizes.append(parts["perturbation"])
         # the only moment of an epoch that waits for the device
         return self.health.after_epoch(losses, sizes)
+
+    def negatives(self) -> torch.Tensor | None:
+        """Of an epoch, for the losses that draw them: (all tokens,), or (all tokens, m)."""
+        if self.settings.loss not in ("bce", "gbce"):
+            return None
+        many = self.settings.negatives
+        drawn = [self.sampler.draw(self.generator) for _ in range(many)]
+        return drawn[0] if many == 1 else torch.stack([each.int() for each in drawn], 1)
+
+    def shared_negatives(self) -> torch.Tensor:
+        """Of a batch, (m,): different items of the whole catalogue, also such as users have met."""
+        n_items = self.model.n_items
+        drawn = torch.randperm(n_items, generator=self.generator, device=self.device)
+        return drawn[: self.settings.negatives] + 1
 
     def evaluate(self) -> dict:
         """A curve entry for the present weights; remembers the best validation NDCG@10."""

@@ -12,7 +12,6 @@ import casadv_lib as cas
 from casadv_lib.adversarial import (
     METHODS,
     AdversarialSettings,
-    bce,
     distance,
     generic_perturbation,
     moved_rows,
@@ -23,6 +22,7 @@ from casadv_lib.adversarial import (
     training_loss,
 )
 from casadv_lib.experiments.configuration import configure
+from casadv_lib.losses import Loss, bce
 from casadv_lib.support.dropout import Dropout
 from casadv_lib.training import Trainer, TrainingError, TrainingSettings, make_optimizer
 
@@ -76,28 +76,32 @@ def level1(model, batch, rows, w, positive, negative, seed=0, **options):
     s = AdversarialSettings(**options).of(GLOBAL)
     generator = torch.Generator().manual_seed(seed)
     return sequence_perturbation(
-        model, batch, rows, w, (positive, negative), s, Dropout(0.0), generator
+        model, batch, rows, w, lambda w: Loss()(model, batch, w, positive, negative), s,
+        Dropout(0.0), generator
     )
+
+
+def level2(model, batch, rows, w, positive, negative, generator=None, **options):
+    s = AdversarialSettings(**options).of(GLOBAL)
+    vectors = [x.requires_grad_() for x in (w, positive, negative)]
+    return score_perturbations(Loss()(model, batch, *vectors), vectors, s, generator)
 
 
 @pytest.mark.parametrize("direction", ["gradient", "sign", "random"])
 @pytest.mark.parametrize("name", BACKBONES)
 def test_the_sizes_of_perturbations(name, direction, toy):
     at = state(name, toy)
-    model, batch, _, w, positive, negative = at
-    s = AdversarialSettings(epsilon=2.5, direction=direction).of(GLOBAL)
-    whole = [level1(*at, epsilon=2.5, direction=direction)]
-    whole += score_perturbations(model, w, positive, negative, s, torch.Generator())
+    batch, options = at[1], {"epsilon": 2.5, "direction": direction}
+    whole = [level1(*at, **options), *level2(*at, torch.Generator(), **options)]
     for delta in whole:
         assert torch.linalg.vector_norm(delta) == pytest.approx(2.5, rel=1e-4)
         if direction == "random":  # as likely to one side as to the other
             assert abs(float(delta.mean())) < 0.1 * float(delta.abs().mean())
-    literal = level1(*at, epsilon=2.5, direction=direction, scope="literal")
+    literal = level1(*at, **options, scope="literal")
     for user in range(len(batch.last)):
         own = literal[batch.sequence == user]
         assert torch.linalg.vector_norm(own) == pytest.approx(2.5, rel=1e-4)
-    s = replace(s, scope="literal")
-    for delta in score_perturbations(model, w, positive, negative, s, torch.Generator()):
+    for delta in level2(*at, torch.Generator(), **options, scope="literal"):
         sizes = torch.linalg.vector_norm(delta, dim=-1)
         torch.testing.assert_close(sizes, torch.full_like(sizes, 2.5))
 
@@ -111,9 +115,8 @@ def test_a_direction_has_size_epsilon_however_small_the_gradient():
 
 def test_score_perturbations_are_the_closed_form(toy):
     # d BCE / d w = (s(r_j) - 1) e_j + s(r_n) e_n, and so on (Eq. 9)
-    model, batch, rows, w, positive, negative = state("sasrec", toy)
-    s = AdversarialSettings(epsilon=1.0, scope="literal").of(GLOBAL)
-    found = score_perturbations(model, w, positive, negative, s)
+    *_, w, positive, negative = at = state("sasrec", toy)
+    found = level2(*at, epsilon=1.0, scope="literal")
     up = torch.sigmoid((w * positive).sum(-1, keepdim=True)) - 1
     down = torch.sigmoid((w * negative).sum(-1, keepdim=True))
     expected = (up * positive + down * negative, up * w, down * w)
@@ -140,15 +143,14 @@ def test_along_the_gradient_the_distance_grows_more_than_at_random(name, scope, 
 
 
 def test_the_loss_of_level_2_is_the_bce_of_three_moved_vectors(toy):
-    model, batch, rows, w, positive, negative = state("sasrec", toy)
+    model, batch, rows, w, positive, negative = at = state("sasrec", toy)
     s = AdversarialSettings(epsilon=2.5)
     _, parts = training_loss(model, batch, METHODS["adv_linear"], s)
-    h_i, h_j, h_n = score_perturbations(model, w, positive, negative,
-                                        s.of(METHODS["adv_linear"]))
+    h_i, h_j, h_n = level2(*at, epsilon=2.5)
     w, positive, negative = w + h_i, positive + h_j, negative + h_n
     by_hand = torch.log1p(torch.exp(-(w * positive).sum(1)))
     by_hand += torch.log1p(torch.exp((w * negative).sum(1)))
-    assert float(parts["L_adv2"]) == pytest.approx(float(by_hand.mean()), rel=1e-4)
+    assert float(parts["L_adv2"]) == pytest.approx(by_hand.mean().item(), rel=1e-4)
     assert parts["L_adv2"] > parts["L_B"]  # all three moves go uphill
 
 

@@ -2,8 +2,8 @@
 
 import torch
 
-from ..adversarial import METHODS, bce, scaled, score_perturbations
-from ..backbones import Backbone
+from ..adversarial import METHODS, scaled, score_perturbations
+from ..losses import bce
 from ..settings import AdversarialSettings
 from .common import drawn, exercise
 
@@ -48,8 +48,12 @@ def _tables(users, items, dim, batch):
 def check_training_step(W, E, i, j, n, epsilon, rate):
     """function(W, E, i, j, n, epsilon, rate) -> both tables after a step on L_B + L_adv2."""
     W, E = W.clone().requires_grad_(), E.clone().requires_grad_()
-    rows, model = (W[i], E[j], E[n]), Backbone(1, dim=W.shape[1])
-    settings = AdversarialSettings(epsilon=epsilon).of(METHODS["adv_linear"])
-    moved = map(torch.add, rows, score_perturbations(model, *rows, settings))
-    loss = sum(bce(model.score(w, e_j), model.score(w, e_n)) for w, e_j, e_n in (rows, moved))
+    rows = (W[i], E[j], E[n])
+    clean, settings = _bce(*rows), AdversarialSettings(epsilon=epsilon).of(METHODS["adv_linear"])
+    moved = map(torch.add, rows, score_perturbations(clean, rows, settings))
+    loss = clean + _bce(*moved)
     return tuple(x - rate * g for x, g in zip((W, E), torch.autograd.grad(loss, (W, E))))
+
+
+def _bce(w, positive, negative):
+    return bce((w * positive).sum(1), (w * negative).sum(1))
