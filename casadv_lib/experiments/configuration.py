@@ -42,8 +42,13 @@ FAMILY = {
     "adv_cas": "adv_global", "neighbour": "neighbour", "adv_neighbour": "adv_neighbour",
 }  # fmt: skip
 
-# what `training` says of phase 1 alone; adv_eval_every None: as in phase 1
-PHASE_2 = {"adv_epochs": 100, "adv_eval_every": None, "optimizer_state": "fresh"}
+# what `training` says of phase 1 alone; adv_eval_every None: as in phase 1; base_epoch: the base
+# that phase 2 starts from is that of the last epoch (the paper's), or of the best on validation
+PHASE_2 = {"adv_epochs": 100, "adv_eval_every": None, "optimizer_state": "fresh",
+           "base_epoch": "last"}
+# settings that older runs do not name: they count where they are not these
+NEWER = {"adv_eval_every": None, "base_epoch": "last", "loss": "bce", "negatives": 1,
+         "calibration": 0.75}
 CHOICES = read_json(Path(__file__).with_name("chosen.json"))
 SURROGATES = (None, "base")  # who picks the substitutes: the attacked model, or its base
 
@@ -65,6 +70,7 @@ class Configuration:
     adv_epochs: int
     adv_eval_every: int | None
     optimizer_state: str  # Adam's at the switch of phases: "fresh" or "kept"
+    base_epoch: str  # "last" or "best": which one's weights phase 2 starts from
 
     @property
     def seed(self) -> int:
@@ -95,6 +101,9 @@ class Configuration:
             kind(**{f.name: values[f.name] for f in fields(kind) if f.name in values})
             for kind in (TrainingSettings, AdversarialSettings))
         number("epochs", training.epochs, low=1)
+        if (values["optimizer_state"], values["base_epoch"]) == ("kept", "best"):
+            raise ValueError("optimizer_state is 'kept' and base_epoch 'best'; allowed is one of "
+                             "them, as Adam's state is that of the last epoch")
         if (every := values["adv_eval_every"]) is not None:
             every = number("adv_eval_every", every, low=0, kind=int)
         return cls(
@@ -104,7 +113,8 @@ class Configuration:
             training=training, adversarial=adversarial,
             adv_epochs=number("adv_epochs", values["adv_epochs"], low=1, kind=int),
             adv_eval_every=every,
-            optimizer_state=one_of("optimizer_state", values["optimizer_state"], ("fresh", "kept")))
+            optimizer_state=one_of("optimizer_state", values["optimizer_state"], ("fresh", "kept")),
+            base_epoch=one_of("base_epoch", values["base_epoch"], ("last", "best")))
 
     def but(self, **changes) -> Configuration:
         """The same with other values of any settings, by name."""
@@ -123,9 +133,8 @@ class Configuration:
             own |= asdict(AdversarialSettings()) | {name: own[name] for name in REPLACING}
         if self.method == "base":
             own |= PHASE_2
-        unread = () if method.replaces else REPLACING
-        if own["adv_eval_every"] is None:  # older runs do not name it
-            unread += ("adv_eval_every",)
+        unread = set(() if method.replaces else REPLACING)
+        unread |= {name for name, older in NEWER.items() if own[name] == older}
         return {name: value for name, value in own.items() if name not in unread}
 
     def identity(self, data_hash: str) -> str:
@@ -241,6 +250,7 @@ def settings_help() -> str:
     rows += [("adv_epochs", 100, "epochs of phase 2; epochs are those of phase 1"),
              ("adv_eval_every", None, "eval_every of phase 2; None: as in phase 1"),
              ("optimizer_state", "fresh", "Adam's at the switch of phases, or kept"),
+             ("base_epoch", "last", "of the base, which phase 2 starts from; or best, on validation"),
              ("preset", None, "batch or literal, readings of Eq. 7 and 9")]
     return "\n".join(["settings (a profile sets some, and validation has chosen some):",
                       *(f"  {name} ({default}): {words}" for name, default, words in rows)])

@@ -130,11 +130,11 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
     if base is None:
         trainer = Trainer(model, data, config.training)
     else:
-        content = load_tensors(base.folder / "checkpoint.pt", device)
-        model.load_state_dict(content["model"])
+        model.load_state_dict(base.model(config.base_epoch).state_dict())
         trainer = Trainer(model, data, config.second_phase, config.method, config.adversarial,
-                          config.training.epochs)
+                          base.metrics[config.base_epoch]["epoch"])
         if config.optimizer_state == "kept":
+            content = load_tensors(base.folder / "checkpoint.pt", device)
             trainer.optimizer.load_state_dict(content["history"]["optimizer_state"])
     history = trainer.run(folder / "checkpoint.pt", progress)
     metrics, ranks = _measure(trainer)
