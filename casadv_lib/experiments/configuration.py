@@ -250,7 +250,7 @@ def settings_help() -> str:
     rows += [("adv_epochs", 100, "epochs of phase 2; epochs are those of phase 1"),
              ("adv_eval_every", None, "eval_every of phase 2; None: as in phase 1"),
              ("optimizer_state", "fresh", "Adam's at the switch of phases, or kept"),
-             ("base_epoch", "last", "of the base, which phase 2 starts from; or best, on validation"),
+             ("base_epoch", "last", "the base that phase 2 starts from; or best, on validation"),
              ("preset", None, "batch or literal, readings of Eq. 7 and 9")]
     return "\n".join(["settings (a profile sets some, and validation has chosen some):",
                       *(f"  {name} ({default}): {words}" for name, default, words in rows)])
