@@ -57,7 +57,7 @@ class Known(NamedTuple):
     attacks: Mapping[str, set[str]] = {}  # {run: names of attacks on it}
     checks: Mapping[str, Callable[[Run], str]] = {}  # {run: says in what one here differs from it}
     trials: Sequence[dict] = ()  # rows of the table `trials`
-    seconds: Mapping[tuple, float] = {}  # {(dataset, backbone, method): of an epoch}
+    seconds: Mapping[tuple, float] = {}  # {(dataset, backbone, loss, method): of an epoch}
 
 
 class Grid:
@@ -138,12 +138,14 @@ class Grid:
         lines, total, known = [], 0.0, dict(self.known.seconds)
         for path in runs_folder().glob("*/metrics.json"):
             config = read_json(path.with_name("config.json"))
-            known[config["dataset"], config["backbone"], config["method"]] = read_json(path)[
+            loss = config.get("loss", "bce")  # older runs name none
+            known[config["dataset"], config["backbone"], loss, config["method"]] = read_json(path)[
                 "seconds"]["per_epoch"]
         for job in [job for job in self.left().values() if job.role != "choice"]:
             config = job.config()
             data, is_base = _data(config.dataset), config.method == "base"
-            epoch = known.get((config.dataset, config.backbone, config.method))
+            loss = config.training.loss
+            epoch = known.get((config.dataset, config.backbone, loss, config.method))
             seconds = (config.training.epochs if is_base else config.adv_epochs) * (
                 epoch or SECONDS_AN_INTERACTION * data.n_interactions)
             if job.attacks:

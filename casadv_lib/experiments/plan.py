@@ -112,14 +112,15 @@ def stages_of(profile: str, dataset: str | None = None, backbone: str | None = N
     """The stages of a profile, narrowed to a data set, a backbone, or by their names.
 
     names: stages, or "all"; None: the profile's usual ones. Profile "paper" has the stages of
-    PAPER_STAGES (another data set than theirs gets stages of its own); the other profiles have the
-    methods, the sweep and (quick) the switches of notebook 11 of their one data set.
+    PAPER_STAGES (another data set than theirs gets stages of its own); "ce" has the ladder of a
+    data set; the others have the methods, the sweep and (quick) the switches of notebook 11.
     """
     one_of("profile", profile, PROFILES)
     names, known = tuple(names or ()), PAPER_STAGES
     if profile != "paper" or dataset not in (None, *(stage.dataset for stage in PAPER_STAGES)):
         backbones = PAPER_BACKBONES if backbone is None else (backbone,)
-        known = [*_stages("methods", [dataset], backbones), *_stages("sweep", [dataset], backbones)]
+        known = [stage for kind in PLAN["kinds"][profile]
+                 for stage in _stages(kind, [dataset], backbones)]
         known += _stages("switches", [dataset], backbones[:1]) if profile == "quick" else []
     for name in names:
         one_of("stages", name, ("all", *(stage.name for stage in known)))
@@ -164,10 +165,12 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
         return add(stage, name, role, "base", {"seed": seed})
 
     def add_choice(stage, family):
+        epochs = min(TRIAL_EPOCHS, PROFILES[profile].get("adv_epochs", TRIAL_EPOCHS))
+        tried = CANDIDATES if stage.kind != "ladder" else PLAN["ladder_candidates"]
         trials = [
             add(stage, " ".join([f"trial {family}", *(f"{k} {v:g}" for k, v in values.items())]),
-                "trial", family, {"adv_epochs": TRIAL_EPOCHS} | values, add_base(stage))
-            for values in CANDIDATES[family]]
+                "trial", family, {"adv_epochs": epochs} | values, add_base(stage))
+            for values in tried[family]]
         return add(stage, f"choice {family}", "choice", family, {}, *trials)
 
     for stage in stages:
@@ -189,7 +192,7 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
                 made = add(stage, name, role, method, settings, base, *choices)
             if method in ATTACKED.get(stage.kind, ()):
                 attacked[made] = attacks_of(method)
-            elif role == "trade-off":  # clean against attacked accuracy, a curve a method
+            elif role == "trade-off" or stage.kind == "ladder":  # clean against attacked accuracy
                 attacked[made] = [{}]
         for made, attacks in attacked.items():
             job = replace(jobs[made], name=f"{made} attacks", attacks=tuple(attacks),

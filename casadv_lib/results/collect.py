@@ -162,8 +162,8 @@ def known(folder: Path) -> Known:
         {run: names for run, names in attacks.items() if names is not None},
         {run: partial(difference, *record_of(results, run)) for run in results.configs},
         results.trials.to_dict("records"),
-        {(row["dataset"], row["backbone"], row["method"]): row["seconds_per_epoch"]
-         for row in results.runs.to_dict("records")})
+        results.runs.set_index(["dataset", "backbone", "loss", "method"])[
+            "seconds_per_epoch"].to_dict())
 
 
 def record_of(results: Results, run: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -309,7 +309,8 @@ def _attacks(run: Run) -> list[dict]:
 def _tables_of(run: Run) -> dict[str, pd.DataFrame]:
     """The rows of a run in `runs`, `curves` and `attacks`."""
     config, metrics, method = run.config, run.metrics, METHODS.get(run.config.method)
-    both = {"run": run.name, "dataset": config.dataset, "backbone": config.backbone, "loss": "bce",
+    both = {"run": run.name, "dataset": config.dataset, "backbone": config.backbone,
+            "loss": config.training.loss,
             "method": config.method, "seed": config.seed, "roles": ""}
     perturbs = method is not None and bool(method.level1 or method.level2)
     settings = config.adversarial
