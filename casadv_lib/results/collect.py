@@ -17,93 +17,78 @@ from ..data import SequenceDataset
 from ..datasets import load_dataset
 from ..datasets.sources import SOURCES
 from ..evaluation import METRICS
+from ..experiments import runs
 from ..experiments.configuration import NOT_IDENTITY, PROFILES, Configuration, attack_name
 from ..experiments.environment import provenance
 from ..experiments.grid import GROUP, Known
 from ..experiments.plan import SWITCHES
-from ..experiments.runs import (
-    SPLITS,
-    Run,
-    Unequal,
-    another_folder,
-    one_at_a_time,
-    run_attack,
-    stored_attacks,
-)
-from ..experiments.runs import run as make
+from ..experiments.runs import Run
 from ..experiments.study import Study
 from ..settings import EXCLUDES
 from ..support.checks import one_of
 from ..support.devices import choose_device
+from . import frames
 from .comparisons import intervals
-from .frames import (
-    BACKBONE_NAMES,
-    COLUMNS,
-    EPOCHS,
-    NOT_RANKED,
-    MissingRecords,
-    Ranks,
-    Results,
-    encode,
-    ranks_file,
-    read_ranks,
-    read_results,
-    select,
-    stored_folder,
-    with_role,
-    write_ranks,
-    write_results,
-)
+from .frames import BACKBONE_NAMES, COLUMNS, EPOCHS, Ranks, Results, read_ranks, select
 
 TOLD_APART = ("positions", "k", "pick", "step", "surrogate")  # columns of an attack's options
 
 
-def collect(made: Mapping[Run, Iterable[str]], profile: str = "quick",
-            stored: Results | None = None, folder: Path | None = None
+def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
+            folder: Path | None = None, only: Mapping[str, Iterable[str]] | None = None
             ) -> tuple[Results, dict[str, Ranks]]:
     """The tables of runs, {run: what for}, joined to stored ones; and the new ranks behind them.
 
-    stored, folder: tables with the ranks beside them. A stored run stays as it is, and attacks that
-    it lacks join where the run here is the same; runs that are not complete are left out.
+    stored, folder: tables with the ranks beside them. only: {stored run: what for} of those that
+    are taken; None: all. A stored run stays as it is, and attacks that it lacks join where the run
+    here is the same; runs that are not complete are left out.
     """
-    stored = stored or Results(profile)
-    frames = {name: [getattr(stored, name)] for name in ("runs", "curves", "attacks")}
-    configs, provenance = dict(stored.configs), dict(stored.provenance)
-    roles = dict(zip(stored.runs["run"], stored.runs["roles"], strict=True))
-    ranks: dict[str, Ranks] = {}
+    stored, ranks = stored or Results(), {}
+    roles = {run: one.split() for run, one in zip(stored.runs["run"], stored.runs["roles"])}
+    roles = roles if only is None else dict(only)
+    taken = set(roles)
+    parts = {name: [table[table["run"].isin(taken)]] for name, table in (
+        ("runs", stored.runs), ("curves", stored.curves), ("attacks", stored.attacks))}
+    configs, origins = dict(stored.configs), dict(stored.provenance)
     for run, wanted in made.items():
-        there = attacks_in(stored, folder, run.name)
-        if there is None and not run.is_complete:
-            continue
+        there = attacks_in(stored, folder, run.name) if run.name in taken else None
+        is_new = there is None and run.is_complete
         more = {record["attack"] for record in _attacks(run)} - (there or set())
-        if there is None:
-            ranks[run.name], tables = ranks_of(run), _tables_of(run)
-            configs[run.name] = run.config.flat()
-            provenance[run.name] = run.metrics["provenance"]
-            for name, parts in frames.items():
-                frames[name] = [part[part["run"] != run.name] for part in parts] + [tables[name]]
-        elif run.is_complete and more and not difference(*record_of(stored, run.name), run):
-            old, rows = read_ranks(folder, run.name), _tables_of(run)["attacks"]
+        if is_new or (run.is_complete and more and not check_of(stored, run.name)(run)):
+            own = _tables_of(run)
+            gone = {"run": [run.name]}
+            if is_new:
+                configs[run.name], origins[run.name] = run.config.flat(), run.metrics["provenance"]
+            else:
+                gone["attack"] = more
+                own = {"attacks": own["attacks"][own["attacks"]["attack"].isin(more)]}
+            for name, rows in own.items():
+                parts[name] = [part[~part[list(gone)].isin(gone).all(axis=1)]
+                               for part in parts[name]] + [rows]
+            old = {} if is_new else read_ranks(folder, run.name)
             ranks[run.name] = old | {
                 column: one for column, one in ranks_of(run).items() if column not in old
                 or one.ndim == 2 and one.shape[1] > old[column].shape[1]}  # of a larger k
-            frames["attacks"] = [
-                part[(part["run"] != run.name) | ~part["attack"].isin(more)]
-                for part in frames["attacks"]] + [rows[rows["attack"].isin(more)]]
-        roles[run.name] = " ".join(dict.fromkeys([*roles.get(run.name, "").split(), *wanted]))
-    tables = {name: _joined(parts, name, roles) for name, parts in frames.items()}
-    names = list(dict.fromkeys(tables["runs"]["run"]))
-    everyone = {name: ranks[name] if name in ranks else read_ranks(folder, name) for name in names}
-    results = stored.but(profile=profile, **tables, configs={n: configs[n] for n in names},
-                         provenance={n: provenance[n] for n in names},
-                         intervals=intervals(tables["runs"], everyone))
-    return results, ranks
+        if is_new or there is not None:
+            roles[run.name] = [*roles.get(run.name, ()), *wanted]
+    tables = {name: _joined(own, name, roles) for name, own in parts.items()}
+    names, rows = tables["runs"]["run"].unique(), stored.intervals
+    if made:
+        rows = intervals(tables["runs"], {
+            name: ranks[name] if name in ranks else read_ranks(folder, name) for name in names})
+    else:
+        ends = {"", *names}
+        rows = rows[rows["run"].isin(ends) & rows["versus"].isin(ends)
+                    & rows["dataset"].isin(tables["runs"]["dataset"])]
+    return stored.but(**tables, intervals=rows, configs={name: configs[name] for name in names},
+                      provenance={name: origins[name] for name in names}), ranks
 
 
 def attacks_in(results: Results, folder: Path | None, run: str) -> set[str] | None:
     """The attacks on a run that the tables in a folder hold with the ranks by all rules; None
     where they do not hold the run with its ranks."""
-    if run not in results.configs or folder is None or not ranks_file(folder, run).exists():
+    if (run not in results.configs or folder is None
+            or not frames.ranks_file(folder, run).exists()):
         return None
     ranks = read_ranks(folder, run)
     return {attack for attack in select(results.attacks, run=run)["attack"].unique()
@@ -118,33 +103,33 @@ def store(made: Mapping[Run, Iterable[str]], folder: Path, profile: str, keep: b
     from a run. What was tried before, and Table 2's rows of the published data sets, are those that
     the profile had.
     """
-    with one_at_a_time(folder):  # what another grid has added since stays
-        there = keep and (folder / "runs.json").exists()
-        stored = read_results(folder) if there else Results(profile)
-        results, ranks = collect(made, profile, stored, folder)
+    with runs.one_at_a_time(folder):  # what another grid has added since stays
+        before = stored = Results(profile)
+        if keep and (folder / "runs.json").exists():
+            before = stored = frames.read_results(folder).but(profile=profile)
+        results, ranks = collect(made, stored, folder)
         if results.runs.empty:
             raise ValueError(f"no run of profile {profile!r} is stored yet")
         for name, one in ranks.items():
-            write_ranks(folder, name, one)
-        before = stored
+            frames.write_ranks(folder, name, one)
         if profile in PROFILES and stored.trials.empty:
-            with suppress(MissingRecords):
-                before = read_results(profile)
+            with suppress(frames.MissingRecords):
+                before = frames.read_results(profile)
         here = next((run for run in made if run.is_complete), None)
         if results.figure1 is None and figure1 and here:
             results = results.but(figure1=figure1(here))
-        own = before.datasets["data_hash"].isin(results.runs["data_hash"])
-        published = before.datasets["dataset"].isin(SOURCES)
-        rows = [dataset_row(run.data, name)
-                for name, run in {run.config.dataset: run for run in made}.items()]
-        return write_results(results.but(
-            trials=_newer(before.trials[before.trials["data_hash"].isin(
-                results.runs["data_hash"])], trials, "trials", GROUP),
-            datasets=_newer(before.datasets[own | published], rows, "datasets", ["dataset"])),
-            folder)
+        there = set(results.runs["data_hash"])
+        is_ours = before.datasets["data_hash"].isin(there)
+        tables = {
+            "trials": (before.trials[before.trials["data_hash"].isin(there)], trials, GROUP),
+            "datasets": (before.datasets[is_ours | before.datasets["dataset"].isin(SOURCES)],
+                         [dataset_row(run.data, name) for name, run in
+                          {run.config.dataset: run for run in made}.items()], ["dataset"])}
+        return frames.write_results(results.but(**{
+            name: _newer(name, *own) for name, own in tables.items()}), folder)
 
 
-def _newer(before: pd.DataFrame, rows: Iterable[dict], name: str, key: list[str]) -> pd.DataFrame:
+def _newer(name: str, before: pd.DataFrame, rows: Iterable[dict], key: list[str]) -> pd.DataFrame:
     """New rows of a table, and below them the old ones that have another key."""
     new = pd.DataFrame(list(rows), columns=COLUMNS[name])
     is_known = before.set_index(key).index.isin(new.set_index(key).index)
@@ -156,32 +141,32 @@ def known(folder: Path) -> Known:
     """What the tables in a folder hold, for a grid that goes on from them."""
     if not (folder / "runs.json").exists():
         return Known()
-    results = read_results(folder)
+    results = frames.read_results(folder)
     attacks = {run: attacks_in(results, folder, run) for run in results.configs}
     return Known(
         {run: names for run, names in attacks.items() if names is not None},
-        {run: partial(difference, *record_of(results, run)) for run in results.configs},
+        {run: check_of(results, run) for run in results.configs},
         results.trials.to_dict("records"),
         results.runs.set_index(["dataset", "backbone", "loss", "method"])[
             "seconds_per_epoch"].to_dict())
 
 
-def record_of(results: Results, run: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of a run in `runs` and in `curves`."""
-    return select(results.runs, run=run), select(results.curves, run=run)
+def check_of(results: Results, run: str) -> Callable[[Run], str]:
+    """A function that says in what a stored run is other than its record in these tables."""
+    return partial(_difference, select(results.runs, run=run), select(results.curves, run=run))
 
 
-def difference(runs: pd.DataFrame, curves: pd.DataFrame, run: Run) -> str:
-    """In what a stored run is other than its record, to the last digit; "" where it is the same."""
+def _difference(old_runs: pd.DataFrame, old_curves: pd.DataFrame, run: Run) -> str:
+    """To the last digit; "" where all is the same."""
     again, parts = _tables_of(run), []
-    for name, old, own in (("runs", runs, "tie_rate"), ("curves", curves, "loss")):
+    for name, old, own in (("runs", old_runs, "tie_rate"), ("curves", old_curves, "loss")):
         numbers = [one[[*METRICS, "epoch", own]].to_numpy(float) for one in (old, again[name])]
         if not np.array_equal(*numbers, equal_nan=True):
             parts.append(name)
     if not parts:
         return ""
     first, second = (select(table, which="last", split="test")["ndcg@10"].item()
-                     for table in (runs, again["runs"]))
+                     for table in (old_runs, again["runs"]))
     return (f"other numbers than its record, in {' and '.join(parts)} (test NDCG@10 of the last "
             f"epoch: stored {first!r}, now {second!r}). Another kind of processor, number of "
             "threads or version of a package rounds differently")
@@ -202,9 +187,9 @@ def verified(results: Results, config: Configuration, report: Callable[[str], No
     here = provenance(data.fingerprint, choose_device(config.training.device), 0.0)
     for part in ("hardware", "packages"):
         report(f"{part}: stored {stored[part]}, here {here[part]}")
-    with another_folder():
-        if why := difference(*record_of(results, name), make(config, data)):
-            raise Unequal(why)
+    with runs.another_folder():
+        if why := check_of(results, name)(runs.run(config, data)):
+            raise runs.Unequal(why)
     return name
 
 
@@ -218,9 +203,9 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
     settings on the same data, where those that were chosen on validation may have been chosen anew.
     The rest is made. Stored runs of other methods and backbones with the study's settings join.
     """
-    with suppress(MissingRecords):
-        folder = stored_folder(folder or study.profile)
-    stored = read_results(folder) if folder else Results(study.profile)
+    with suppress(frames.MissingRecords):
+        folder = frames.stored_folder(folder or study.profile)
+    stored = frames.read_results(folder) if folder else Results(study.profile)
     methods, attacks = list(methods), list(attacks)
     for name in [name for options in attacks for name in options]:
         one_of("attacks", name, TOLD_APART)
@@ -242,20 +227,16 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
         if config.backbone == study.backbone and (config.method in methods or roles != ["main"]):
             wanted = names if roles == ["main"] else set()
             if run is None or not wanted <= (attacks_in(stored, folder, run) or set()):
-                run, own = None, make(config, study.data)
+                run, own = None, runs.run(config, study.data)
                 for options in attacks if wanted else ():
-                    run_attack(own, **options)
+                    runs.run_attack(own, **options)
                 made[own] = [*made.get(own, ()), *roles]
         if run is not None:
             taken[run] = [*taken.get(run, ()), *roles]
-    results = _only(stored, {run: " ".join(dict.fromkeys(roles)) for run, roles in taken.items()},
-                    study.dataset)
-    if made:
-        results, _ = collect(made, study.profile, results, folder)
-    named = select(stored.datasets, data_hash=study.data.fingerprint)
+    results, _ = collect(made, stored, folder, taken)
     return results.but(
-        datasets=named if len(named) else pd.DataFrame(
-            [dataset_row(study.data, study.dataset)], columns=COLUMNS["datasets"]),
+        datasets=pd.DataFrame([dataset_row(study.data, study.dataset)],
+                              columns=COLUMNS["datasets"]),
         trials=select(stored.trials, data_hash=study.data.fingerprint,
                       base_epochs=study.config().training.epochs))
 
@@ -266,31 +247,19 @@ def _stored_run(stored: Results, config: Configuration, data_hash: str, role: st
     name = config.run_name(data_hash)
     if name in stored.configs:
         return name
-    fitting = with_role(stored, role, data_hash=data_hash, method=config.method,
-                        backbone=config.backbone, seed=config.seed)["run"]
+    fitting = frames.with_role(stored, role, data_hash=data_hash, method=config.method,
+                               backbone=config.backbone, seed=config.seed)["run"]
     ignored = free | set(NOT_IDENTITY)
     wanted = {name: value for name, value in config.flat().items() if name not in ignored}
     return next((run for run in fitting if wanted.items() <= stored.configs[run].items()), None)
 
 
-def _only(stored: Results, roles: dict[str, str], dataset: str) -> Results:
-    """The tables of some runs, with these roles."""
-    tables = {name: getattr(stored, name) for name in ("runs", "curves", "attacks")}
-    tables = {name: _joined([table[table["run"].isin(roles)]], name, roles)
-              for name, table in tables.items()}
-    rows = stored.intervals
-    both = rows["run"].isin(["", *roles]) & rows["versus"].isin(["", *roles])
-    return stored.but(**tables, intervals=rows[both & (rows["dataset"] == dataset)],
-                      configs={run: stored.configs[run] for run in roles},
-                      provenance={run: stored.provenance[run] for run in roles})
-
-
-def _joined(parts: list[pd.DataFrame], name: str, roles: dict[str, str]) -> pd.DataFrame:
+def _joined(parts: list[pd.DataFrame], name: str, roles: Mapping[str, list[str]]) -> pd.DataFrame:
     """One table, in the order of the paper's data sets, backbones and methods."""
     filled = [part for part in parts if len(part)]
     table = pd.concat(filled, ignore_index=True) if filled else parts[0].copy()
     if "roles" in table:
-        table["roles"] = table["run"].map(roles)
+        table["roles"] = [" ".join(dict.fromkeys(roles[run])) for run in table["run"]]
     if "dataset" in table:
         orders = {"dataset": ("synthetic", "beauty", "video", "clothing", "ml-1m"),
                   "backbone": BACKBONE_NAMES, "method": METHOD_ORDER}
@@ -302,7 +271,7 @@ def _joined(parts: list[pd.DataFrame], name: str, roles: dict[str, str]) -> pd.D
 def _attacks(run: Run) -> list[dict]:
     """Records of the attacks on a run that the columns of `attacks` tell apart: another seed, loss
     or joint has none."""
-    return [record for record in stored_attacks(run) if record["attack"] == attack_name(
+    return [record for record in runs.stored_attacks(run) if record["attack"] == attack_name(
         **{column: record.get(column) for column in TOLD_APART})]
 
 
@@ -328,9 +297,9 @@ def _tables_of(run: Run) -> dict[str, pd.DataFrame]:
     rows = {
         "runs": [own | metrics[which][split] | {
             "which": which, "epoch": metrics[which]["epoch"], "split": split}
-            for which, split in product(EPOCHS, SPLITS)],
+            for which, split in product(EPOCHS, runs.SPLITS)],
         "curves": [both | entry | entry[split] | {"split": split}
-                   for entry in metrics["curve"] for split in SPLITS],
+                   for entry in metrics["curve"] for split in runs.SPLITS],
         "attacks": [record | record["attacked"] | both | {
             "surrogate": record.get("surrogate") or "",
             **{f"{m}_clean": record["clean"][m] for m in METRICS},
@@ -342,8 +311,8 @@ def _tables_of(run: Run) -> dict[str, pd.DataFrame]:
 def ranks_of(made: Run) -> Ranks:
     """The ranks of a stored run and of the attacks on it."""
     def column(ranks, users=slice(None)):
-        whole = np.full(made.data.n_users, NOT_RANKED, np.uint8)
-        whole[users] = encode(ranks)
+        whole = np.full(made.data.n_users, frames.NOT_RANKED, np.uint8)
+        whole[users] = frames.encode(ranks)
         return whole
 
     codes = {which: column(made.ranks("test", which)) for which in EPOCHS}
@@ -364,10 +333,10 @@ def ranks_of(made: Run) -> Ranks:
     return codes | {f"substitutes {name}": items for name, items in substitutes.items()}
 
 
-def dataset_row(data: SequenceDataset, name: str | None = None) -> dict:
-    """A row of the table `datasets`; name: as configurations name it, by default its own."""
+def dataset_row(data: SequenceDataset, name: str) -> dict:
+    """A row of the table `datasets`; name: as configurations name it."""
     optimum = data.world.optimum("test") if data.world is not None else {}
-    return {"dataset": name or data.name} | data.statistics() | {
+    return {"dataset": name} | data.statistics() | {
         "data_hash": data.fingerprint,
         **{f"optimum_{m}": optimum.get(m, math.nan) for m in METRICS}}
 
