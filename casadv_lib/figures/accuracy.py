@@ -49,7 +49,7 @@ def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10
 
 def _curves(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
     """The rows of `curves`, with a column "method"; phase 2 begins with the base's last point."""
-    runs = {run: method for method, run in frames.main_runs(results, dataset, backbone).items()
+    runs = {run: method for method, run in results.main.get((dataset, backbone), {}).items()
             if method in FIGURE3_METHODS}
     curves = results.curves.assign(method=results.curves["run"].map(runs)).dropna(subset="method")
     base = select(curves, method="base")

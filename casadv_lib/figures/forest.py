@@ -80,9 +80,8 @@ def gains(results: Results, dataset: str | None = None) -> Figure:
 
 def _gains(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
     """A frame for `forest`, of one data set and backbone."""
-    methods = {run: method
-               for method, run in frames.main_runs(results, dataset, backbone).items()}
     base = frames.main_run(results, dataset, backbone, "base")
+    methods = {run: method for method, run in results.main[dataset, backbone].items()}
     rows = select(results.intervals, kind="pair", quantity="percent", metric="ndcg@10",
                   which="last", versus=base, versus_which="last")
     rows = rows.assign(method=rows["run"].map(methods)).dropna(subset="method")

@@ -79,7 +79,7 @@ def _attacked(results: Results, dataset: str, backbone: str, methods: tuple[str,
     """Attacks on main runs, by the gradient with this step and by the controls, in the order of
     `methods`: a row for each stored interval."""
     rule = exclude or frames.rule_of(results, frames.main_run(results, dataset, backbone, "base"))
-    runs = frames.main_runs(results, dataset, backbone)
+    runs = results.main.get((dataset, backbone), {})
     own = pd.DataFrame([(method, runs[method]) for method in methods if method in runs],
                        columns=["method", "run"])
     rows = select(results.attacks, surrogate="", exclude=rule).drop(columns="method")
@@ -173,7 +173,7 @@ def trade_off(results: Results, dataset: str) -> Figure:
                   exclude="both", surrogate="")
     last = last.assign(clean=last["ndcg@10_clean"], attacked=last["ndcg@10"])
     short = runs[["run", "setting"]].merge(last, on="run").sort_values("setting")
-    own = last[last["run"].isin(frames.main_runs(results, dataset, backbone).values())]
+    own = last[last["run"].isin(results.main.get((dataset, backbone), {}).values())]
     figure, ((axis,),) = style.panels(1, 1, width=6.2, height=4.4)
     style.method_lines(axis, own, "clean", "attacked", linestyle="", markerfacecolor="none",
                        markersize=10)

@@ -10,7 +10,6 @@ import io
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import matplotlib
 import pandas as pd
@@ -37,31 +36,10 @@ PAPER_GREY = "0.45"
 # what the paper prints, beside ours
 PAPER_LOOK = {"marker": "d", "markersize": 6, "markerfacecolor": "white",
               "markeredgecolor": "0.2", "markeredgewidth": 1.1, "linestyle": ""}
-
-
-class MethodStyle(NamedTuple):
-    """How a method is drawn; dashes: lengths of line and gap, () for a full line."""
-
-    color: str
-    marker: str
-    dashes: tuple
-    hatch: str
-    label: str
-
-
-STYLES = {
-    "base": MethodStyle("#000000", "o", (3.7, 1.6), "", "base"),
-    "base+100": MethodStyle("#999999", "s", (1, 1.65), "..", "base+100 (control)"),
-    "adv_random": MethodStyle("#F0E442", "X", (1, 1), "oo", "adv_random"),
-    "adv_linear": MethodStyle("#56B4E9", "^", (6.4, 1.6, 1, 1.6), "//", "adv_linear"),
-    "adv_seq": MethodStyle("#E69F00", "D", (5, 1, 1, 1, 1, 1), "\\\\", "adv_seq"),
-    "adv_global": MethodStyle("#009E73", "v", (8, 2), "xx", "adv_global"),
-    "adv_cas_1": MethodStyle("#0072B2", "<", (3, 3), "--", "adv_cas_1 (own history)"),
-    "adv_cas_2": MethodStyle("#CC79A7", ">", (6, 2, 2, 2), "||", "adv_cas_2 (others)"),
-    "adv_cas": MethodStyle("#D55E00", "*", (), "++", "adv_cas"),
-    "neighbour": MethodStyle("#7F7F7F", "P", (2, 1), "**", "neighbour (ours)"),
-    "adv_neighbour": MethodStyle("#882255", "p", (4, 1, 1, 1), "xx..", "adv_neighbour (ours)"),
-}
+# how a method is drawn; dashes: lengths of line and gap, none for a full line
+STYLES = {style.Index: style for style in pd.read_csv(
+    Path(__file__).with_name("methods.csv"), index_col="method", keep_default_na=False,
+    converters={"dashes": lambda text: tuple(map(float, text.split()))}).itertuples()}
 COLORS = {method: style.color for method, style in STYLES.items()}
 
 # decorator of a drawing function: the settings above while it runs, the caller's afterwards
@@ -130,7 +108,7 @@ def bar_look(method: str) -> dict:
 
 def key_below(figure: Figure, handles: list | None = None, missing: list[str] = (),
               columns: int = 4) -> None:
-    """The legend below the panels, where it hides no data, with a line on what is not drawn.
+    """The legend below the panels, with a line on what is not drawn.
 
     handles: by default all that have a label in any panel; of equal labels the last one's look.
     """
@@ -146,7 +124,6 @@ def key_below(figure: Figure, handles: list | None = None, missing: list[str] = 
 
 
 def panel_title(backbone: str, dataset: str) -> str:
-    """What stands above a panel: the backbone and the data set, by their full names."""
     # a reader's own data set is named by its path; a dollar sign would begin a formula
     own_file = Path(dataset).stem.replace("$", r"\$")
     return ", ".join([frames.BACKBONE_NAMES.get(backbone, backbone),
@@ -154,17 +131,17 @@ def panel_title(backbone: str, dataset: str) -> str:
 
 
 def level_label(metric: str) -> str:
-    """The axis label of a metric, with its range: NDCG and HR have no unit."""
+    """The axis label of a metric, which has no unit."""
     return f"{METRICS[metric]} (from 0 to 1)"
 
 
 def by_backbone(rows_of: Callable[..., pd.DataFrame], results: Results, datasets: list[str],
                 *options, needed: tuple[str, ...] = (), what: str = "rows"
                 ) -> tuple[pd.DataFrame, list[str]]:
-    """rows_of(results, dataset, backbone, *options), with a column "panel", and what is missing.
+    """rows_of(results, dataset, backbone, *options), with a column "panel", and what is missing;
+    MissingRecords where that is all.
 
     needed: methods that must be among the rows; what: the rows' name in a message.
-    MissingRecords where it is missing for all of them.
     """
     there, missing = {}, []
     for dataset in datasets:

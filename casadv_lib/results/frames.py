@@ -1,16 +1,8 @@
 """Stored results as tidy tables: one row an observation, columns named as a reader would name them.
 
-    runs       a run, at its last or its best-validation epoch, on validation or test
-    curves     an evaluation during training
-    attacks    an attack on a run, ranked by one rule of exclusion
-    intervals  a difference with its 95% interval: of two runs, by an attack, or over data sets
-    trials     what was tried on validation to choose settings
-    datasets   a row of Table 2, with the best possible score where it is known
-
-In a folder of results each is a CSV of that name, with the columns of columns.csv; `runs.json`
-holds the configurations, where the numbers come from, and Figure 1's arrays. `ranks/` holds the
-users' ranks as far as NDCG@10 and HR@10 look at them, a byte a user: intervals of new comparisons
-can then be drawn where the run itself is long gone.
+In a folder of results each table of `Results` is a CSV of that name, with the columns of
+columns.csv; `runs.json` holds the rest. `ranks/` holds the users' ranks as far as NDCG@10 and HR@10
+look at them, a byte a user: intervals of new comparisons need no run that is long gone.
 """
 
 from __future__ import annotations
@@ -66,21 +58,20 @@ def _frame(name: str):
 
 @dataclass(frozen=True)
 class Results:
-    """The tables of a profile or of some runs; see the head of this module."""
+    """The tables of a profile or of some runs."""
 
     profile: str = "quick"
-    runs: pd.DataFrame = _frame("runs")
-    curves: pd.DataFrame = _frame("curves")
-    attacks: pd.DataFrame = _frame("attacks")
-    intervals: pd.DataFrame = _frame("intervals")
-    trials: pd.DataFrame = _frame("trials")
-    datasets: pd.DataFrame = _frame("datasets")
+    runs: pd.DataFrame = _frame("runs")  # the last or best-validation epoch, on a split
+    curves: pd.DataFrame = _frame("curves")  # an evaluation during training
+    attacks: pd.DataFrame = _frame("attacks")  # on a run, ranked by one rule of exclusion
+    intervals: pd.DataFrame = _frame("intervals")  # 95%: of two runs, by an attack, over data sets
+    trials: pd.DataFrame = _frame("trials")  # what was tried on validation to choose settings
+    datasets: pd.DataFrame = _frame("datasets")  # Table 2, and the best possible score if known
     configs: dict = field(default_factory=dict, repr=False)  # {run: its flat configuration}
     provenance: dict = field(default_factory=dict, repr=False)  # {run: where its numbers are from}
     figure1: dict | None = field(default=None, repr=False)  # arguments of figure 1
 
     def but(self, **frames) -> Results:
-        """The same with other tables."""
         return dataclasses.replace(self, **frames)
 
     @cached_property
@@ -164,7 +155,6 @@ def decode(codes: np.ndarray) -> np.ndarray:
 
 
 def ranks_file(folder: Path, run: str) -> Path:
-    """Where the ranks of a run lie; folder: that of the tables."""
     return folder / "ranks" / f"{run}.npz"
 
 
@@ -227,14 +217,9 @@ def with_role(results: Results, role: str, **values) -> pd.DataFrame:
     return rows.loc[[role in roles.split() for roles in rows["roles"]]]
 
 
-def main_runs(results: Results, dataset: str, backbone: str) -> dict[str, str]:
-    """{method: its run} of the comparison that the tables show."""
-    return results.main.get((dataset, backbone), {})
-
-
 def main_run(results: Results, dataset: str, backbone: str, method: str) -> str:
-    """The run of one method in that comparison; MissingRecords where there is none."""
-    there = main_runs(results, dataset, backbone)
+    """The run of a method in the comparison that the tables show; MissingRecords for none."""
+    there = results.main.get((dataset, backbone), {})
     if method not in there:
         raise MissingRecords(f"no run of method {method!r}, backbone {backbone!r}, dataset "
                              f"{dataset!r}")
@@ -249,8 +234,8 @@ def score(results: Results, run: str, metric: str = "ndcg@10", which: str = "las
 
 
 def sweep(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
-    """The runs of adv_cas in a sweep over epsilon, rising, with the main run where it is one of
-    them: rows of `runs`, at the last epoch on test. MissingRecords for fewer than two."""
+    """Rows of `runs`, last epoch on test: adv_cas at each epsilon of a sweep, rising.
+    MissingRecords for fewer than two."""
     rows = with_role(results, "sweep", dataset=dataset, backbone=backbone, method="adv_cas")
     if len(rows) < 2:
         raise MissingRecords(f"no sweep over epsilon of method 'adv_cas', backbone {backbone!r}, "
@@ -259,16 +244,15 @@ def sweep(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
 
 
 def rule_of(results: Results, run: str) -> str:
-    """By which rule a run's attacks are ranked: "both" where they are stored by it, "original"
-    where only those are left that let the substitutes compete (see `attacks.excluded`)."""
+    """By which rule a run's attacks are ranked: "both", or "original" where only those are stored
+    that let the substitutes compete (see `attacks.excluded`)."""
     rules = set(select(results.attacks, run=run)["exclude"])
     return "original" if "original" in rules and "both" not in rules else "both"
 
 
 def interval(results: Results, kind: str, quantity: str, metric: str = "ndcg@10", **values
              ) -> dict:
-    """The row of `intervals` with these values, as a dict with "value", "low" and "high";
-    MissingRecords where it is not stored."""
+    """The row of `intervals` with these values, as a dict; MissingRecords where there is none."""
     key = (kind, quantity, metric, values.get("run", ""), values.get("attack", ""))
     rows = [row for row in results.interval_rows.get(key, []) if values.items() <= row.items()]
     if len(rows) != 1:

@@ -19,6 +19,6 @@ def root() -> Path:
 def source_hash() -> str:
     """SHA-256 over the names and contents of all sources of the library, and what they read."""
     digest = hashlib.sha256()
-    for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.json")]):
+    for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.js*")]):
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()

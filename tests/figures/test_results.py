@@ -24,7 +24,6 @@ from casadv_lib.figures.style import STYLES
 from casadv_lib.results.frames import (
     MissingRecords,
     main_run,
-    main_runs,
     score,
     select,
     sweep,
@@ -74,7 +73,7 @@ def numbers(axis):
 
 def main(results, dataset):
     return pd.DataFrame([(run, backbone, method) for backbone in BACKBONES for method, run in
-                         main_runs(results, dataset, backbone).items()],
+                         results.main[dataset, backbone].items()],
                         columns=["run", "backbone", "method"])
 
 

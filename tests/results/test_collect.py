@@ -43,7 +43,7 @@ def test_what_is_missing_is_made_and_what_is_stored_is_taken(study, tmp_path, ru
                                                              monkeypatch):
     own, attacks = study(), ({}, {"positions": "first"})
     made = results_of(own, ("base", "adv_cas"), attacks)
-    assert frames.main_runs(made, own.dataset, "sasrec").keys() == {"base", "adv_cas"}
+    assert made.main[own.dataset, "sasrec"].keys() == {"base", "adv_cas"}
     assert set(made.attacks["attack"]) == {attack_name(**options) for options in attacks}
     assert made.datasets["users"].tolist() == [60] and set(made.runs["split"]) == {"validation",
                                                                                    "test"}
