@@ -26,11 +26,9 @@ Means = dict[tuple[str, str, str], np.ndarray]
 
 
 def percentile_interval(values: np.ndarray) -> dict[str, float]:
-    """{"value", "low", "high"} of (1 + resamples,) values, row 0 the estimate; 95%.
-
-    NaN where a number has no meaning, such as a change relative to a score of 0.
-    """
-    low, high = np.quantile(values[1:], [0.025, 0.975])  # one NaN makes both NaN
+    """{"value", "low", "high"} of (1 + resamples,) values, row 0 the estimate; 95%, NaN where one
+    of them has no meaning."""
+    low, high = np.quantile(values[1:], [0.025, 0.975])
     return {"value": float(values[0]), "low": float(low), "high": float(high)}
 
 
@@ -81,12 +79,12 @@ def intervals(runs: pd.DataFrame, ranks: dict[str, Ranks]) -> pd.DataFrame:
         there = {run: ranks[run] for run in own["run"]}
         means[dataset] = resampled_means(there, own["data_hash"].iloc[0])
         for (backbone, _), group in own.groupby(["backbone", "seed"], sort=False):
-            where = {"dataset": dataset, "backbone": backbone}
             for role in COMPARED_ROLES:
                 compared = _compared(group, role)
-                rows += [where | row for row in _pairs(compared, means[dataset])]
+                found = [*_pairs(compared, means[dataset])]
                 if role in ("main", "seed"):
-                    rows += [where | row for row in _attacks(compared, there, means[dataset])]
+                    found += _attacks(compared, there, means[dataset])
+                rows += [{"dataset": dataset, "backbone": backbone} | row for row in found]
     rows += _averages(results, means)
     table = pd.DataFrame(rows, columns=COLUMNS["intervals"])
     table[NUMBERS] = table[NUMBERS].map(lambda value: float(f"{value:.6g}"))
@@ -96,8 +94,7 @@ def intervals(runs: pd.DataFrame, ranks: dict[str, Ranks]) -> pd.DataFrame:
 
 
 def _compared(group: pd.DataFrame, role: str) -> dict[str, str]:
-    """{run: method} of what is compared, with one backbone and seed: the methods themselves; or a
-    sweep, the switches, the paper's values, each with its base."""
+    """{run: method} of runs with one backbone and seed: the methods, or a role's with the base."""
     rows = with_role(Results(runs=group), role)
     if len(rows) and role not in ("main", "seed"):
         controls = ["base", "base+100"] if role == "sweep" else ["base"]
@@ -125,11 +122,9 @@ def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means
              ) -> Iterator[dict]:
     """Every attack on a run: the "change" in percent, and the "change difference to last item",
     in points, to the gradient on the last item of the same users; of the last K items also "able"
-    and "able_clean", HR@10, attacked and clean, of those who can be attacked at every K.
-
-    And adv_cas against the others, under the same attack: the "change difference" in points, the
-    "difference" of the attacked scores, and the "difference to clean", of its attacked score to
-    the other's clean one.
+    and "able_clean", HR@10 of those who can be attacked at every K. And of adv_cas against the
+    others under the same attack the "change difference", the "difference" of the attacked scores,
+    and the "difference to clean", of its attacked score to the other's clean one.
     """
     guided = next((run for run, method in compared.items() if method == "adv_cas"), None)
     columns = [(run, column) for run in compared for column in ranks[run]
@@ -151,8 +146,7 @@ def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means
             against = {
                 "change difference": change_by(means, guided, attack, rule, metric) - change,
                 "difference": own - means[run, column, metric],
-                "difference to clean": own - means[run, f"{attack} clean", metric],
-            }
+                "difference to clean": own - means[run, f"{attack} clean", metric]}
         names = {"kind": "attack", "which": "last", "attack": attack, "exclude": rule,
                  "metric": metric}
         versus = {"run": guided, "versus": run, "versus_which": "last"}
@@ -162,8 +156,8 @@ def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means
 
 
 def _averages(results: Results, means: dict[str, Means]) -> Iterator[dict]:
-    """Numbers over several data sets or backbones: mean gains, gains against the second best, the
-    gain on sparse data against MovieLens-1M, and what the last item costs the bases."""
+    """Mean gains, gains against the second best, the gain on sparse data against MovieLens-1M, and
+    what the last item costs the bases."""
     main = results.main
 
     def gain(setting, method, metric):

@@ -1,15 +1,15 @@
 """Tables 2 to 4, the cost of training (Section 5.7), robustness, choices, and the scoreboard.
 
 Each function returns a DataFrame of plain numbers, the paper's beside ours, NaN where there is
-none (the paper has no synthetic world), and raises MissingRecords where nothing can be shown. A
-column "note" holds the paper's slips about that row, `attrs["notes"]` sentences about the table.
-dataset: one data set; None: all. `readable` and `markdown` round the numbers.
+none, and raises MissingRecords where nothing can be shown. A column "note" holds the paper's slips
+about that row, `attrs["notes"]` sentences about the table. dataset: one data set; None: all.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 
 import pandas as pd
 
@@ -17,6 +17,7 @@ from ..adversarial import METHOD_ORDER
 from ..evaluation import METRICS
 from ..experiments.configuration import attack_name, collapsed
 from ..settings import EXCLUDES
+from ..support.files import read_json
 from . import frames
 from .claims import OURS, check
 from .frames import MissingRecords, Results, select
@@ -24,13 +25,8 @@ from .paper import PAPER_DATASETS, paper_numbers, paper_scores, paper_slips
 
 VERDICTS = ("reproduced", "partly", "not", "undecided", "not run")
 TABLE4_METHODS = ("base", "adv_cas_1", "adv_cas_2", "adv_cas")
-ATTACKS = {  # the columns of `robustness`
-    "first": {"positions": "first"}, "middle": {"positions": "middle"}, "last": {},
-    "K = 3": {"k": 3}, "K = 5": {"k": 5}, "step 0.25": {"step": 0.25}, "step 0.5": {"step": 0.5},
-    "step 1": {"step": 1.0}, "half-space": {"pick": "halfspace"}, "nearest": {"pick": "nearest"},
-    "random": {"pick": "random"}, "by the base": {"surrogate": "base"},
-    "by the base, K = 5": {"surrogate": "base", "k": 5},
-}
+TEXTS = read_json(Path(__file__).with_name("tables.json"))
+ATTACKS = TEXTS["attacks"]  # the columns of `robustness`
 FORMATS = (  # of the first pattern that a column's name holds
     ("^(users|items|interactions)", ",.0f"), ("^density", ".3f"), ("difference", "+.4f"),
     ("vs base %| %$", "+.1f"), ("^(epsilon|lambda1|replace_probability)$", "g"),
@@ -40,8 +36,8 @@ FORMATS = (  # of the first pattern that a column's name holds
 
 def _compared(results: Results, dataset: str | None, needed: tuple[str, ...] = ("base",),
               methods: tuple[str, ...] = METHOD_ORDER) -> pd.DataFrame:
-    """The rows of `runs` behind a table, where these methods and at least two are: columns "base
-    ..." hold the base's, `attrs["notes"]` says what is left out."""
+    """The rows of `runs` behind a table, with the base's in columns "base ..."; of settings that
+    lack a needed method or any second one, `attrs["notes"]` says so."""
     frames.choose_dataset(results, dataset)
     rows = frames.with_role(results, "main", dataset=dataset)
     parts, missing = [], []
@@ -84,9 +80,9 @@ def table2(results: Results) -> pd.DataFrame:
 def table3(results: Results, dataset: str | None = None) -> pd.DataFrame:
     """Table 3: accuracy on test, one row a data set, backbone and method; controls included.
 
-    For NDCG@10 and HR@10 each: the value at the last epoch, its change against the base in
-    percent, the 95% interval (low, high) of the difference to the base, the value at the
-    best-validation epoch, the paper's value and its change.
+    For each metric: the value at the last epoch, its change against the base in percent, the 95%
+    interval of the difference to the base, the value at the best-validation epoch, the paper's
+    value and its change.
     """
     methods = tuple(m for m in METHOD_ORDER if m not in TABLE4_METHODS[1:3])
     return _accuracy(results, "table3", _compared(results, dataset, methods=methods))
@@ -121,18 +117,13 @@ def _accuracy(results: Results, where: str, rows: pd.DataFrame) -> pd.DataFrame:
             f"{label} paper vs base %": _change(printed, of_base).mask(is_base)})
     table["best epoch"] = best["epoch"].astype(int)
     table["note"] = [" ".join(paper_slips(where, **row)) for row in names.to_dict("records")]
-    table.attrs["notes"] = [
-        "Columns: the last epoch, as in the paper; the 95% bootstrap interval of the difference "
-        "to the base (absolute, over users); 'best', the epoch with the best validation score.",
-        *paper_slips(where), *rows.attrs["notes"]]
+    table.attrs["notes"] = [TEXTS["accuracy"], *paper_slips(where), *rows.attrs["notes"]]
     return table
 
 
 def efficiency(results: Results, dataset: str | None = None) -> pd.DataFrame:
-    """Section 5.7: seconds an epoch, and an epoch of each method over an epoch of the base.
-
-    "added time %" is the second phase's training time relative to the first's. The paper's
-    numbers (adv_cas, SASRec on MovieLens-1M, one A100) stand in the adv_cas rows of SASRec.
+    """Section 5.7: seconds an epoch, an epoch over one of the base, and "added time %", the second
+    phase's training time relative to the first's. The paper's numbers stand with SASRec, adv_cas.
     """
     paper, rows = paper_numbers()["section57_efficiency"], _compared(results, dataset)
     minutes = paper["base_500_epochs_minutes"], paper["adversarial_100_epochs_minutes"]
@@ -151,18 +142,13 @@ def efficiency(results: Results, dataset: str | None = None) -> pd.DataFrame:
         "added time % paper (ml-1m)": is_paper.map({True: 100 * minutes[1] / minutes[0]}),
         "hardware": machine,
         "note": ("not comparable: the base ran on " + of_base).where(machine != of_base, "")})
-    table.attrs["notes"] = [
-        f"The paper: {paper['hardware']}, SASRec on MovieLens-1M, 500 epochs of the base in "
-        f"{minutes[0]} minutes, 100 adversarial ones in {minutes[1]}.", *rows.attrs["notes"]]
+    table.attrs["notes"] = [TEXTS["efficiency"].format(**paper), *rows.attrs["notes"]]
     return table
 
 
 def selection(results: Results, dataset: str | None = None) -> pd.DataFrame:
-    """What was tried to choose settings, one row a trial; "chosen" marks the chosen ones, and
-    those passed over since their whole run collapsed.
-
-    NDCG@10 and HR@10 are those on *validation* after the trial's last epoch, with the change of
-    the first against the base; settings are NaN where a family does not read them.
+    """What was tried to choose settings, one row a trial, scored on *validation*; "chosen" marks
+    the chosen ones, and those passed over since their whole run collapsed.
     """
     tried = select(results.trials, dataset=dataset)
     if tried.empty:
@@ -180,22 +166,14 @@ def selection(results: Results, dataset: str | None = None) -> pd.DataFrame:
         "vs base %": 100 * (tried["ndcg@10"] / tried["base_ndcg@10"] - 1),
         "chosen": [mark(row) for row in tried.to_dict("records")]})
     epochs = ", ".join(f"{epochs:g}" for epochs in sorted(set(tried["trial_epochs"])))
-    table.attrs["notes"] = [
-        f"Each trial goes on from the same base for {epochs} epochs; the rule: best validation "
-        "ndcg@10. The test split is not read.",
-        "adv_random, adv_cas_1, adv_cas_2 and adv_cas take the choice of adv_global."]
-    if "collapsed" in set(table["chosen"]):
-        table.attrs["notes"] += ["Collapsed: the whole run with these settings did, so the rule "
-                                 "passes over them."]
+    table.attrs["notes"] = [note.format(epochs=epochs) for note in TEXTS["selection"]]
+    table.attrs["notes"] += [TEXTS["collapsed"]] * ("collapsed" in set(table["chosen"]))
     return table
 
 
 def robustness(results: Results, dataset: str | None = None) -> pd.DataFrame:
-    """What each stored attack changes, one row a model and rule of exclusion, test split.
-
-    Columns: data set, backbone, method, "left out" (see `attacks.excluded`), NDCG@10 of the users
-    with three items or more before the attack, and its change in percent of the same users' clean
-    score under each attack of ATTACKS.
+    """What each attack of ATTACKS changes, one row a model and rule of exclusion, test split:
+    NDCG@10 of the users with three items or more, and its change in percent of their clean score.
     """
     frames.choose_dataset(results, dataset)
     stored = results.attacks.set_index(["run", "exclude", "attack"])
@@ -210,10 +188,7 @@ def robustness(results: Results, dataset: str | None = None) -> pd.DataFrame:
     table = rows.merge(changes.reindex(columns=list(names)), on=["run", "exclude"]).rename(
         columns={"exclude": "left out", "ndcg@10_clean": "NDCG@10 clean"} | names)
     table = table.drop(columns="run")
-    table.attrs["notes"] = [
-        "Changes of NDCG@10 in percent of the same users' clean score. The last item by the "
-        "gradient's step 0.1 unless said; K items from the end; 'by the base': the base picks "
-        "the substitutes. 'both' is the rule of Section 5.4 (notebook 08)."]
+    table.attrs["notes"] = [TEXTS["robustness"]]
     return table
 
 
@@ -224,9 +199,7 @@ def scoreboard(results: Results) -> pd.DataFrame:
     table = check(results)
     rules = table.drop_duplicates(["section", "claim"])
     table.attrs["notes"] = [
-        f"Claims and settings, {counts(table)}. \"reproduced\" where all conditions hold, "
-        "\"partly\" where some do, \"not\" where none does: our runs do not show it, which need "
-        "not mean that they show the opposite.",
+        TEXTS["scoreboard"].format(counts=counts(table)),
         *(f"*{row['claim']} ({row['section']})*: {row['rule']}." for _, row in rules.iterrows())]
     return table
 
