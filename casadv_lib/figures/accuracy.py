@@ -22,9 +22,8 @@ SPLIT_LOOK = {"validation": {"linewidth": 0.8, "markersize": 4, "markerfacecolor
 def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10") -> Figure:
     """Learning curves over both phases: phase 1 is the base, phase 2 adv_cas and the control.
 
-    One panel a backbone; test thick with filled marks, validation thin with hollow ones, a mark at
-    every epoch that was evaluated. A phase-2 line starts where the base ended. The synthetic world
-    has an optimum, drawn as a line: no model can do better on average.
+    One panel a backbone, a mark at every epoch that was evaluated. The synthetic world has an
+    optimum, drawn as a line: no model can do better on average.
     Needs the curves of "base" and "adv_cas"; "base+100" is drawn where it is there.
     """
     dataset = frames.choose_dataset(results, dataset)
@@ -48,14 +47,13 @@ def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10
 
 
 def _curves(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
-    """The rows of `curves`, with a column "method"; phase 2 begins with the base's last point."""
+    """Rows of `curves`, with a column "method"; phase 2 begins with the base's last point."""
     runs = {run: method for method, run in results.main.get((dataset, backbone), {}).items()
             if method in FIGURE3_METHODS}
     curves = results.curves.assign(method=results.curves["run"].map(runs)).dropna(subset="method")
     base = select(curves, method="base")
-    end = select(base, epoch=base["epoch"].max())
-    starts = [end.assign(method=method) for method in curves["method"].unique()
-              if method != "base"]
+    starts = [select(base, epoch=base["epoch"].max()).assign(method=method)
+              for method in curves["method"].unique() if method != "base"]
     return pd.concat([*starts, curves]).sort_values("epoch", kind="stable")
 
 
@@ -64,9 +62,8 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
             ) -> Figure:
     """Test NDCG@10 and HR@10 of adv_cas against epsilon, last epoch; the base as a level line.
 
-    The shade around the curve is the 95% interval of the difference to the base, where it is
-    stored. The grey band is what the paper states: best for epsilon in [10, 20].
-    highlight: an epsilon of the sweep to mark, with its values; ValueError for any other.
+    The shade is the 95% interval of the difference to the base, where it is stored. highlight: an
+    epsilon of the sweep to mark, with its values; ValueError for any other.
     Needs "base" and at least two values of epsilon for "adv_cas".
     """
     dataset = frames.choose_dataset(results, dataset)

@@ -1,9 +1,8 @@
 """One replacement as a picture and in motion: the step, the nearest item, the new list (5.6).
 
-Both draw a plane that is true to all d dimensions: an item stands at how far it lies along the
-gradient and how far off that line, in median neighbour distances, with the replaced item at the
-origin. Its distance to a point of the line is its distance on paper, so a ball around the goal is a
-circle, and the substitute is the item that the circle touches first.
+An item stands at how far it lies along the gradient and how far off that line, in median neighbour
+distances, the replaced item at the origin. So distances to points of the line are true to all d
+dimensions, and the substitute is the item that a circle around the goal touches first.
 """
 
 from __future__ import annotations
@@ -97,8 +96,8 @@ def step_curve(curve: pd.DataFrame, step: float | None = None, guess: str | None
     """What the last item costs, and how far its substitute is, against the length of the step.
 
     curve: columns method, pick, step, change (of NDCG@10, in percent) and distance (median, in
-    neighbour distances); rows with pick "random" become level lines. step: one to mark.
-    guess: a reader's, written above.
+    neighbour distances); rows with pick "random" become level lines. step: one to mark. guess: a
+    reader's, written above.
     """
     figure, axes = style.panels(1, 2, width=3.9, height=2.7)
     steps = sorted(curve["step"][curve["pick"] == "gradient"].unique())

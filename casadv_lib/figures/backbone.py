@@ -1,7 +1,4 @@
-"""Looking into a backbone: its attention, what a changed item changes, and where padding lies.
-
-Each function measures on a model and returns arrays, or draws a figure; nothing is trained.
-"""
+"""Looking into a backbone: its attention, what a changed item changes, and where padding lies."""
 
 from __future__ import annotations
 
@@ -79,24 +76,15 @@ def heat_maps(maps: Mapping[str, np.ndarray], steps: Sequence, label: str, xlabe
 
 
 def computed_positions(batch: PackedBatch, max_len: int) -> dict[str, int]:
-    """How many positions three layouts of one batch compute.
-
-    Keys: "real items", "packed (attention only)", "padded to T".
-    """
-    return {
-        "real items": len(batch),
-        "packed (attention only)": sum(group.users * group.length for group in batch.groups),
-        "padded to T": len(batch.last) * max_len,
-    }
+    """How many positions three layouts of one batch compute."""
+    return {"real items": len(batch),
+            "packed (attention only)": sum(group.users * group.length for group in batch.groups),
+            "padded to T": len(batch.last) * max_len}
 
 
 @styled
 def padding_picture(batch: PackedBatch, max_len: int) -> Figure:
-    """A batch as three blocks: padded to T, packed in length groups, and the flat list.
-
-    Blue is a real item, orange a position that is computed for nothing; white is not computed.
-    Sequences stand in the batch's order, shortest first.
-    """
+    """A batch as three blocks: padded to T, packed in length groups, and the flat list."""
     lengths = np.bincount(batch.sequence.cpu().numpy(), minlength=len(batch.last))
     users = len(lengths)
     column = np.arange(max_len)

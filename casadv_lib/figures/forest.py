@@ -66,8 +66,7 @@ def gains(results: Results, dataset: str | None = None) -> Figure:
     """Tables 3 and 4 as a picture: the change of NDCG@10 against the base in percent.
 
     Test, last epoch; a row a method, with its stored 95% interval; a panel a data set and backbone,
-    all data sets for dataset None. A hollow diamond is the paper's change, from Table 3, or from
-    Table 4 for the parts of the cascade.
+    all data sets for dataset None. A hollow diamond is the paper's change.
     Needs the run of "base" and of at least one other method.
     """
     names = frames.datasets(results)
@@ -79,7 +78,6 @@ def gains(results: Results, dataset: str | None = None) -> Figure:
 
 
 def _gains(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
-    """A frame for `forest`, of one data set and backbone."""
     base = frames.main_run(results, dataset, backbone, "base")
     methods = {run: method for method, run in results.main[dataset, backbone].items()}
     rows = select(results.intervals, kind="pair", quantity="percent", metric="ndcg@10",

@@ -18,8 +18,8 @@ def two_lists(before: Sequence[int], after: Sequence[int], names: Sequence[str],
               heads: tuple[str, str] = ("before", "after"), guess: int | None = None) -> Figure:
     """A list before and after a change; lines join the items that stand in both.
 
-    before, after: items, best first, as many in both. names: of all items, by number. heads: what
-    stands above. guess: how many of them a reader thought would stay, or None.
+    before, after: items, best first, as many in both. names: of all items. heads: what stands
+    above. guess: how many of them a reader thought would stay.
     """
     stay = set(map(int, before)) & set(map(int, after))
     figure, ((axis,),) = panels(1, 1, width=8.5, height=0.24 * len(before))

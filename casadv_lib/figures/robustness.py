@@ -30,11 +30,9 @@ def figure5(results: Results, dataset: str | None = None, step: float = 0.1,
             exclude: str | None = None) -> Figure:
     """Change of NDCG@10 and HR@10 when the first, middle or last item is replaced, in percent.
 
-    The change is relative to the same users' clean score, with its 95% interval; negative for a
-    loss as in the paper. A diamond is the paper's mean drop of its two base models, which it prints
-    for the last item on Video Games alone.
-    step, exclude: which attack, as in `casadv_lib.attack`; without a rule of exclusion, that by
-    which the base's attacks are stored (see `rule_of`), named where it is not "both".
+    The change is relative to the same users' clean score, with its 95% interval. A diamond is what
+    the paper prints, for the last item on Video Games alone. step, exclude: which attack, as in
+    `casadv_lib.attack`; exclude None: see `rule_of`.
     Needs the three attacks with k = 1 for "base" and "adv_cas"; others are drawn where they are.
     """
     dataset = frames.choose_dataset(results, dataset)
@@ -58,7 +56,6 @@ def figure5(results: Results, dataset: str | None = None, step: float = 0.1,
 
 
 def _drop_bars(axis, rows: pd.DataFrame) -> None:
-    """A group of bars for each position, in each group one a method, with their intervals."""
     methods = list(rows.groupby("method", sort=False))
     width = 0.8 / len(methods)
     for place, (method, own) in enumerate(methods):
@@ -76,8 +73,8 @@ def _drop_bars(axis, rows: pd.DataFrame) -> None:
 
 def _attacked(results: Results, dataset: str, backbone: str, methods: tuple[str, ...],
               exclude: str | None, step: float) -> pd.DataFrame:
-    """Attacks on main runs, by the gradient with this step and by the controls, in the order of
-    `methods`: a row for each stored interval."""
+    """A row for each interval of attacks on main runs, by the gradient with this step and by the
+    controls, in the order of `methods`."""
     rule = exclude or frames.rule_of(results, frames.main_run(results, dataset, backbone, "base"))
     runs = results.main.get((dataset, backbone), {})
     own = pd.DataFrame([(method, runs[method]) for method in methods if method in runs],
@@ -90,7 +87,6 @@ def _attacked(results: Results, dataset: str, backbone: str, methods: tuple[str,
 
 def _drops(results: Results, dataset: str, backbone: str, exclude: str | None, step: float
            ) -> pd.DataFrame:
-    """The changes by the three attacks, for the methods that have them all."""
     rows = _attacked(results, dataset, backbone, FIGURE5_METHODS, exclude, step)
     rows = select(rows, quantity="change", k=1, pick="gradient")
     return rows.groupby("method", sort=False).filter(lambda own: own["positions"].nunique() == 3)
@@ -103,9 +99,7 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
 
     Above: the gradient attack, with 95% intervals as shades. Below: its controls for base and
     adv_cas, which put in the nearest or a random item. The group are those who can be attacked at
-    every K; their number stands below. The level line is the base on clean data, which the paper's
-    adv_cas stays above even at K = 5 on its three sparse data sets.
-    highlight: a K to mark, from 0 to 5. step, exclude: which attacks, as in `figure5`.
+    every K. highlight: a K to mark, from 0 to 5. step, exclude: which attacks, as in `figure5`.
     Needs attacks at the last position with pick "gradient" for "base" and "adv_cas".
     """
     dataset = frames.choose_dataset(results, dataset)
@@ -141,7 +135,6 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
 
 def _replaced(results: Results, dataset: str, backbone: str, exclude: str | None, step: float
               ) -> pd.DataFrame:
-    """HR@10 as value, low and high for each K, of those who can be attacked at every K."""
     rows = _attacked(results, dataset, backbone, FIGURE6_METHODS, exclude, step)
     rows = select(rows[rows["k"] <= MOST_REPLACED], metric="hr@10", positions="last")
     rows = rows[(rows["pick"] == "gradient") | rows["method"].isin(NEEDED)]
@@ -161,8 +154,7 @@ def trade_off(results: Results, dataset: str) -> Figure:
     """NDCG@10 after the last item is replaced against NDCG@10 before it: a curve a method.
 
     Small marks are short runs (role "trade-off"), the number beside them epsilon, or the chance of
-    a replacement for "neighbour"; large hollow marks are the methods' own runs. On the broken line
-    an attack costs nothing. Both axes hold the attacked users alone, test split.
+    a replacement; large hollow marks are the methods' own runs. Attacked users alone, test split.
     """
     runs = frames.with_role(results, "trade-off", dataset=dataset)
     if runs.empty:

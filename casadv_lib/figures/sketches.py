@@ -1,8 +1,4 @@
-"""Figures 1 and 2: the two ideas of the method, drawn from small arrays rather than results.
-
-Figure 1 shows what cascade-guided perturbations look like, Figure 2 what a cascade effect counts,
-and `stacked_terms` its two terms.
-"""
+"""Figures 1 and 2, perturbations and cascade effects, drawn from small arrays, not from results."""
 
 from __future__ import annotations
 
@@ -43,14 +39,13 @@ def figure1(points, generic, guided, effects, radii=None, curve: pd.DataFrame | 
             epsilon: float | None = None) -> Figure:
     """Generic against cascade-guided perturbations of one user's history.
 
-    points: (n, 2) floats, the embeddings of the history's items in a plane, oldest first (a
-        dozen at most can be read).
+    points: (n, 2) floats, the embeddings of the history's items in a plane, oldest first.
     generic, guided: (n, 2) floats, their perturbations in that plane (guided: scaled by 1/C).
     effects: (n,) floats above 0, the cascade effects C.
-    radii: None, or two (n,) arrays, generic and guided: the perturbations' full lengths, where the
-        plane hides part of them. Circles and arrows have these lengths.
-    curve: None, or for a third panel the distances ||w_moved - w||, columns "generic" and "guided",
-        index epsilon; epsilon: the one of them whose perturbations these are.
+    radii: two (n,) arrays, generic and guided: the perturbations' full lengths, where the plane
+        hides part of them.
+    curve: for a third panel, the distances ||w_moved - w||, columns "generic" and "guided", index
+        epsilon; epsilon: the one of them whose perturbations these are.
     Raises ValueError where the shapes differ or C is not positive.
     """
     points, *moves = (np.asarray(array, dtype=float) for array in (points, generic, guided))
@@ -87,7 +82,6 @@ def figure1(points, generic, guided, effects, radii=None, curve: pd.DataFrame | 
 
 
 def _perturbations(axis, points, move, radius, color, texts) -> None:
-    """A history's path, circles of the perturbations' sizes, arrows to their rims, and labels."""
     angle = np.arctan2(move[:, 1], move[:, 0])
     arrows = radius * [np.cos(angle), np.sin(angle)]
     axis.plot(*points.T, color="0.7", linewidth=1, zorder=1, label="the history, 1 = oldest item")
@@ -110,7 +104,6 @@ def _perturbations(axis, points, move, radius, color, texts) -> None:
 
 
 def _distances(axis, curve: pd.DataFrame, epsilon: float) -> None:
-    """How far the user vector goes for any epsilon, with one of them marked."""
     for kind, method in FIGURE1_METHODS.items():
         axis.plot(curve[kind], label=kind, **method_line(method, marker=""))
         axis.plot([epsilon], [curve.loc[epsilon, kind]], **method_line(method, linestyle=""))
@@ -124,13 +117,11 @@ def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, users=Non
             others: tuple[int, float] | None = None) -> Figure:
     """The cascade effect of one interaction, as boxes: what it reaches, and its value C (Eq. 11).
 
-    histories: list of int arrays of items, oldest first (a handful; an empty one leaves its row
-        empty), of which the newest max_len are drawn.
+    histories: list of int arrays of items, oldest first, of which the newest max_len are drawn.
     mark: (user, t), both from 0: the interaction `histories[user][t]`, one of the newest max_len.
     batch_size: b of Eq. 11; m is the number of histories.
     users: what to write for the histories' users, by default 1, 2, ...
     others: where the histories are a few of many, m and the sum over all other users.
-    FIGURE2_TOY holds the arguments of the paper's example.
     """
     user = number("mark[0]", mark[0], 0, len(histories) - 1, kind=int)
     length = len(histories[user])
@@ -173,7 +164,7 @@ def stacked_terms(inputs: pd.DataFrame, share: float, mark: int, top: float) -> 
     """The two terms of C (Eq. 11) as stacked bars, one an interaction of a user.
 
     inputs: columns "item", "reaches" (1 + T - t) and "across", the sum over all other users, which
-        share = b/m multiplies. mark: the row to frame, from 0. top: the upper end of the axis.
+    share = b/m multiplies. mark: the row to frame, from 0. top: the upper end of the axis.
     """
     number("mark", mark, 0, len(inputs) - 1, kind=int)
     own, cross = inputs["reaches"].to_numpy(), share * inputs["across"].to_numpy()

@@ -1,8 +1,4 @@
-"""The batch that writes figures and tables to files.
-
-A function never trains and keeps no state: notebooks, sliders and the batch call the same one.
-Where records are missing it raises MissingRecords (a ValueError) rather than draw an empty panel.
-"""
+"""The batch that writes figures and tables to files."""
 
 from __future__ import annotations
 
@@ -27,8 +23,7 @@ def write_all(results: Results, folder: str | Path, report: Callable[[str], None
     """Write every figure (.png at 150 dpi, .svg) and table (.csv, .md) that the results allow.
 
     What lacks its records is left out, and `report` is called with a sentence that says so; an
-    older file of that name is then left as it was. Each file appears whole or not at all, and the
-    same results give the same bytes. Returns the paths written, in order.
+    older file of that name is then left as it was. The same results give the same bytes.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
