@@ -25,9 +25,8 @@ class Reach:
     """What each interaction among the training inputs of a data set reaches.
 
     A user is an index into data.sequences. mark: one of the newest STEPS inputs of that user, 0
-    for the oldest of them. m: how many users have an input.
-    all: a row an input, in order: "user", "item", "reaches" (1 + T - t, its own history's term)
-        and "across", the sum of what the item reaches with all other users.
+    for the oldest of them. m: how many users have an input. all: a row an input, in order: "user",
+    "item", "reaches" (1 + T - t) and "across", what the item reaches with all other users.
     """
 
     def __init__(self, data: SequenceDataset, max_len: int = 50):
@@ -47,23 +46,17 @@ class Reach:
 
     def others(self, user: int, mark: int) -> pd.DataFrame:
         """The marked item with other users, the farthest reaching first."""
-        recent = self.recent(user)
-        number("mark", mark, 0, len(recent) - 1, kind=int)
-        there = select(self.all, item=recent["item"][mark])
+        there = select(self.all, item=self.recent(user)["item"][mark])
         return there[there["user"] != user].sort_values("reaches", ascending=False, kind="stable")
 
     def listed(self, user: int, mark: int) -> pd.DataFrame:
-        """The first of `others`, to be read."""
         first = self.others(user, mark).head(LISTED)
         ids = [self.data.user_ids[other] for other in first["user"]]
         return first[["reaches"]].assign(**{"steps from the end": first["reaches"] - 1}).set_index(
             pd.Index(ids, name="user"))
 
     def boxes(self, user: int, mark: int, batch_size: int) -> dict:
-        """Arguments of `figure2` for this interaction: the user and some of the others.
-
-        Chosen are others whose occurrence lies among the newest STEPS, far from the end first.
-        """
+        """Arguments of `figure2`: the user, and others who met the item among the newest STEPS."""
         others = self.others(user, mark)
         near = others[others["reaches"] <= STEPS]["user"].unique()[:USERS - 1]
         shown, empty = [user, *near], USERS - 1 - len(near)  # the picture keeps its size
@@ -73,7 +66,6 @@ class Reach:
                 "others": (self.m, self.recent(user)["across"][mark])}
 
     def words(self, user: int, mark: int, batch_size: int) -> str:
-        """The effect of one interaction, as a sentence."""
         number("batch_size", batch_size, 1, self.m, kind=int)
         recent, others = self.recent(user), self.others(user, mark)
         own, cross = recent["reaches"][mark], batch_size / self.m * recent["across"][mark]
@@ -86,10 +78,7 @@ class Reach:
 
 def cascade_panel(config: Configuration, data: SequenceDataset, user: int,
                   batch_sizes: Sequence[int]) -> Panel:
-    """Batch size and interaction, for a user of a data set.
-
-    config: for `data`. user: an index into data.sequences. batch_sizes: what the slider offers.
-    """
+    """Batch size (of those given) and interaction, for a user, an index into data.sequences."""
     own, most = (config.dataset,), max(batch_sizes)
 
     @cache

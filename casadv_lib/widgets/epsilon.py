@@ -1,8 +1,4 @@
-"""What an epsilon does to one user, and the sliders of notebooks 04 and 07 (Eq. 6 and 7).
-
-The user is one of a training batch, as in training: epsilon is the length of A over the whole
-batch, and the user gets the rows of A that are its own, or those times 1/C.
-"""
+"""What an epsilon does to one user, and the sliders of notebooks 04 and 07 (Eq. 6 and 7)."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -34,11 +30,11 @@ CURVE = 25  # points of the curve of distances, besides the epsilons asked for
 class PerturbedUser:
     """One user's training inputs in a batch of `batch_size`, perturbed by any of `epsilons`.
 
-    user: an index into data.sequences, of a user with two training items or more, the last of which
-    is the next item that the list is about.
+    Epsilon is the length of A over the whole batch, as in training; A: the user's rows, "generic",
+    or "guided", times 1/C. user: an index into data.sequences, of a user with two training items or
+    more; the last is the next item that the list is about.
     moved: {"generic", "guided": a frame, a row an epsilon: those asked for, and others from 0 on},
-        with "distance", how far the user vector of the newest position moves (Eq. 6), the next
-        item's "rank" as `evaluation` counts it, and "best", the ten best items.
+    with "distance", how far the newest user vector moves, the next item's "rank", the ten "best".
     """
 
     def __init__(self, model: Backbone, data: SequenceDataset, user: int,
@@ -75,10 +71,7 @@ class PerturbedUser:
                              "best": best.tolist()}, index=epsilons)
 
     def picture(self, epsilon: float) -> dict:
-        """Arguments of `figure1`.
-
-        The plane is spanned by the first two principal directions of the newest embeddings.
-        """
+        """Arguments of `figure1`, in the plane of the first two principal directions."""
         centred = self.rows[-SHOWN:] - self.rows[-SHOWN:].mean(0)
         plane = torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
         if plane.shape[1] < 2:  # one item spans no plane: the first coordinates then
@@ -91,14 +84,12 @@ class PerturbedUser:
                     {kind: moved["distance"] for kind, moved in self.moved.items()})}
 
     def words(self, epsilon: float) -> str:
-        """Where epsilon brings the user vector and the next item, as a sentence."""
         parts = [f"{kind}: ‖ŵ - w‖ {moved['distance'][epsilon]:.3f}, rank of the next item "
                  f"{moved['rank'][0]:g} → {moved['rank'][epsilon]:g}"
                  for kind, moved in self.moved.items()]
         return f"User {self.data.user_ids[self.user]}, epsilon {epsilon:g}. {'; '.join(parts)}."
 
     def lists(self, epsilon: float) -> pd.DataFrame:
-        """The ten best items before, and after the generic and the guided move; names as text."""
         generic, guided = (list_table(moved["best"][0], moved["best"][epsilon],
                                       self.data.item_names, self.target, "next")
                            for moved in self.moved.values())
@@ -119,11 +110,10 @@ class PerturbedUser:
 def epsilon_panel(config: Configuration, data: SequenceDataset, user: int,
                   epsilons: Sequence[float], epsilon: float,
                   marked: Callable[[float], Figure] | None = None, seed: int = 0) -> Panel:
-    """Epsilon for one user.
+    """Epsilon for one user, an index into data.sequences.
 
-    config: of the run that is shown first, of `data`. user: an index into data.sequences.
-    epsilons: what the slider offers; epsilon: where it begins. marked: draws a figure of stored
-    runs with an epsilon marked, to stand below.
+    config: of the run that is shown first, of `data`. epsilons: what the slider offers; epsilon:
+    where it begins. marked: draws stored runs with an epsilon marked, to stand below.
     """
     runs = RunChoice(config, data)
 

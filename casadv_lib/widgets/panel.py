@@ -1,7 +1,6 @@
 """Controls over the functions that draw the static figures: change one, and the picture follows.
 
-While the kernel is at work the browser holds further moves back and then sends the newest alone, so
-moves do not queue up. What cannot be shown is said, and the last good picture stays.
+While the kernel works the browser holds further moves back and then sends the newest alone.
 """
 
 import base64
@@ -24,7 +23,8 @@ class Panel(ipywidgets.VBox):
     """Controls, below them a line of words, below that what there is to see.
 
     controls: {name: widget}. show: from the controls' values (by keyword) it yields (name of a
-        part, its HTML), the quick ones first, and last ("words", a sentence).
+    part, its HTML), the quick ones first, and last ("words", a sentence). What cannot be shown is
+    said, and the last good picture stays.
     """
 
     def __init__(self, controls: Mapping[str, ipywidgets.Widget],
@@ -100,10 +100,7 @@ def choice(words: str, options, **traits) -> ipywidgets.Dropdown:
 
 def user_entry(data: SequenceDataset, user: int, datasets: ipywidgets.Dropdown
                ) -> ipywidgets.Text:
-    """A field for a user's id, which takes effect with Enter or on leaving it.
-
-    Another data set in `datasets` empties it, which stands for the first user.
-    """
+    """A field for a user's id; another data set in `datasets` empties it: the first user."""
     field = ipywidgets.Text(value=str(data.user_ids[user]), description="user",
                             continuous_update=False, **look("14em"))
 
@@ -117,7 +114,7 @@ def user_entry(data: SequenceDataset, user: int, datasets: ipywidgets.Dropdown
 
 def list_table(before: Sequence[int], after: Sequence[int], names, target: int,
                word: str = "held out") -> pd.DataFrame:
-    """Two lists side by side; words say where each item of the second stood in the first.
+    """Two lists side by side, and where each item of the second stood in the first.
 
     word: what is written at the target.
     """

@@ -1,7 +1,6 @@
 """A question before its answer: first the reader's guess, then the picture, with the guess in it.
 
-Three cells of a notebook: the question in words; `predict`, which needs a kernel (tags
-skip-execution and nbval-skip); and `draw()`, the answer alone, for everyone else.
+`predict` needs a kernel (tags skip-execution and nbval-skip); the cell below it shows `draw()`.
 """
 
 import html
@@ -19,8 +18,7 @@ def predict(question: str, choices: Sequence, draw: Callable[..., Figure | str]
     """The question with its choices; the answer follows as soon as one is chosen.
 
     choices: texts, one of which is clicked, or numbers for a slider, which a button confirms.
-    draw: draw(guess) gives the answer with the guess marked, draw() the answer alone, as a figure
-        or as text.
+    draw: draw(guess) gives the answer with the guess marked, as a figure or as text.
     """
     choices = list(choices)
     if len(choices) < 2 or len(set(choices)) < len(choices):

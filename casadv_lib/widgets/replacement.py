@@ -28,7 +28,7 @@ class Replacements:
     """Attacks on trained models of one data set, for one user or a sample of users.
 
     models: {method: backbone}. seed: as in `attack`. sample: how many users an average takes, drawn
-        among those with at least 5 items, so that every K has the same.
+    among those with at least 5 items, so that every K has the same.
     """
 
     def __init__(self, models: Mapping[str, Backbone], data: SequenceDataset, seed: int = 0,
@@ -44,17 +44,13 @@ class Replacements:
         self.unit_of = cache(lambda m: neighbour_distance(self.models[m].item_table().detach()))
 
     def attacked(self, method: str, users: Sequence[int], **asked) -> dict:
-        """What `attack` returns for these users."""
         one_of("method", method, self.models)
         return attack(self.models[method], self.data, users=users, unit=self.unit_of(method),
                       seed=self.seed, **asked)
 
     def one_user(self, method: str, user: int, exclude: str = "both", **asked) -> dict:
-        """One user's attack; asked: k, positions, pick, step.
-
-        Returns "history" and "list" (tables of item names: before, after and the change), "rank"
-        (before, after) of the held-out item, and the mean "distance" of a substitute in median
-        neighbour distances.
+        """One user's attack: "history" and "list" (tables of item names), "rank" (before, after)
+        of the held-out item, the mean "distance" of a substitute in median neighbour distances.
         """
         result = self.attacked(method, [user], exclude=exclude, **asked)
         before, after = self.histories[user], result["histories"][0]
@@ -89,10 +85,7 @@ def top_lists(model: Backbone, inputs: list[np.ndarray], met: list[np.ndarray]
 
 
 def history_table(before: np.ndarray, after: np.ndarray, names, max_len: int = 50) -> pd.DataFrame:
-    """The newest items of a history and all that were replaced, newest last.
-
-    The index counts the steps from the end (0 is the newest item).
-    """
+    """The newest items of a history and all that were replaced, newest last."""
     replaced = before != after
     frame = pd.DataFrame({"before": [names[item] for item in before],
                           "after": [names[item] for item in after],
@@ -104,11 +97,10 @@ def history_table(before: np.ndarray, after: np.ndarray, names, max_len: int = 5
 def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k: int = 1,
                       step: float = 0.1, marked: Callable[[int], Figure] | None = None, **options
                       ) -> Panel:
-    """The step, K, the positions and the way of picking, for a user and for the mean of a sample.
+    """The attack's options, for a user (an index into data.sequences) and the mean of a sample.
 
-    config: of the run that is shown first, of `data`. user: an index into data.sequences. k, step:
-    where they begin. marked: draws a figure of stored attacks with K marked. options: of
-    `Replacements`.
+    config: of the run that is shown first, of `data`. k, step: where they begin. marked: draws
+    stored attacks with K marked. options: of `Replacements`.
     """
     runs = RunChoice(config, data)
 

@@ -16,10 +16,8 @@ dataset_of = lru_cache(maxsize=4)(load_dataset)  # a data set by its name, read 
 
 
 def stored_like(config: Configuration) -> dict[tuple[str, str, str], Configuration]:
-    """{(data set, backbone, method): configuration} of the stored runs.
-
-    Of several runs with the same three it is the one with the most settings as in `config`.
-    """
+    """{(data set, backbone, method): configuration} of the stored runs; of several runs with the
+    same three, of the one with the most settings as in `config`."""
     here = {"device": config.training.device}  # what a run was made on need not be there any more
     stored = [Configuration.of(read_json(path.with_name("config.json")) | here)
               for path in sorted(runs_folder().glob("*/metrics.json"))]
@@ -32,10 +30,8 @@ def stored_like(config: Configuration) -> dict[tuple[str, str, str], Configurati
 
 
 class RunChoice:
-    """A list of the stored runs, `control`, whose value is (data set, backbone, method).
-
-    config: of the run that is chosen first, and made where it is not stored. data: its data set.
-    """
+    """A list of the stored runs, `control`, whose value is (data set, backbone, method); first that
+    of `config`, on `data`, which is made where it is not stored."""
 
     def __init__(self, config: Configuration, data: SequenceDataset):
         run(config, data)

@@ -1,7 +1,4 @@
-"""A slider over a list of values, as the browser's own: named, moved by arrow keys, read aloud.
-
-The sliders of ipywidgets have no name that a screen reader could say.
-"""
+"""A slider over a list of values, as the browser's own: ipywidgets' have no name to read aloud."""
 
 from collections.abc import Sequence
 from pathlib import Path
