@@ -223,16 +223,16 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
     made: dict[Run, list[str]] = {}
     for config, more, roles in configs:
         free = {"epsilon", "lambda1", "replace_probability"} - {*study.asked, *more}
-        run = _stored_run(stored, config, study.data.fingerprint, roles[0], free)
-        if config.backbone == study.backbone and (config.method in methods or roles != ["main"]):
-            wanted = names if roles == ["main"] else set()
-            if run is None or not wanted <= (attacks_in(stored, folder, run) or set()):
-                run, own = None, runs.run(config, study.data)
-                for options in attacks if wanted else ():
-                    runs.run_attack(own, **options)
-                made[own] = [*made.get(own, ()), *roles]
-        if run is not None:
-            taken[run] = [*taken.get(run, ()), *roles]
+        run, is_main = _stored_run(stored, config, study.data, roles[0], free), roles == ["main"]
+        is_asked = config.backbone == study.backbone and (config.method in methods or not is_main)
+        wanted = names if is_asked and is_main else set()
+        if run and (not wanted or wanted <= (attacks_in(stored, folder, run) or set())):
+            taken.setdefault(run, []).extend(roles)
+        elif is_asked:
+            own = runs.run(config, study.data)
+            for options in attacks if wanted else ():
+                runs.run_attack(own, **options)
+            made.setdefault(own, []).extend(roles)
     results, _ = collect(made, stored, folder, taken)
     return results.but(
         datasets=pd.DataFrame([dataset_row(study.data, study.dataset)],
@@ -241,17 +241,15 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
                       base_epochs=study.config().training.epochs))
 
 
-def _stored_run(stored: Results, config: Configuration, data_hash: str, role: str, free: set[str]
-                ) -> str | None:
+def _stored_run(stored: Results, config: Configuration, data: SequenceDataset, role: str,
+                free: set[str]) -> str | None:
     """The stored run of a configuration; settings that are `free` may differ in runs of a role."""
-    name = config.run_name(data_hash)
-    if name in stored.configs:
+    if (name := config.run_name(data.fingerprint)) in stored.configs:
         return name
-    fitting = frames.with_role(stored, role, data_hash=data_hash, method=config.method,
-                               backbone=config.backbone, seed=config.seed)["run"]
-    ignored = free | set(NOT_IDENTITY)
-    wanted = {name: value for name, value in config.flat().items() if name not in ignored}
-    return next((run for run in fitting if wanted.items() <= stored.configs[run].items()), None)
+    fitting = frames.with_role(stored, role, data_hash=data.fingerprint, seed=config.seed)["run"]
+    wanted = config.flat().items()
+    wanted = {item for item in wanted if item[0] not in free and item[0] not in NOT_IDENTITY}
+    return next((run for run in fitting if wanted <= stored.configs[run].items()), None)
 
 
 def _joined(parts: list[pd.DataFrame], name: str, roles: Mapping[str, list[str]]) -> pd.DataFrame:
