@@ -108,6 +108,9 @@ class Trainer:
         self.resolved = self.adversarial.of(self.method)
         self.criterion = Loss(settings.loss, settings.negatives, settings.calibration)
         self.first_epoch = number("first_epoch", first_epoch, low=0, kind=int)
+        if settings.patience and not settings.eval_every:
+            raise ValueError(f"patience is {settings.patience} with eval_every=0; allowed is an "
+                             "eval_every of at least 1, as validation says when to stop")
         self.device = choose_device(settings.device)
         model.to(self.device)
         self.table, self.sampler = training_table(
@@ -124,6 +127,21 @@ class Trainer:
     def done(self) -> int:
         """Epochs of this phase behind us."""
         return len(self.history.losses)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all epochs are done, or `patience` evaluations brought nothing better."""
+        best = self.history.best
+        worse = [e for e in self.history.curve if best and e["epoch"] > best["epoch"]]
+        return (self.done >= self.settings.epochs
+                or 0 < self.settings.patience <= len(worse))
+
+    @property
+    def epoch(self) -> int:
+        """Of the present weights: the last, but where training with `patience` is over."""
+        if self.settings.patience and self.is_over:
+            return self.history.best["epoch"]
+        return self.first_epoch + self.done
 
     def train_epoch(self) -> float:
         """One pass over all users in a new order; returns the mean loss."""
@@ -189,7 +207,7 @@ class Trainer:
         """Train to the end, from the checkpoint where there is one.
 
         Ctrl-C and a TrainingError leave the state after the last good epoch, in the model and in
-        the checkpoint.
+        the checkpoint. With `patience` the model ends with the weights of its best epoch.
         """
         one_of("progress", progress, (True, False))
         s = self.settings
@@ -198,16 +216,17 @@ class Trainer:
             progress=progress, now=True, leave=True,
         ) as bar:
             history = self.history  # of the checkpoint, where there is one
-            while self.done < s.epochs:
+            while not self.is_over:
                 started = time.perf_counter()
                 loss = self.train_epoch()
                 history.losses.append(loss)
                 history.epoch_seconds.append(time.perf_counter() - started)
-                last = self.done == s.epochs
                 shown = {"loss": f"{loss:.4f}"}
-                if s.eval_every and (self.done % s.eval_every == 0 or last):
+                if s.eval_every and (self.done % s.eval_every == 0 or self.done == s.epochs):
                     shown["validation ndcg@10"] = f"{self.evaluate()['validation']['ndcg@10']:.4f}"
-                good.remember(store=last)  # first: what the bar counts is safe
+                if s.patience and self.is_over:
+                    self.model.load_state_dict(history.best_state)
+                good.remember(store=self.is_over)  # first: what the bar counts is safe
                 bar.update()
                 bar.set_postfix(shown)
         history.optimizer_state = self.optimizer.state_dict()

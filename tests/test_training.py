@@ -10,7 +10,9 @@ from conftest import build
 from oracles import dataset, random_sequences
 
 import casadv_lib as cas
+from casadv_lib import training
 from casadv_lib.batching import PackedBatch
+from casadv_lib.evaluation import METRICS
 from casadv_lib.support.dropout import Dropout
 from casadv_lib.training import (
     AdversarialSettings,
@@ -117,6 +119,39 @@ def test_which_epochs_are_evaluated(epochs, every, evaluated, toy):
     assert len(history.epoch_seconds) == epochs and min(history.epoch_seconds) > 0
     assert all(0 < entry[split][metric] <= 1 for entry in history.curve
                for split in ("validation", "test") for metric in ("ndcg@10", "hr@10"))
+
+
+def test_patience_ends_at_the_best_epoch_and_may_be_cut(toy, tmp_path, monkeypatch):
+    scores = dict(enumerate([0.1, 0.3, 0.2, 0.3, 0.2, 0.9], start=1))  # best at 2, 0.9 is not seen
+
+    def trainer(path=None, patience=3, **settings):
+        own = TrainingSettings(epochs=9, batch_size=20, eval_every=1, patience=patience, **settings)
+        made = Trainer(build("sasrec"), toy, own)
+        monkeypatch.setattr(training, "evaluate", lambda *_: dict.fromkeys(
+            METRICS, scores[made.done]))
+        return made
+
+    def stopped_in_the_fourth(losses, sizes):
+        if cut.done == 3:
+            raise KeyboardInterrupt
+        return float(torch.stack(losses).mean())
+
+    whole, path = trainer(), tmp_path / "checkpoint.pt"
+    history = whole.run(progress=False)
+    assert (whole.done, whole.epoch, history.best["epoch"]) == (5, 2, 2)
+    for key, value in whole.model.state_dict().items():
+        assert torch.equal(value, history.best_state[key])
+    cut = trainer()
+    monkeypatch.setattr(cut.health, "after_epoch", stopped_in_the_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        cut.run(path, progress=False)
+    again = trainer()
+    assert again.run(path, progress=False).losses == history.losses
+    assert torch.equal(flat(again.model), flat(whole.model))
+    with pytest.raises(ValueError, match="patience 3 instead of 2"):
+        trainer(patience=2).run(path, progress=False)
+    with pytest.raises(ValueError, match="patience is 3 with eval_every=0; allowed is an eval_ev"):
+        Trainer(build("sasrec"), toy, TrainingSettings(patience=3))
 
 
 def test_an_evaluation_before_any_epoch_has_no_loss(toy):

@@ -42,13 +42,11 @@ FAMILY = {
     "adv_cas": "adv_global", "neighbour": "neighbour", "adv_neighbour": "adv_neighbour",
 }  # fmt: skip
 
-# what `training` says of phase 1 alone; adv_eval_every None: as in phase 1; base_epoch: the base
-# that phase 2 starts from is that of the last epoch (the paper's), or of the best on validation
-PHASE_2 = {"adv_epochs": 100, "adv_eval_every": None, "optimizer_state": "fresh",
-           "base_epoch": "last"}
+# what `training` says of phase 1 alone; adv_eval_every None: as in phase 1
+PHASE_2 = {"adv_epochs": 100, "adv_eval_every": None, "optimizer_state": "fresh"}
 # settings that older runs do not name: they count where they are not these
-NEWER = {"adv_eval_every": None, "base_epoch": "last", "loss": "bce", "negatives": 1,
-         "calibration": 0.75}
+NEWER = {"adv_eval_every": None, "loss": "bce", "negatives": 1, "calibration": 0.75,
+         "patience": 0}
 CHOICES = read_json(Path(__file__).with_name("chosen.json"))
 SURROGATES = (None, "base")  # who picks the substitutes: the attacked model, or its base
 
@@ -70,7 +68,6 @@ class Configuration:
     adv_epochs: int
     adv_eval_every: int | None
     optimizer_state: str  # Adam's at the switch of phases: "fresh" or "kept"
-    base_epoch: str  # "last" or "best": which one's weights phase 2 starts from
 
     @property
     def seed(self) -> int:
@@ -79,7 +76,7 @@ class Configuration:
     @property
     def second_phase(self) -> TrainingSettings:
         every = self.adv_eval_every
-        return replace(self.training, epochs=self.adv_epochs,
+        return replace(self.training, epochs=self.adv_epochs, patience=0,
                        eval_every=self.training.eval_every if every is None else every)
 
     @property
@@ -101,9 +98,6 @@ class Configuration:
             kind(**{f.name: values[f.name] for f in fields(kind) if f.name in values})
             for kind in (TrainingSettings, AdversarialSettings))
         number("epochs", training.epochs, low=1)
-        if (values["optimizer_state"], values["base_epoch"]) == ("kept", "best"):
-            raise ValueError("optimizer_state is 'kept' and base_epoch 'best'; allowed is one of "
-                             "them, as Adam's state is that of the last epoch")
         if (every := values["adv_eval_every"]) is not None:
             every = number("adv_eval_every", every, low=0, kind=int)
         return cls(
@@ -113,8 +107,7 @@ class Configuration:
             training=training, adversarial=adversarial,
             adv_epochs=number("adv_epochs", values["adv_epochs"], low=1, kind=int),
             adv_eval_every=every,
-            optimizer_state=one_of("optimizer_state", values["optimizer_state"], ("fresh", "kept")),
-            base_epoch=one_of("base_epoch", values["base_epoch"], ("last", "best")))
+            optimizer_state=one_of("optimizer_state", values["optimizer_state"], ("fresh", "kept")))
 
     def but(self, **changes) -> Configuration:
         """The same with other values of any settings, by name."""
@@ -250,7 +243,6 @@ def settings_help() -> str:
     rows += [("adv_epochs", 100, "epochs of phase 2; epochs are those of phase 1"),
              ("adv_eval_every", None, "eval_every of phase 2; None: as in phase 1"),
              ("optimizer_state", "fresh", "Adam's at the switch of phases, or kept"),
-             ("base_epoch", "last", "the base that phase 2 starts from; or best, on validation"),
              ("preset", None, "batch or literal, readings of Eq. 7 and 9")]
     return "\n".join(["settings (a profile sets some, and validation has chosen some):",
                       *(f"  {name} ({default}): {words}" for name, default, words in rows)])

@@ -130,11 +130,11 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
     if base is None:
         trainer = Trainer(model, data, config.training)
     else:
-        model.load_state_dict(base.model(config.base_epoch).state_dict())
+        content = load_tensors(base.folder / "checkpoint.pt", device)
+        model.load_state_dict(content["model"])
         trainer = Trainer(model, data, config.second_phase, config.method, config.adversarial,
-                          base.metrics[config.base_epoch]["epoch"])
+                          base.metrics["last"]["epoch"])
         if config.optimizer_state == "kept":
-            content = load_tensors(base.folder / "checkpoint.pt", device)
             trainer.optimizer.load_state_dict(content["history"]["optimizer_state"])
     history = trainer.run(folder / "checkpoint.pt", progress)
     metrics, ranks = _measure(trainer)
@@ -186,7 +186,7 @@ def another_folder() -> Iterator[Path]:
 def _measure(trainer: Trainer) -> tuple[dict, dict[str, np.ndarray]]:
     """Metrics and ranks of the last epoch and of the best validation epoch."""
     metrics, ranks = {}, {}
-    last = trainer.first_epoch + trainer.done
+    last = trainer.epoch
     best, state = trainer.history.best, trainer.history.best_state
     for which in ("last", "best"):
         epoch = last if which == "last" or best is None else best["epoch"]

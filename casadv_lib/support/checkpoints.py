@@ -40,6 +40,8 @@ def _origin(trainer) -> dict:
     origin = {"backbone": type(trainer.model).__name__, "phase": trainer.phase,
               "data": trainer.data.fingerprint}
     origin |= {name: value for name, value in settings.items() if name not in HOW_NOT_WHAT}
+    if settings["patience"]:  # the end has the best weights: to go on from there is another run
+        origin["epochs"] = settings["epochs"]
     if trainer.phase == 2:
         origin |= {"method": trainer.method_name} | asdict(trainer.adversarial)
     return origin
@@ -52,7 +54,9 @@ def load(path: Path | str, trainer) -> None:
     mix two runs.
     """
     stored, wanted = load_tensors(path, trainer.device), _origin(trainer)
-    made_by = stored.get("origin", wanted)
+    usual = asdict(type(trainer.settings)()) | asdict(type(trainer.adversarial)())
+    # older checkpoints do not name all settings
+    made_by = {name: usual.get(name) for name in wanted} | stored.get("origin", wanted)
     if made_by != wanted:
         differs = ", ".join(f"{name} {made_by.get(name)!r} instead of {wanted.get(name)!r}"
                             for name in sorted({*made_by, *wanted})

@@ -41,8 +41,8 @@ STAGES = {
     "paper/clothing-gru4rec": "a627f99e",
     "paper/seeds-sasrec": "3f84298d",
     "paper/seeds-gru4rec": "7727bbdf",
-    "ce/ladder-sasrec": "2e1738f5",
-    "ce/ladder-gru4rec": "591656a8",
+    "ce/ladder-sasrec": "bda31c04",
+    "ce/ladder-gru4rec": "7cf93685",
 }
 
 
