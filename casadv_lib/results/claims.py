@@ -106,16 +106,27 @@ def signed(value: float) -> str:
 # how it "holds", a list of conditions.
 
 def better(at: At, methods: list[str], versus: list[str], metrics: Iterable[str] = ("ndcg@10",),
-           which: str = "last", base_epochs: int | None = None) -> list[dict]:
-    """Each method against each other one; which: the epoch of the others. base_epochs: how long
-    the base must have been trained."""
+           which: str = "last", roles: Iterable[str] = ("main",), base_epochs: int | None = None,
+           **values) -> list[dict]:
+    """Each method against each other one, seed by seed; which: the epoch of the others.
+
+    roles, values: of the runs; the base is that of the tables. base_epochs: how long it must have
+    been trained.
+    """
+    def runs(method):
+        asked = [("main", {})] if method == "base" else [(role, values) for role in roles]
+        return {seed: run for role, more in asked
+                for seed, run in at.made_for(role, method, **more).items()}
+
     if base_epochs is not None:
         [epochs] = set(frames.select(at.results.runs, run=at.run("base"))["epochs"])
         if epochs != base_epochs:
             raise MissingRecords(f"the base was trained for {epochs} epochs, not {base_epochs}")
-    return [at.runs(at.run(method), at.run(other), which, metric)
-            | {"method": method, "versus": other}
-            for method, other, metric in product(methods, versus, metrics)]
+    found = [(run, runs(other)[seed], metric, {"method": method, "versus": other, "seed": seed})
+             for method, other, metric in product(methods, versus, metrics)
+             for seed, run in runs(method).items() if seed in runs(other)]
+    return [at.runs(run, other, which, metric) | words | {"number": len(found)}
+            for run, other, metric, words in found]
 
 
 def paper_gain(dataset: str, backbone: str, quantity: str) -> float:
@@ -144,19 +155,6 @@ def mean_gain(at: At, quantity: str) -> list[dict]:
 def sparse_gains_more(at: At) -> list[dict]:
     return [interval(at.results, "average", "sparse gain", "", backbone=at.setting[1], dataset=name)
             for name in paper.PAPER_SPARSE]
-
-
-def made_for(at: At, roles: list[str], pairs: list[tuple[str, str]], **values) -> list[dict]:
-    """Pairs of the runs made for a purpose, seed by seed; the base is that of the tables."""
-    def runs(method):
-        asked = [("main", {})] if method == "base" else [(role, values) for role in roles]
-        return {seed: run for role, more in asked
-                for seed, run in at.made_for(role, method, **more).items()}
-
-    found = [(run, runs(versus)[seed], {"versus": versus, "seed": seed})
-             for method, versus in pairs for seed, run in runs(method).items()
-             if seed in runs(versus)]
-    return [at.runs(run, other) | words | {"number": len(found)} for run, other, words in found]
 
 
 def swept(at: At, epsilons: list[float] = (), versus: list[str] = (), rival: str = ""
@@ -229,8 +227,7 @@ def added_time(at: At) -> list[dict]:
 
 
 TESTS = {test.__name__: test for test in (
-    better, mean_gain, sparse_gains_more, made_for, swept, attacked, last_item_costs,
-    added_time)}
+    better, mean_gain, sparse_gains_more, swept, attacked, last_item_costs, added_time)}
 
 
 def check(results: Results, settings: Iterable[Setting] | None = None, topic: str | None = None,
