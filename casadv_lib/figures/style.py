@@ -18,20 +18,9 @@ from matplotlib.figure import Figure
 from ..evaluation import METRICS
 from ..results import frames
 from ..results.frames import MissingRecords, Results
+from ..support.files import read_json
 
-RC = {
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "0.9",
-    "legend.frameon": False,
-    "legend.fontsize": 8.5,
-    "hatch.linewidth": 0.6,
-    "svg.hashsalt": "casadv",  # the ids in an SVG are random without it
-}
+RC = read_json(Path(__file__).with_name("style.json"))  # a hashsalt, or the ids in SVGs are random
 PAPER_GREY = "0.45"
 # what the paper prints, beside ours
 PAPER_LOOK = {"marker": "d", "markersize": 6, "markerfacecolor": "white",

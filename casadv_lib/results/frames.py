@@ -21,15 +21,7 @@ from ..settings import PROFILES
 from ..support.files import DamagedFile, read_json, write_arrays, write_bytes, write_json
 from ..support.repository import root
 
-BACKBONE_NAMES = {"sasrec": "SASRec", "gru4rec": "GRU4Rec", "causalcnn": "causal CNN"}
-DATASET_NAMES = {
-    "synthetic": "synthetic world",
-    "ml-latest-small": "MovieLens latest-small",
-    "ml-1m": "MovieLens-1M",
-    "beauty": "Amazon Beauty",
-    "video": "Amazon Video Games",
-    "clothing": "Amazon Clothing",
-}
+BACKBONE_NAMES, DATASET_NAMES = read_json(Path(__file__).with_name("names.json")).values()
 SCHEMA = pd.read_csv(Path(__file__).with_name("columns.csv"))
 COLUMNS = {name: own["column"].tolist() for name, own in SCHEMA.groupby("table", sort=False)}
 NOT_RANKED = 255  # the code of a user who was not ranked, or not attacked
