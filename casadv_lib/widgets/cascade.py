@@ -13,9 +13,8 @@ from ..experiments.configuration import Configuration
 from ..figures.sketches import figure2, stacked_terms
 from ..results.frames import select
 from ..support.checks import number
-from .panel import Panel, choice, find_user, picture, table, user_entry
+from .panel import Panel, Slider, choice, find_user, picture, table, user_entry
 from .runs import dataset_of, stored_like
-from .slider import Slider
 
 STEPS, USERS = 8, 5  # how many newest steps, and users, Figure 2 has room for on real data
 LISTED = 12  # occurrences that a table lists

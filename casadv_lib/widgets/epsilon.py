@@ -19,9 +19,8 @@ from ..experiments.configuration import Configuration
 from ..figures.sketches import figure1
 from ..settings import AdversarialSettings
 from ..training import training_table
-from .panel import Panel, find_user, list_table, picture, table, user_entry
+from .panel import Panel, Slider, find_user, list_table, picture, table, user_entry
 from .runs import RunChoice
-from .slider import Slider
 
 SHOWN = 10  # newest positions that pictures and tables show
 CURVE = 25  # points of the curve of distances, besides the epsilons asked for

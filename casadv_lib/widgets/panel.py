@@ -6,9 +6,13 @@ While the kernel works the browser holds further moves back and then sends the n
 import base64
 import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
+import anywidget
 import ipywidgets
+import numpy as np
 import pandas as pd
+import traitlets
 from matplotlib.figure import Figure
 
 from ..data import SequenceDataset
@@ -56,6 +60,30 @@ class Panel(ipywidgets.VBox):
             content = (f'<div role="status" style="line-height:1.4;{look}">'
                        f"{html.escape(content, quote=False)}</div>")
         self.parts[name].value = content
+
+
+class Slider(anywidget.AnyWidget):
+    """A slider named `description` over the numbers `options`; `value` is the chosen one.
+
+    It is the browser's own: ipywidgets' have no name to read aloud.
+    """
+
+    _esm = Path(__file__).with_name("slider.js")
+    description = traitlets.Unicode().tag(sync=True)
+    options = traitlets.List().tag(sync=True)
+    value = traitlets.Any().tag(sync=True)
+
+    def __init__(self, description: str, options: Sequence[float], value: float | None = None):
+        options = np.asarray(options).tolist()
+        super().__init__(description=description, options=options,
+                         value=options[0] if value is None else value)
+
+    @traitlets.validate("value")
+    def _allowed(self, proposal):
+        if proposal.value not in self.options:
+            raise ValueError(f"{self.description} is {proposal.value!r}; allowed are "
+                             f"{', '.join(f'{one:g}' for one in self.options)}")
+        return proposal.value
 
 
 def find_user(name: str, data: SequenceDataset) -> int:

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 import ipywidgets
 from matplotlib.figure import Figure
 
-from .panel import picture
-from .slider import Slider
+from .panel import Slider, picture
 
 
 def predict(question: str, choices: Sequence, draw: Callable[..., Figure | str]

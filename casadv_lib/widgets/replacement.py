@@ -16,9 +16,8 @@ from ..experiments.configuration import Configuration
 from ..figures.attack_step import STEPS
 from ..settings import EXCLUDES, MOST_REPLACED, POSITIONS
 from ..support.checks import number, one_of
-from .panel import Panel, choice, find_user, list_table, picture, table, user_entry
+from .panel import Panel, Slider, choice, find_user, list_table, picture, table, user_entry
 from .runs import RunChoice
-from .slider import Slider
 
 SHOWN = 8  # newest items of a history that a table shows, besides the replaced ones
 PICKS = ("gradient", "nearest", "random")

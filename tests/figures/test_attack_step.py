@@ -9,7 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from casadv_lib.figures.attack_step import attack_plane, attack_player, step_curve
+from casadv_lib.figures.attack_step import (
+    GOES,
+    STAYS,
+    attack_plane,
+    attack_player,
+    step_curve,
+    two_lists,
+)
 
 STEP = 0.4
 
@@ -75,3 +82,17 @@ def test_the_curve_has_a_point_for_each_step_and_a_line_for_the_random_item():
         assert [list(line.get_xdata()) for line in axis.lines][-1] == [1, 1]  # the marked step
         assert [label.get_text() for label in axis.get_xticklabels()] == ["0", "1"]
     assert len(step_curve(curve).axes[0].lines) == 4  # nothing marked
+
+
+def test_lines_join_what_stands_in_both_lists():
+    names = ["", "one", "two $3", "three", "four"]
+    figure = two_lists([1, 2, 3], [3, 4, 1], names, ("then", "now"), guess=3)
+    axis, = figure.axes
+    assert axis.get_title() == "2 of 3 stay (your guess: 3)"
+    ends = sorted(tuple(map(int, line.get_ydata())) for line in axis.lines)
+    assert ends == [(1, 3), (3, 1)]
+    colors = {text.get_text(): text.get_color() for text in axis.texts}
+    assert colors["one  1"] == colors["3  one"] == STAYS
+    assert colors["two \\$3  2"] == colors["2  four"] == GOES
+    assert two_lists([1], [2], names).axes[0].get_title() == "0 of 1 stay"
+    figure.savefig("/dev/null", format="png")

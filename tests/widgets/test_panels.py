@@ -13,10 +13,9 @@ from casadv_lib.experiments.configuration import configure
 from casadv_lib.figures.style import panels
 from casadv_lib.widgets.cascade import cascade_panel
 from casadv_lib.widgets.epsilon import epsilon_panel
-from casadv_lib.widgets.panel import Panel, list_table, table
+from casadv_lib.widgets.panel import Panel, Slider, list_table, table
 from casadv_lib.widgets.replacement import history_table, replacement_panel, top_lists
 from casadv_lib.widgets.runs import stored_like
-from casadv_lib.widgets.slider import Slider
 
 SMALL = {"device": "cpu", "epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16}
 
