@@ -79,7 +79,8 @@ class CrossEntropy(torch.autograd.Function):
             sums = chances.sum(1, keepdim=True)
             total += (largest + sums.log()).sum()
             of_w[block] += chances @ table / sums
-            of_table.addmm_(chances.T, w[block] / sums)
+            if ctx.needs_input_grad[1]:  # level 1 asks for that of w alone
+                of_table.addmm_(chances.T, w[block] / sums)
         ctx.save_for_backward(of_w / len(w), of_table / len(w))
         return total / len(w)
 
