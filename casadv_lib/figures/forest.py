@@ -89,3 +89,17 @@ def _gains(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
     return rows.assign(row=[STYLES[method].label for method in rows["method"]],
                        reference=[paper_change(dataset, backbone, method)
                                   for method in rows["method"]])
+
+
+def ladder(rows: pd.DataFrame) -> Figure:
+    """What each method adds to plain training, from the bases of several losses.
+
+    rows: of `comparisons.ladder`. A row a method, with its 95% interval; a column of panels a
+    loss, accuracy above robustness.
+    """
+    rows = rows.sort_values("measure", kind="stable").assign(
+        row=[STYLES[method].label for method in rows["method"]],
+        panel=rows["loss"] + ": " + rows["measure"])
+    labels = [STYLES[method].label for method in METHOD_ORDER if method in set(rows["method"])]
+    return forest(rows, "against as many epochs of plain training (% or points)", labels,
+                  zero="plain training")

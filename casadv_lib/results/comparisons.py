@@ -15,7 +15,18 @@ import pandas as pd
 from ..adversarial import METHOD_ORDER
 from ..evaluation import METRICS, gains, resampled_gains
 from ..experiments.configuration import attack_name
-from .frames import COLUMNS, NOT_RANKED, Ranks, Results, decode, select, with_role
+from .frames import (
+    COLUMNS,
+    NOT_RANKED,
+    Ranks,
+    Results,
+    decode,
+    read_ranks,
+    read_results,
+    select,
+    stored_folder,
+    with_role,
+)
 from .paper import PAPER_BASELINES, PAPER_SPARSE
 
 COMPARED_ROLES = ("main", "seed", "sweep", "values", "switch")
@@ -193,3 +204,33 @@ def _averages(results: Results, means: dict[str, Means]) -> Iterator[dict]:
             for metric in METRICS:
                 yield row("last item", [change_by(own, base, LAST_ITEM, "both", metric)
                                         for base in bases], [(dataset, "both")], metric=metric)
+
+
+def ladder(bases: dict[str, str], dataset: str, backbone: str = "sasrec") -> pd.DataFrame:
+    """What each method adds to as many epochs of plain training, from bases of several losses.
+
+    bases: {name of a loss: a profile, or a folder of tables}. Columns "loss", "measure", "method",
+    "value", "low", "high". measure "accuracy": the change of NDCG@10 against "base+100" in percent;
+    "robustness": how many points less of it are lost where the last item is replaced.
+    """
+    rows, attacked = [], f"{LAST_ITEM}-both attacked"
+    for loss, name in bases.items():
+        folder = stored_folder(name)
+        results = read_results(folder)
+        methods = results.main[dataset, backbone]
+        read = ("last", f"{LAST_ITEM} clean", attacked)
+        ranks = {run: {column: code for column, code in read_ranks(folder, run).items()
+                       if column in read} for run in methods.values()}
+        means = resampled_means(ranks, select(results.runs, dataset=dataset)["data_hash"].iloc[0])
+        control = methods["base+100"]
+        for method, run in methods.items():
+            found = {"accuracy": percent(means[run, "last", "ndcg@10"],
+                                         means[control, "last", "ndcg@10"])}
+            if attacked in ranks[run]:
+                own, other = (change_by(means, one, LAST_ITEM, "both", "ndcg@10")
+                              for one in (run, control))
+                found["robustness"] = own - other
+            rows += [{"loss": loss, "measure": measure, "method": method}
+                     | percentile_interval(values) for measure, values in found.items()
+                     if method not in ("base", "base+100")]
+    return pd.DataFrame(rows)
