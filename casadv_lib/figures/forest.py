@@ -98,8 +98,8 @@ def ladder(rows: pd.DataFrame) -> Figure:
     loss, accuracy above robustness.
     """
     rows = rows.sort_values("measure", kind="stable").assign(
-        row=[STYLES[method].label for method in rows["method"]],
-        panel=rows["loss"] + ": " + rows["measure"])
+        row=lambda rows: rows["method"].map(lambda method: STYLES[method].label),
+        panel=lambda rows: rows["loss"] + ": " + rows["measure"])
     labels = [STYLES[method].label for method in METHOD_ORDER if method in set(rows["method"])]
-    return forest(rows, "against as many epochs of plain training (% or points)", labels,
+    return forest(rows, "against plain training (%; points)", labels,
                   zero="plain training")
