@@ -1,9 +1,9 @@
 """casadv_lib: Cascade-guided Adversarial Training of sequential recommenders, made to be read.
 
 Read the files of this folder in the order in which data flows: data, batching, backbones,
-cascade, adversarial, training, evaluation, attacks; settings names every choice. What makes them
-fast and safe lies in `support`; `datasets`, `experiments`, `results`, `figures`, `widgets` and
-`exercises` are built on them, each on those before it.
+cascade, losses, adversarial, training, evaluation, attacks; settings names every choice. What
+makes them fast and safe lies in `support`; `datasets`, `experiments`, `results`, `figures`,
+`widgets` and `exercises` are built on them, each on those before it.
 """
 
 import os

@@ -13,7 +13,7 @@ from casadv_lib.support.repository import root
 
 MODULES = {"01": "data", "02": "backbones", "03": "cascade", "04": "adversarial",
            **dict.fromkeys(("05", "06", "07", "10", "11"), "results"),
-           "08": "first_middle_last", "09": "last_k"}
+           "08": "first_middle_last", "09": "last_k", "12": "losses"}
 SOLVED = {path.stem[:2]: runpy.run_path(str(path))
           for path in (root() / "notebooks" / "solutions").glob("*.py")}
 CALL = re.compile(r"\.(check_\w+)\((\w+)\)")  # tasks.check_this(that)
@@ -294,6 +294,10 @@ WRONG = [  # module, check, an answer, what must be said about it
     ("last_k", "check_greedy", last_items(anew=False), "case 3 of 3"),  # the joint attack
     ("last_k", "check_greedy", last_items(twice=True), "case 2 of 3"),
     ("last_k", "check_greedy", last_items(oldest_first=True), "case 3 of 3"),
+    ("losses", "check_softmax_gradients",  # the positive is not pulled
+     lambda w, E, j: ((p := (E @ w).softmax(0)) @ E, torch.outer(p, w)), "the gradient of w is"),
+    ("losses", "check_softmax_gradients",
+     lambda w, E, j: (SOLVED["12"]["softmax_gradients"](w, E, j)[0], E), "the gradient of E is"),
     ("results", "check_added", lambda r, a, e: 100 * r * e / max(a, 1), "case 1"),
     ("results", "check_added", lambda r, a, e: 100 * (1 + r * a / e), "case 1"),
     ("results", "check_weights", lambda c, m: (1 / c) / (1 / c).mean(), "case 2"),

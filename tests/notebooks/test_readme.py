@@ -173,6 +173,6 @@ def test_badges_come_with_the_address_alone(tmp_path, capsys):
         readme.main([], tmp_path)  # the address is stored
         text = (tmp_path / "README.md").read_text(encoding="utf-8")
         owner = address.split("/")[3]
-        assert text.count(f"/github/{owner}/casadv/blob/main/notebooks/") == 12
-        assert text.count(f"/gh/{owner}/casadv/main?urlpath=lab/tree/notebooks/") == 12
+        assert text.count(f"/github/{owner}/casadv/blob/main/notebooks/") == 13
+        assert text.count(f"/gh/{owner}/casadv/main?urlpath=lab/tree/notebooks/") == 13
     assert "somebody" not in text
