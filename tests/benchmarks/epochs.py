@@ -25,6 +25,10 @@ from casadv_lib.training import Trainer
 BACKBONES = ("sasrec", "gru4rec")
 # at least this many times as fast as padded; long histories hold little padding
 PADDED_TARGETS = {"beauty": 10.0, "video": 10.0, "ml-1m": 2.5}
+LOSSES = {"sampled, 256 negatives": {"loss": "sampled", "negatives": 256},
+          "gbce, 64 negatives": {"loss": "gbce", "negatives": 64}, "ce": {"loss": "ce"}}
+LOSS_TARGETS = {"sampled, 256 negatives": 2.0, "ce": 4.0}  # times an epoch of bce
+PRODUCTS_TARGET = 1.5  # times the bare matrix products of ce and what else an epoch of bce does
 ADV_CAS_TARGET = 2.0  # times the base; the paper has 3.92, the count of passes 8/3
 KINDS = {  # of work, by PyTorch's names of operations
     "matrix products": r"mm$|baddbmm|linear|dot$",
@@ -92,7 +96,7 @@ def trainers_of(dataset: str, batches: int, dim: int, device: str):
     part = sample(data, batches * settings.batch_size)
     scale = data.n_users / part.n_users
 
-    def trainer(name: str, method: str | None = None):
+    def trainer(name: str, method: str | None = None, settings=settings):
         model = model_of(name, dataset, data.n_items, dim)
         if method == "padded":
             return PaddedTrainer(model, part, settings, name)
@@ -130,6 +134,31 @@ def adversarial(dataset: str = "beauty", batches: int = 24, repeats: int = 7, di
                      seconds[method], than="an epoch of the base", other=seconds["base"],
                      target=ADV_CAS_TARGET if method == "adv_cas" else None,
                      headline=method == "adv_cas") for method in methods]
+    return {"rows": rows, "data": data.fingerprint, "notes": [note]}
+
+
+def losses(dataset: str = "beauty", batches: int = 12, repeats: int = 5, dim: int = 100,
+           device: str = "cpu") -> dict:
+    """An epoch of phase 1 by each loss against one by Eq. 5; cross-entropy also against its bare
+    matrix products and an epoch of Eq. 5 together."""
+    data, scale, note, trainer = trainers_of(dataset, batches, dim, device)
+    made = {name: trainer("sasrec", settings=TrainingSettings(epochs=1, device=device, **loss))
+            for name, loss in ({"bce": {}} | LOSSES).items()}
+    n, table = len(made["bce"].table.inputs) // batches, made["bce"].model.item_table()
+    w = torch.randn(n, dim, device=device)
+
+    def products() -> None:
+        for _ in range(batches):
+            scores = w @ table.T  # and the gradients of w and of the table
+            scores @ table, scores.T @ w
+
+    clocks = {name: timed(one.train_epoch) for name, one in made.items()}
+    seconds = scale * take_turns(clocks | {"products": timed(products)}, repeats)
+    rows = [row(f"{data.name}, SASRec: an epoch of {name}", seconds[name], than="an epoch of bce",
+                other=seconds["bce"], target=LOSS_TARGETS.get(name)) for name in LOSSES]
+    rows.append(row(f"{data.name}, SASRec: an epoch of ce", seconds["ce"],
+                    than="its matrix products and an epoch of bce",
+                    other=seconds["products"] + seconds["bce"], target=PRODUCTS_TARGET))
     return {"rows": rows, "data": data.fingerprint, "notes": [note]}
 
 

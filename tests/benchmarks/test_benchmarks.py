@@ -45,6 +45,7 @@ RUNS = {
     "padded": (2, lambda data, _: epochs.padded(data, batches=1, **TINY)),
     "adversarial": (2, lambda data, _: epochs.adversarial(
         data, batches=1, methods=("adv_linear", "adv_cas"), backbones=("gru4rec",), **TINY)),
+    "losses": (4, lambda data, _: epochs.losses(data, batches=1, **TINY)),
     "shares": (48, lambda data, _: epochs.shares(data, batches=1, dim=8)),
     "recbole": (4, lambda data, script: public.main("recbole", data, 1, script=script, **TINY)),
     "rectools": (2, lambda data, script: public.main("rectools", data, 1, script=script, **TINY)),
