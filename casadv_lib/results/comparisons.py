@@ -226,7 +226,7 @@ def ladder(bases: dict[str, str], dataset: str, backbone: str = "sasrec") -> pd.
         for method, run in methods.items():
             found = {"accuracy": percent(means[run, "last", "ndcg@10"],
                                          means[control, "last", "ndcg@10"])}
-            if attacked in ranks[run]:
+            if attacked in ranks[run] and attacked in ranks[control]:
                 own, other = (change_by(means, one, LAST_ITEM, "both", "ndcg@10")
                               for one in (run, control))
                 found["robustness"] = own - other

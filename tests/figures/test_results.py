@@ -1,5 +1,7 @@
 """Figures of results: what is drawn equals what is stored; what is missing is named."""
 
+from itertools import product
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -10,7 +12,7 @@ from matplotlib.colors import to_hex
 from casadv_lib.adversarial import METHOD_ORDER
 from casadv_lib.evaluation import METRICS
 from casadv_lib.figures.accuracy import figure3, figure4
-from casadv_lib.figures.forest import forest, gains
+from casadv_lib.figures.forest import forest, gains, ladder
 from casadv_lib.figures.robustness import (
     FIGURE5_METHODS,
     FIGURE6_METHODS,
@@ -282,3 +284,19 @@ def test_a_backbone_without_runs_is_left_out_and_named_and_nothing_is_cut(result
         box, page = figure.get_tightbbox(), figure.get_size_inches()
         assert min(box.x0, box.y0) > -0.02
         assert box.x1 < page[0] + 0.02 and box.y1 < page[1] + 0.02
+
+
+def test_the_ladder_draws_each_interval_in_the_row_of_its_method():
+    methods, losses = ["adv_linear", "adv_cas", "neighbour"], ["BCE", "cross-entropy"]
+    rows = pd.DataFrame([{"loss": loss, "measure": measure, "method": method}
+                         for loss in losses for method in methods
+                         for measure in ("accuracy", "robustness")])
+    rows["value"] = np.arange(len(rows), dtype=float)
+    figure = ladder(rows.assign(low=rows["value"] - 1, high=rows["value"] + 1))
+    assert titles(figure) == [f"{loss}: {measure}" for measure in ("accuracy", "robustness")
+                              for loss in losses]
+    for axis, (measure, loss) in zip(figure.axes, product(("accuracy", "robustness"), losses)):
+        drawn = numbers(axis)
+        for place, method in enumerate(methods):
+            value = select(rows, loss=loss, measure=measure, method=method)["value"].item()
+            assert drawn[method] == {(value, place)}

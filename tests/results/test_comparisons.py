@@ -183,3 +183,21 @@ def test_the_committed_intervals_are_those_of_the_committed_ranks():
     changes = [interval(stored, "attack", "change", run=run, exclude="both",
                         attack=runs.attack_name())["value"] for run in bases]
     assert found["value"].tolist() == pytest.approx([np.mean(changes)], rel=1e-4)
+
+
+def test_the_ladder_is_what_a_method_adds_to_plain_training():
+    rows, results = comparisons.ladder({"one": "paper"}, "beauty"), read_results("paper")
+    assert not {"base", "base+100"} & set(rows["method"])
+    run, control = (frames.main_run(results, "beauty", "sasrec", method)
+                    for method in ("adv_cas", "base+100"))
+    ends = {"run": run, "which": "last", "versus": control, "versus_which": "last"}
+    stored = {"accuracy": interval(results, "pair", "percent", "ndcg@10", **ends),
+              "robustness": interval(results, "attack", "change difference", "ndcg@10", **ends,
+                                     attack=comparisons.LAST_ITEM, exclude="both")}
+    for measure, wanted in stored.items():
+        row = select(rows, loss="one", measure=measure, method="adv_cas")
+        for name in ("value", "low", "high"):
+            assert row[name].item() == pytest.approx(wanted[name], rel=1e-4)
+    rows = comparisons.ladder({"one": "quick"}, "synthetic")  # its control is not attacked
+    assert set(rows["measure"]) == {"accuracy"} and len(rows) == len(results.main[
+        "beauty", "sasrec"]) - 2
