@@ -31,6 +31,7 @@ CASES = {
     "09": ("causalcnn", {"most": 2}, 4, 2, 1),
     "10": ("gru4rec", {"timed_epochs": 1}, 1, 0, 1),
     "11": ("causalcnn", {"switches": ["sign", "minmax"]}, 10, 2, 1),
+    "12": (None, {"epochs": 2}, 1, 3, 1),
 }
 
 
