@@ -20,7 +20,6 @@ from benchmarks.worlds import lengths_of
 
 import casadv_lib as cas
 from casadv_lib.data import held_out, training_inputs
-from casadv_lib.datasets import from_interactions
 from casadv_lib.evaluation import rank_items
 
 SAMPLE, DIM, MAX_LEN, MIN_COUNT = 2000, 64, 50, 5
@@ -69,7 +68,7 @@ def work(users: int, items: int) -> dict:
     with part("interactions as a table", peaks):
         frame = interactions(users, items, rng)
     with part(f"prepare, with the {MIN_COUNT}-core", peaks):
-        data = from_interactions(frame, min_count=MIN_COUNT)
+        data = cas.load_dataset(frame, min_count=MIN_COUNT)
     assert data.n_users > 0.9 * users and data.n_items > 0.99 * items
     assert data.n_interactions > 0.99 * len(frame)
     with tempfile.TemporaryDirectory() as folder:

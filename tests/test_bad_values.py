@@ -16,7 +16,7 @@ from conftest import build
 from oracles import dataset, random_sequences
 
 import casadv_lib as cas
-from casadv_lib.datasets import from_interactions, synthetic
+from casadv_lib.datasets import synthetic
 from casadv_lib.datasets.kcore import k_core
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.settings import AttackOptions, TrainingSettings
@@ -62,8 +62,9 @@ CALLS = {
     cas.pack: ({"histories": [[1, 2]], "max_len": 1}, {"histories": HISTORIES, "max_len": WHOLE}),
     cas.paired_bootstrap: ({"ranks": [1.0], "reference": [2.0], "resamples": 1, "level": 0.5}, {
         "metric": WORD, "resamples": WHOLE, "level": [*REAL, 1, 0.2], "seed": [-1, 2**63]}),
-    cas.load_dataset: ({"name": "synthetic"}, {"name": ["", 2], "min_count": OTHER, "seed": [-1]}),
-    from_interactions: ({"frame": FRAME}, {"frame": [pd.DataFrame()], "min_count": [0, True]}),
+    cas.load_dataset: ({"name": "synthetic"}, {
+        "name": ["", 2, pd.DataFrame()], "min_count": OTHER, "seed": [-1], "columns": [{"x": "y"}],
+        "separator": ["ab", "1"]}),
     k_core: ({"frame": FRAME, "k": 1}, {"k": WHOLE, "frame": [pd.DataFrame()]}),
     synthetic.make_world: ({}, {"settings": OTHER, "seed": [-1, None]}),
     TrainingSettings: ({}, dict.fromkeys(sorted(TRAINED.keys() - BOTH - {"progress"}), OTHER)),

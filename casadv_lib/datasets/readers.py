@@ -1,27 +1,55 @@
 """From a reader's own file to plain tables, with errors that name the file and the line.
 
-Two layouts: 'user item item ...' lines, and a CSV with user, item and timestamp. Nothing is
-filtered, sorted or renumbered here: that is the work of `datasets/__init__.py`.
+layouts.py says what a file is. Nothing is filtered, sorted or renumbered here: that is the work of
+`datasets/__init__.py`.
 """
 
 import csv
+import gzip
 import io
+import itertools
+import json
 import re
+import sys
 import warnings
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from ..data import DataError
 from ..support.checks import shown
+from .layouts import (
+    BLANKS,
+    COLUMNS,
+    LINE_END,
+    Layout,
+    chosen,
+    find_columns,
+    find_layout,
+    guess,
+    is_whole_number,
+    unclear,
+)
 
-COLUMNS = ("user", "item", "timestamp")
 TEXT_RULE = "allowed are lines 'user item item ...' of whole numbers, oldest first, items from 1"
-_INTEGER = re.compile("-?[0-9]+")
+ID_RULE = "every row needs one, and this means none; leave such rows out"
+TIME_RULE = ("allowed is a finite number, such as seconds since 1970, or, if no row has a number, "
+             "a date such as 2014-05-25 22:19:04, with a time zone in every row or in none")
+MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>", "nat")  # in small letters
+HEAD = 1_000_000  # characters from which the layout is found
+PIECE = 1_000_000  # read at a time
 _INTEGERS = re.compile("[ \t]*-?[0-9]+([ \t]+-?[0-9]+)*[ \t]*")
-_LINE_END, _BLANKS = re.compile("\r\n|\r|\n"), re.compile("[ \t]+")
+_NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?\s*")
+_DATE = re.compile(r"\s*\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?)?"
+                   r"\s*(Z|UTC|[+-]\d\d:?\d\d)?\s*", re.ASCII)
+_DAMAGE = (EOFError, OSError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile)
 
 
 def fail(path, message: str, line: int | None = None):
@@ -29,30 +57,76 @@ def fail(path, message: str, line: int | None = None):
     raise DataError(f"{path}, line {line}: {message}" if line else f"{path}: {message}")
 
 
-def is_whole_number(token: str) -> bool:
-    """Tell whether a token spells a whole number of 64 bits."""
-    return len(token) <= 20 and bool(_INTEGER.fullmatch(token)) and abs(int(token)) < 2**63
+def read_file(path: Path, wanted: dict, separator: str | None = None) -> tuple:
+    """Read a file of one's own, in whatever layout; returns (layout, content).
 
+    content: what `parse_sequences` gives for histories, else what `checked` gives.
+    """
+    def opened():
+        return _opened(path)
 
-def read_text(path: Path) -> str:
-    """Return the text of a file; raise DataError where it cannot be read or is empty."""
     try:
-        text = decode(path, path.read_bytes())
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); allowed is a file that you "
-                        "may read") from error
-    if not text.strip():
-        fail(path, "the file is empty; it must hold at least one interaction")
-    return text
+        with opened() as raw, _text(raw) as text:
+            head = text.read(HEAD)
+        if not head.strip("\ufeff \t\r\n"):
+            fail(path, "the file is empty; it must hold at least one interaction")
+        if len(head) == HEAD:  # the last line is not whole
+            head = head.rpartition("\n")[0] or head
+        layout = find_layout(path, head, wanted, separator)
+        if layout.kind == "histories":
+            with opened() as raw:
+                return layout, parse_sequences(path, decode(path, raw.read()))
+        read = read_table if layout.kind == "table" else _read_json
+        return layout, read(path, opened, layout)
+    except UnicodeDecodeError:
+        with opened() as raw:
+            for number, line in enumerate(raw, start=1):
+                decode(path, line, number)
+    except _DAMAGE as error:
+        raise DataError(f"{path}: cannot be read, or is damaged ({error}); allowed is a whole "
+                        "file that you may read") from error
 
 
-def decode(path, raw: bytes) -> str:
+def read_frame(frame: pd.DataFrame, wanted: dict) -> tuple[Layout, pd.DataFrame]:
+    """Return the layout of a frame, and what `checked` gives for it."""
+    names = list(frame.columns)
+    if not (columns := chosen(find_columns(names, wanted))):
+        raise DataError(f"data set is a frame with the columns {shown(names)}"
+                        f"{unclear(names, wanted)}; allowed are one for each of user, item and "
+                        f"timestamp: load_dataset(frame, columns={guess(names, wanted)})")
+    frame = frame.iloc[:, list(columns.values())].set_axis(list(columns), axis=1)
+    return Layout("frame", names, columns), checked(frame, "the frame")
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a file, what a gzip holds, or the one file in a zip."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    if start[:2] == b"\x1f\x8b":
+        return gzip.open(path)
+    if start != b"PK\x03\x04":
+        return path.open("rb")
+    archive = zipfile.ZipFile(path)
+    members = [name for name in archive.namelist()
+               if not name.endswith("/") and not name.startswith("__MACOSX")]
+    if len(members) != 1:
+        fail(path, f"holds the files {shown(members).strip('[]')}; allowed is a zip of one file. "
+             "Unpack it and give the path of the one that is meant")
+    return archive.open(members[0])
+
+
+def _text(raw: BinaryIO) -> io.TextIOWrapper:
+    return io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")
+
+
+def decode(path, raw: bytes, first: int = 1) -> str:
     """Return the text of UTF-8 bytes, without the mark that some editors begin it with."""
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        fail(path, f"byte {raw[error.start]:#04x} is not UTF-8 text; save the file as UTF-8", line)
+        line = raw.count(b"\n", 0, error.start) + first
+        fail(path, f"byte {raw[error.start]:#04x} is not UTF-8 text; save the file as UTF-8, or "
+             "read it with pandas and give the frame", line)
 
 
 def parse_sequences(path: Path, text: str) -> tuple[list[int], list[np.ndarray]]:
@@ -62,116 +136,219 @@ def parse_sequences(path: Path, text: str) -> tuple[list[int], list[np.ndarray]]
     that is no whole number, an item below 1 and a user on two lines.
     """
     sequences, line_of = [], {}
-    for number, line in enumerate(_LINE_END.split(text), start=1):
-        if not (text := line.strip(" \t")):
+    for number, line in enumerate(LINE_END.split(text), start=1):
+        if not (text := line.strip(" \t")) or text[0] == "#" and not line_of:
             continue
         try:
             row = np.array(text.split() if _INTEGERS.fullmatch(text) else [text], dtype=np.int64)
         except (ValueError, OverflowError):
-            token = next(one for one in _BLANKS.split(text) if not is_whole_number(one))
+            token = next(one for one in BLANKS.split(text) if not is_whole_number(one))
             fail(path, f"{shown(token)} is not a whole number of 64 bits; {TEXT_RULE}", number)
         user, items = int(row[0]), row[1:]
         if items.min(initial=1) < 1:
             fail(path, f"item {items[items < 1][0]} is below 1 (0 stands for padding); {TEXT_RULE}",
                  number)
         if user in line_of:
-            fail(path, f"user {user} was already on line {line_of[user]}; allowed is one line "
-                 "a user", number)
+            fail(path, f"user {user} was already on line {line_of[user]}; allowed is one line a "
+                 "user, or, for lines 'user item ...' of one interaction each, "
+                 'load_dataset(..., columns={"user": 0, "item": 1})', number)
         line_of[user] = number
         sequences.append(items)
     return list(line_of), sequences
 
 
-def looks_like_csv(path: Path, text: str) -> bool:
-    """Tell a CSV from 'user item item ...' lines: by its name, or by a comma in its first line."""
-    return path.suffix.lower() == ".csv" or "," in text[:10_000].partition("\n")[0]
+def read_table(path, opened: Callable[[], BinaryIO], layout: Layout, first: int = 1
+               ) -> pd.DataFrame:
+    """Read the rows of a table; returns what `checked` returns. first: the number of line 1.
 
-
-def parse_csv(path, text: str, names: tuple[str, ...] = COLUMNS, first: int = 1,
-              separator: str = ",") -> pd.DataFrame:
-    """Read a CSV whose header has columns for user, item and timestamp (others are ignored).
-
-    text: the content of `path` (a file, or a member of a zip), from line number `first`; names: how
-    the header calls the three. Returns what `checked` returns. Raises DataError also for a row that
-    does not fit the header.
+    Plain whole numbers are read as such; else all is read as text, a piece at a time: pandas would
+    take '007' and '7' for one id, and times for floats where one has a point.
     """
+    wide = 2 if layout.separator == "::" else 1  # ':' is read, with an empty column between two
+    columns = range(wide * len(layout.names) - wide + 1)
+    places = [wide * place for place in layout.columns.values()]
+    options = {"header": None, "names": columns, "index_col": False, "na_filter": False,
+               "skipinitialspace": True, "quoting": 3 * (wide - 1),
+               "sep": {"::": ":", " ": r"\s+"}.get(layout.separator, layout.separator)}
+
+    def parse(**more):
+        with opened() as raw, _text(raw) as text:
+            for _ in range(layout.skip):
+                text.readline()
+            read = pd.read_csv(text, **options, **more)
+            return read if isinstance(read, pd.DataFrame) else _joined(read, places)
+
     try:
         with warnings.catch_warnings():
             # pandas only warns when every row is longer than the header, and then cuts the rows
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False,
-                                skipinitialspace=True, index_col=False, sep=separator)
-    except (pd.errors.ParserError, pd.errors.ParserWarning, pd.errors.EmptyDataError):
-        records = list(_records(text, first)) or [(1, [])]
-        width = len(records[0][1])
+            warnings.simplefilter("ignore", pd.errors.DtypeWarning)
+            frame = parse(usecols=places) if is_plain(opened, layout) else None
+            if frame is None or (frame.dtypes != np.int64).any():
+                frame = parse(dtype=object, chunksize=PIECE, low_memory=False)
+    except (pd.errors.ParserError, pd.errors.ParserWarning):
+        records = list(_records(opened, layout, first))
         # if no row is too long, a quote was opened and never closed: that is the last record
-        line = next((line for line, fields in records if len(fields) > width), records[-1][0])
-        fail(path, f"does not fit the header of {width} columns, or has a quote that is never "
-             "closed", line)
-    return checked(frame.rename(columns=str.strip), path, names,
-                   lambda row: [line for line, _ in _records(text, first)][row + 1])
+        line = next((line for line, fields in records if len(fields) > len(columns)),
+                    records[-1][0])
+        fail(path, f"does not fit the header of {len(layout.names)} columns, or has a quote that "
+             "is never closed", line)
+
+    def line_of(row):
+        return next(itertools.islice(_records(opened, layout, first), row, None))[0]
+
+    frame = frame[places].set_axis(list(layout.columns), axis=1)
+    return checked(frame, path, line_of, layout.numbers)
 
 
-def _records(text: str, first: int) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line where it starts, fields) for the header and each row; blank lines are skipped."""
-    lines = list(io.StringIO(text, newline=""))
-    rows = csv.reader(lines, skipinitialspace=True)
-    start = 0
-    try:
-        for fields in rows:
-            if lines[start].strip(" \r\n"):
-                yield first + start, fields
-            start = rows.line_num
-    except csv.Error:  # a field of more than 128 KiB: a quote that swallowed the rest of the file
-        yield first + start, []
+def _joined(pieces: Iterator[pd.DataFrame], places: list[int]) -> pd.DataFrame:
+    """Join tables of text, with each different text held once."""
+    kept = [piece[places].astype("category") for piece in pieces]
+    return pd.DataFrame({place: union_categoricals([piece[place] for piece in kept])
+                         for place in places})
 
 
-def checked(frame: pd.DataFrame, where, names: tuple[str, ...] = COLUMNS,
-            line_of: Callable[[int], int | None] = lambda row: None) -> pd.DataFrame:
+def is_plain(opened: Callable[[], BinaryIO], layout: Layout) -> bool:
+    """Tell whether all lines have as many separators, and no number begins with 0, -0 or +.
+
+    Then whole numbers are as they are written, and pandas need not look at the other columns.
+    """
+    if len(layout.separator) > 1 or layout.separator == " ":
+        return False
+    separator, width = ord(layout.separator), len(layout.names)
+    with opened() as raw:
+        if any(b"\r" in raw.readline().rstrip(b"\r\n") for _ in range(layout.skip)):
+            return False
+        while block := raw.read(1 << 18) + raw.readline():
+            code = np.frombuffer(b"\n" + block.rstrip(b"\r\n") + b"\n", np.uint8)
+            digit, zero = (code - np.uint8(48)) < 10, code == 48
+            before = code[:-2][zero[1:-1] & ~digit[:-2] & (digit[2:] | (code[:-2] == 45))]
+            ends = (code[(code == separator) | (code == 10)] == 10)[1:]  # where a line ends
+            if (before != 46).any() or ((code == 34) | (code == 43)).any() or (
+                    len(ends) != ends.sum() * width) or not ends[width - 1 :: width].all():
+                return False
+    return True
+
+
+def _records(opened: Callable[[], BinaryIO], layout: Layout, first: int
+             ) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line where it starts, fields) for each row; blank lines are skipped."""
+    with opened() as raw, _text(raw) as text:
+        for _ in range(layout.skip):
+            text.readline()
+        lines = text if layout.separator != " " else (
+            BLANKS.sub(" ", line.strip(" \t\r\n")) + "\n" for line in text)
+        rows = csv.reader(lines, delimiter=layout.separator[0], skipinitialspace=True,
+                          quoting=csv.QUOTE_NONE if len(layout.separator) > 1 else 0)
+        start = first + layout.skip
+        line = start
+        try:
+            for fields in rows:
+                if len(fields) > 1 or "".join(fields).strip():
+                    yield line, fields
+                line = start + rows.line_num
+        except csv.Error:  # a field of more than 128 KiB: a quote that swallowed the rest
+            yield line, []
+
+
+def _read_json(path, opened: Callable[[], BinaryIO], layout: Layout) -> pd.DataFrame:
+    """Read a JSON object a line; returns what `checked` returns."""
+    names = [layout.names[place] for place in layout.columns.values()]
+    rows, line_of = [], []
+    with opened() as raw, _text(raw) as lines:
+        for number, line in enumerate(lines, start=1):
+            if number <= layout.skip or not line.strip():
+                continue
+            try:  # numbers stay the text that they are
+                row = json.loads(line, parse_int=str, parse_float=str)
+                rows.append([sys.intern(row.get(name) or "") for name in names])
+            except (ValueError, RecursionError, TypeError, AttributeError):
+                fail(path, f"is {shown(line)}; allowed is a JSON object with "
+                     f"{', '.join(names)}, each a text or a number", number)
+            line_of.append(number)
+    return checked(pd.DataFrame(rows, columns=list(layout.columns)), path, line_of.__getitem__)
+
+
+def checked(frame: pd.DataFrame, where, line_of: Callable[[int], int | None] = lambda row: None,
+            numbers: bool = False) -> pd.DataFrame:
     """Return the columns user, item, timestamp of `frame`, in its order, as clean values.
 
     Ids become int64 if every id of the column is a plain whole number, else text; timestamps
-    become numbers. `where` names the source in errors, `names` says how it calls the columns,
-    `line_of` turns a row (-1 is the header) into its line. Raises DataError for a missing
-    column, no rows, an empty id, a timestamp that is no finite number.
+    become numbers that sort as the times do, to the last digit; without any, rows are in order.
+    `where` names the source in errors, `line_of` turns a row into its line. Raises DataError for
+    no rows, an id that is missing (or, if `numbers`, no plain whole number), and a timestamp that
+    is neither a finite number nor an ISO date.
     """
-    for name in names:
-        if (count := (frame.columns == name).sum()) != 1:
-            there = "is missing" if count == 0 else f"is there {count} times"
-            columns = shown(list(frame.columns)).strip("[]")
-            fail(where, f"the column {name!r} {there}; found are {columns}; needed are "
-                 f"{', '.join(names)}", line_of(-1))
     if not len(frame):
         fail(where, "there are column names but no interactions; at least one is needed")
-    users, items, times = (frame[name].reset_index(drop=True) for name in names)
-    clean = pd.DataFrame({"user": _ids(users), "item": _ids(items),
-                          "timestamp": pd.to_numeric(times, errors="coerce")})
-    finite = np.isfinite(clean["timestamp"].to_numpy(dtype=float, na_value=np.nan))
-    rule = "allowed is a finite number, such as seconds since 1970"
-    for name, column, wrong, allowed in (
-            (names[0], users, _is_empty(clean["user"]), "every row needs one"),
-            (names[1], items, _is_empty(clean["item"]), "every row needs one"),
-            (names[2], times, ~finite | times.isna().to_numpy(), rule)):
+    clean = {"timestamp": np.arange(len(frame))}
+    for role, column in frame.items():
+        clean[role], wrong = times(column) if role == "timestamp" else ids(column)
+        rule = TIME_RULE if role == "timestamp" else ID_RULE
+        if numbers and clean[role].dtype == "category" and not wrong.any():
+            wrong = ~column.astype(str).map(_is_plain_number).to_numpy(bool)
+            rule = "allowed are whole numbers, as no header says what the columns are; give columns"
         if wrong.any():
             row = int(wrong.argmax())
-            value = column.iloc[[row]].tolist()[0]
-            fail(where, f"row {row + 1} has {name} {shown(value)}; {allowed}", line_of(row))
-    return clean
+            fail(where, f"row {row + 1} has {role} {shown(column.iloc[[row]].tolist()[0])}; {rule} "
+                 f"({wrong.sum():,} such rows)", line_of(row))
+    return pd.DataFrame(clean, columns=list(COLUMNS))
 
 
-def _is_empty(ids: pd.Series) -> np.ndarray:
-    return (ids.isna() | (ids == "")).to_numpy(dtype=bool)
+def _is_plain_number(text: str) -> bool:
+    return is_whole_number(text) and str(int(text)) == text
 
 
-def _ids(column: pd.Series) -> pd.Series:
-    """Return a column of ids as numbers if it holds plain whole numbers only, else as text.
+def ids(column: pd.Series) -> tuple[pd.Series, np.ndarray]:
+    """Return a column of ids, and which are missing: as numbers if all are plain whole numbers.
 
     '007' or '1.0' leave the whole column text: read as numbers, '7' and '007' would be one id.
+    Numbers of a frame stay what they are; floats that are whole had NaN among them, and are ints.
     """
-    if pd.api.types.is_numeric_dtype(column) or column.isna().any():
-        return column
-    codes, texts = pd.factorize(column.astype(str))
-    ids = [text.strip() for text in texts]
-    if all(is_whole_number(text) and str(int(text)) == text for text in ids):
-        return pd.Series(np.array(ids).astype(np.int64)[codes])
-    return pd.Series(np.array(ids, object)[codes], dtype=object)
+    column = column.reset_index(drop=True)
+    if pd.api.types.is_numeric_dtype(column):
+        missing = column.isna().to_numpy(bool)
+        whole = not missing.any() and column.dtype.kind == "f" and (column % 1 == 0).all()
+        return column.astype(np.int64) if whole else column, missing
+    codes, found = pd.factorize(column if column.dtype == "category" else column.astype(str))
+    texts = [str(one).strip() for one in found]
+    missing = np.array([text.casefold() in MISSING for text in texts] + [True])[codes]
+    values = np.array(texts, object)
+    if all(map(_is_plain_number, texts)):
+        values = values.astype(np.int64)
+    again, values = pd.factorize(values, sort=True)  # ' a' and 'a' are one
+    made = pd.Categorical.from_codes(np.append(again, -1)[codes], values)
+    return pd.Series(made), missing
+
+
+def times(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Return numbers that sort as a column of times does, and which rows have no time.
+
+    float64 holds no nanoseconds since 1970 and would take two times for one. As it never changes
+    their order, it is enough to compare exactly those that it takes for equal.
+    """
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
+        return column.to_numpy(), ~np.isfinite(column.to_numpy())
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "M":
+        return column.to_numpy().astype(np.int64), column.isna().to_numpy()
+    codes, found = pd.factorize(column if column.dtype == "category" else column.astype(str))
+    texts = [str(one).strip() for one in found]
+    number = np.array([bool(_NUMBER.fullmatch(text)) for text in texts] + [False])
+    values = np.array([float(text) if fits else np.nan for text, fits in zip(texts, number)]
+                      + [np.nan])
+    if number.any():
+        wrong = ~np.isfinite(values)
+        tied = pd.Series(values).duplicated(keep=False).to_numpy() & ~wrong
+        exact = np.zeros(len(values), int)
+        exact[tied] = pd.factorize(np.array([Decimal(texts[place]) for place in
+                                             np.flatnonzero(tied)], object), sort=True)[0]
+        values = pd.DataFrame({"time": values, "exact": exact}).groupby(
+            ["time", "exact"], dropna=False).ngroup().to_numpy()
+    else:
+        dates = [_DATE.fullmatch(text) for text in texts]
+        zones = {bool(date and date[4]) for date in dates}
+        values = pd.to_datetime(pd.Series([text if date and bool(date[4]) == max(zones) else None
+                                           for text, date in zip(texts, dates)] + [None]),
+                                errors="coerce", utc=True, format="ISO8601")
+        wrong, values = values.isna().to_numpy(), values.astype(np.int64).to_numpy()
+    return values[codes], wrong[codes]

@@ -11,6 +11,7 @@ one, and always the known counts (users, items, interactions after the 5-core fi
 
 import csv
 import gzip
+import io
 import json
 import time
 import zipfile
@@ -29,7 +30,8 @@ from ..data import DataError
 from ..support.checks import shown
 from ..support.progress import long_work
 from .kcore import k_core
-from .readers import COLUMNS, decode, fail, parse_csv
+from .layouts import COLUMNS, find_layout
+from .readers import decode, fail, read_table
 
 CORE = 5  # every published data set is filtered to its 5-core
 MOST_MEMBER = 2**28  # bytes of a file in a zip; the largest published one has 25 million
@@ -85,7 +87,10 @@ def read_movielens(path: Path) -> tuple[pd.DataFrame, dict[int, str]]:
         text, first = f"userId,movieId,rating,timestamp\n{lines}", 0
     if not text:
         fail(path, "holds no ratings.dat or ratings.csv, or an empty one; fetch it again")
-    return parse_csv(path, text, ("userId", "movieId", "timestamp"), first), read_titles(path)
+    columns = {"user": "userId", "item": "movieId", "timestamp": "timestamp"}
+    layout = find_layout(path, text[:10_000], columns, ",")
+    frame = read_table(path, lambda: io.BytesIO(text.encode()), layout, first)
+    return frame, read_titles(path)
 
 
 def read_titles(path: Path) -> dict[int, str]:

@@ -1,0 +1,224 @@
+"""What a file is: its separator, its header, and which columns hold user, item and time.
+
+Only the first lines are looked at. Where they leave a choice, the error shows the call to make.
+"""
+
+import csv
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..data import DataError
+from ..support.checks import shown
+
+COLUMNS = ("user", "item", "timestamp")
+# what files call them, without capitals, blanks and "._-"
+USUAL = json.loads(Path(__file__).with_name("columns.json").read_text())
+SEPARATORS = {"\t": "tabs", "::": "'::'", ";": "semicolons", ",": "commas", "|": "bars",
+              " ": "blanks"}
+CLOCK = 10**7, 4 * 10**18  # a last column from here to there holds dates (20140525) or Unix times
+BLANKS, LINE_END = re.compile("[ \t]+"), re.compile("\r\n|\r|\n")
+_INTEGER, _SAID = re.compile("-?[0-9]+"), re.compile('"?sep=(.)"?')  # the latter is Excel's
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How to read a file."""
+
+    kind: str  # "table", "JSON lines" or "histories"
+    names: list = ()  # of all columns: texts of the header, or numbers from 0 without one
+    columns: dict | None = None  # role to position in `names`; without "timestamp": rows in order
+    separator: str = ""
+    skip: int = 0  # lines before the first row
+    numbers: bool = False  # ids must be whole numbers: no header says what the columns are
+
+    def __str__(self) -> str:
+        if self.kind == "histories":
+            return "histories, one line 'user item item ...' each"
+        what = self.kind
+        if self.kind == "table":
+            what = f"a table with {SEPARATORS.get(self.separator, repr(self.separator))}"
+        where = ", ".join(f"{self.names[place]!r} as {role}"
+                          for role, place in self.columns.items())
+        order = "" if "timestamp" in self.columns else ", oldest row first"
+        return f"{what}, column {where}{order}"
+
+
+def is_whole_number(token: str) -> bool:
+    """Tell whether a token spells a whole number of 64 bits."""
+    return len(token) <= 20 and bool(_INTEGER.fullmatch(token)) and abs(int(token)) < 2**63
+
+
+def split(line: str, separator: str) -> list[str]:
+    """Return the fields of one line, without blanks around them."""
+    if separator in ("::", " "):
+        return re.split(" *:: *" if separator == "::" else BLANKS, line.strip(" \t"))
+    try:
+        (fields,) = csv.reader([line], delimiter=separator, skipinitialspace=True)
+    except (csv.Error, ValueError):  # no line, or a quote that is never closed
+        return [line]
+    return [field.strip() for field in fields]
+
+
+def find_columns(names: list, wanted: dict) -> dict[str, list[int]]:
+    """Return for each role the positions in `names` of the columns that may be meant.
+
+    wanted: the caller's {role: name, or position}. A role that is not in it goes by its USUAL
+    names, and first by its own. Where user and item are in it, there need be no timestamp.
+    """
+    bare = [re.sub(":(token|float)$", "", name) if isinstance(name, str) else name
+            for name in names]  # headers of RecBole tell the type
+    plain = [re.sub("[ ._-]", "", str(name)).casefold() for name in bare]
+    if "parentasin" in plain:  # Amazon's ratings of 2023 are known by this one of their two ids
+        plain = ["" if name == "asin" else name for name in plain]
+    found = {}
+    for role in COLUMNS:
+        want = wanted.get(role, role)
+        found[role] = [place for place, name in enumerate(names) if want in (name, bare[place])]
+        if role not in wanted and not found[role]:
+            found[role] = [place for place, name in enumerate(plain) if name in USUAL[role]]
+        elif not found[role] and isinstance(want, int) and want < len(names):
+            found[role] = [want]
+    if not found["timestamp"] and {"user", "item"} == set(wanted):
+        del found["timestamp"]
+    return found
+
+
+def chosen(found: dict[str, list[int]]) -> dict[str, int] | None:
+    """Return {role: position} if there is one for each."""
+    if all(len(places) == 1 for places in found.values()):
+        return {role: places[0] for role, places in found.items()}
+
+
+def check_options(columns, separator) -> dict:
+    """Return `columns` as a dict; raise DataError where one is not what `load_dataset` takes."""
+    if columns is not None and not (
+            isinstance(columns, dict) and columns and not set(columns) - set(COLUMNS) and all(
+                isinstance(name, str) or type(name) is int and name >= 0
+                for name in columns.values())):
+        raise DataError(f"columns is {shown(columns)}; allowed is a dict from 'user', 'item' and "
+                        "'timestamp' to the names of columns, or to their numbers from 0")
+    if not (separator in (None, "::") or isinstance(separator, str) and
+            re.fullmatch("[^\\w\"\r\n]", separator, re.ASCII) and separator.isascii()):
+        raise DataError(f"separator is {shown(separator)}; allowed is one character that is no "
+                        "letter, digit or quote, or '::'")
+    return columns or {}
+
+
+def find_layout(path, head: str, wanted: dict, separator: str | None = None) -> Layout:
+    """Return the layout of the file that begins with `head`, whole lines.
+
+    wanted, separator: as the caller of `load_dataset` gave them. Raises DataError, with the first
+    line, what was tried and the call that would work.
+    """
+    lines, skip = LINE_END.split(head), 0
+    for line in lines:
+        text = line.strip(" \t")
+        if said := _SAID.fullmatch(text):
+            separator = separator or said[1]
+        elif text and not (text[0] == "#" and not _table([text], wanted, separator, skip)):
+            break
+        skip += 1
+    rows = [line for line in lines[skip:] if line.strip(" \t")]
+    read = _json if rows and rows[0].lstrip()[0] == "{" else _table
+    found = rows and read(rows, wanted, separator, skip)
+    if rows and not found and read is _table and not wanted:
+        found = _convention(rows, separator, skip)
+    return found or _refuse(path, skip + 1, rows[0] if rows else "", wanted, separator)
+
+
+def _json(rows: list[str], wanted: dict, _, skip: int) -> Layout | None:
+    names = _keys(rows[0])
+    if columns := chosen(find_columns(names, wanted)):
+        return Layout("JSON lines", names, columns, skip=skip)
+
+
+def _keys(line: str) -> list[str]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError):
+        return []
+    return list(found) if isinstance(found, dict) else []
+
+
+def _table(rows: list[str], wanted: dict, separator: str | None, skip: int) -> Layout | None:
+    """Return the layout if a header, or the caller's numbers, say all under some separator."""
+    by_number = wanted and all(isinstance(want, int) for want in wanted.values())
+    for one in [separator] if separator else SEPARATORS:
+        names = split(rows[0].lstrip("# "), one)
+        columns = chosen(find_columns(names, wanted))
+        if not columns or len(names) == 1:
+            continue
+        if not by_number or any(find_columns(names, {}).values()):
+            return Layout("table", names, columns, one, skip + 1)
+        if {"user", "item"} <= set(wanted) and len(split(rows[-1], one)) == len(names):
+            return Layout("table", list(range(len(names))), columns, one, skip)
+    return None
+
+
+def _convention(rows: list[str], separator: str | None, skip: int) -> Layout | None:
+    """Return the layout of lines of numbers, by the conventions that public code follows.
+
+    'user item' is SASRec's, 'user item rating time' that of u.data and of MovieLens (with '::'),
+    'user item time' TiSASRec's; there a user has many lines. All else are histories.
+    """
+    if separator not in (None, "\t", " ", "::") or re.search("[,;|]", rows[0]):
+        return None
+    tabs = "\t" in rows[0] and " " not in rows[0].strip(" \t")
+    one = "::" if "::" in rows[0] else "\t" if tabs else " "
+    table = [split(row, one) for row in rows]
+    try:
+        values = np.array(table, dtype=float)
+    except ValueError:  # text, or lines of different lengths
+        values = np.zeros((1, 1))
+    width, last = values.shape[1], values[:, -1]
+    many = len(np.unique(values[:, 0])) < len(values)
+    clock = CLOCK[0] <= last.min() and last.max() <= CLOCK[1]
+    rated = width == 4 and 1000 * values[:, 2].max() < last.min()  # 'rating time', not two items
+    if many and width == 2 or clock and (many and width == 3 or rated):
+        columns = {"user": 0, "item": 1} | ({"timestamp": width - 1} if width > 2 else {})
+        return Layout("table", list(range(width)), columns, one, skip, numbers=True)
+    return Layout("histories", skip=skip) if is_whole_number(table[0][0]) else None
+
+
+def _refuse(path, number: int, line: str, wanted: dict, separator: str | None):
+    """Raise DataError for a first line that does not make clear what the file is."""
+    one = separator or max(SEPARATORS, key=lambda one: len(split(line, one)))
+    names = _keys(line) or split(line, one)
+    raise DataError(
+        f"{path}, line {number}: {shown(line)} leaves open which column is what"
+        f"{unclear(names, wanted)}. Tried were headers with the usual names (userId, item_id, "
+        "asin, timestamp ...), JSON lines, and lines of numbers 'user item', 'user item rating "
+        f"time' and 'user item item ...', between {', '.join(SEPARATORS.values())}. If that is "
+        f"right, call load_dataset({shown(str(path))}, columns={guess(names, wanted)}, "
+        f"separator={one!r})")
+
+
+def unclear(names: list, wanted: dict) -> str:
+    """Say for which roles the names leave no choice, or more than one."""
+    words = []
+    for role, places in find_columns(names, wanted).items():
+        if len(places) > 1:
+            words.append(f"{role} may be " + " or ".join(repr(names[place]) for place in places))
+        elif not places:
+            words.append(f"nothing is called {wanted.get(role, role)!r}, or usual for it")
+    return f" ({'; '.join(words)})"
+
+
+def guess(names: list, wanted: dict) -> dict:
+    """Return the likely `columns`: those known, the time at the end, the others from the left.
+
+    They are numbers where names say nothing, or occur twice.
+    """
+    found = find_columns(names, wanted)
+    free = [place for place in range(len(names)) if [place] not in found.values()]
+    likely = {}
+    for role in sorted(found, key=lambda role: role != "timestamp"):
+        places = found[role] or free
+        likely[role] = places[-1 if places is free and role == "timestamp" else 0] if places else 0
+        free = [place for place in free if place != likely[role]]
+    named = any(found.values()) and len(set(names)) == len(names)
+    return {role: names[likely[role]] if named else likely[role] for role in found}
