@@ -176,12 +176,13 @@ def _convention(rows: list[str], separator: str | None, skip: int) -> Layout | N
         values = np.zeros((1, 1))
     width, last = values.shape[1], values[:, -1]
     many = len(np.unique(values[:, 0])) < len(values)
-    clock = CLOCK[0] <= last.min() and last.max() <= CLOCK[1]
+    clock = CLOCK[0] <= last.min() and (many or last.max() <= CLOCK[1])
     rated = width == 4 and 1000 * values[:, 2].max() < last.min()  # 'rating time', not two items
     if many and width == 2 or clock and (many and width == 3 or rated):
         columns = {"user": 0, "item": 1} | ({"timestamp": width - 1} if width > 2 else {})
         return Layout("table", list(range(width)), columns, one, skip, numbers=True)
-    return Layout("histories", skip=skip) if is_whole_number(table[0][0]) else None
+    numbers = one != "::" and all(map(_INTEGER.fullmatch, table[0]))
+    return Layout("histories") if numbers else None
 
 
 def _refuse(path, number: int, line: str, wanted: dict, separator: str | None):
@@ -211,7 +212,7 @@ def unclear(names: list, wanted: dict) -> str:
 def guess(names: list, wanted: dict) -> dict:
     """Return the likely `columns`: those known, the time at the end, the others from the left.
 
-    They are numbers where names say nothing, or occur twice.
+    They are numbers where there seems to be no header, or a name is there twice.
     """
     found = find_columns(names, wanted)
     free = [place for place in range(len(names)) if [place] not in found.values()]
@@ -220,5 +221,6 @@ def guess(names: list, wanted: dict) -> dict:
         places = found[role] or free
         likely[role] = places[-1 if places is free and role == "timestamp" else 0] if places else 0
         free = [place for place in free if place != likely[role]]
-    named = any(found.values()) and len(set(names)) == len(names)
+    named = any(found.values()) or not any(re.match("[-+.]?[0-9]", str(name)) for name in names)
+    named = named and len(set(names)) == len(names)
     return {role: names[likely[role]] if named else likely[role] for role in found}

@@ -38,13 +38,13 @@ from .layouts import (
     unclear,
 )
 
-TEXT_RULE = "allowed are lines 'user item item ...' of whole numbers, oldest first, items from 1"
 ID_RULE = "every row needs one, and this means none; leave such rows out"
 TIME_RULE = ("allowed is a finite number, such as seconds since 1970, or, if no row has a number, "
              "a date such as 2014-05-25 22:19:04, with a time zone in every row or in none")
 MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>", "nat")  # in small letters
 HEAD = 1_000_000  # characters from which the layout is found
 PIECE = 1_000_000  # read at a time
+UNIT = "\x1f"  # stands for '::'
 _INTEGERS = re.compile("[ \t]*-?[0-9]+([ \t]+-?[0-9]+)*[ \t]*")
 _NUMBER = re.compile(r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?\s*")
 _DATE = re.compile(r"\s*\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?)?"
@@ -143,18 +143,24 @@ def parse_sequences(path: Path, text: str) -> tuple[list[int], list[np.ndarray]]
             row = np.array(text.split() if _INTEGERS.fullmatch(text) else [text], dtype=np.int64)
         except (ValueError, OverflowError):
             token = next(one for one in BLANKS.split(text) if not is_whole_number(one))
-            fail(path, f"{shown(token)} is not a whole number of 64 bits; {TEXT_RULE}", number)
+            _no_history(path, number, text, f"{shown(token)} is not a whole number of 64 bits")
         user, items = int(row[0]), row[1:]
         if items.min(initial=1) < 1:
-            fail(path, f"item {items[items < 1][0]} is below 1 (0 stands for padding); {TEXT_RULE}",
-                 number)
+            _no_history(path, number, text,
+                        f"item {items[items < 1][0]} is below 1 (0 stands for padding)")
         if user in line_of:
-            fail(path, f"user {user} was already on line {line_of[user]}; allowed is one line a "
-                 "user, or, for lines 'user item ...' of one interaction each, "
-                 'load_dataset(..., columns={"user": 0, "item": 1})', number)
+            _no_history(path, number, text, f"user {user} was already on line {line_of[user]}")
         line_of[user] = number
         sequences.append(items)
     return list(line_of), sequences
+
+
+def _no_history(path, number: int, line: str, problem: str):
+    width = len(BLANKS.split(line))
+    columns = dict(zip(COLUMNS, (0, 1, width - 1)[:width]))
+    fail(path, f"{problem}; allowed are lines 'user item item ...' of whole numbers, oldest first, "
+         "items from 1, one line a user. For one interaction a line, call "
+         f"load_dataset({shown(str(path))}, columns={columns}, separator=' ')", number)
 
 
 def read_table(path, opened: Callable[[], BinaryIO], layout: Layout, first: int = 1
@@ -164,17 +170,18 @@ def read_table(path, opened: Callable[[], BinaryIO], layout: Layout, first: int 
     Plain whole numbers are read as such; else all is read as text, a piece at a time: pandas would
     take '007' and '7' for one id, and times for floats where one has a point.
     """
-    wide = 2 if layout.separator == "::" else 1  # ':' is read, with an empty column between two
-    columns = range(wide * len(layout.names) - wide + 1)
-    places = [wide * place for place in layout.columns.values()]
-    options = {"header": None, "names": columns, "index_col": False, "na_filter": False,
-               "skipinitialspace": True, "quoting": 3 * (wide - 1),
-               "sep": {"::": ":", " ": r"\s+"}.get(layout.separator, layout.separator)}
+    places = list(layout.columns.values())
+    options = {"header": None, "names": range(len(layout.names)), "index_col": False,
+               "na_filter": False, "skipinitialspace": True,
+               "sep": {"::": UNIT, " ": r"\s+"}.get(layout.separator, layout.separator),
+               "quoting": csv.QUOTE_NONE if layout.separator == "::" else csv.QUOTE_MINIMAL}
 
     def parse(**more):
         with opened() as raw, _text(raw) as text:
             for _ in range(layout.skip):
                 text.readline()
+            if layout.separator == "::":  # pandas takes one character
+                text = io.StringIO(text.read().replace("::", UNIT), newline="")
             read = pd.read_csv(text, **options, **more)
             return read if isinstance(read, pd.DataFrame) else _joined(read, places)
 
@@ -189,7 +196,7 @@ def read_table(path, opened: Callable[[], BinaryIO], layout: Layout, first: int 
     except (pd.errors.ParserError, pd.errors.ParserWarning):
         records = list(_records(opened, layout, first))
         # if no row is too long, a quote was opened and never closed: that is the last record
-        line = next((line for line, fields in records if len(fields) > len(columns)),
+        line = next((line for line, fields in records if len(fields) > len(layout.names)),
                     records[-1][0])
         fail(path, f"does not fit the header of {len(layout.names)} columns, or has a quote that "
              "is never closed", line)
@@ -236,10 +243,13 @@ def _records(opened: Callable[[], BinaryIO], layout: Layout, first: int
     with opened() as raw, _text(raw) as text:
         for _ in range(layout.skip):
             text.readline()
-        lines = text if layout.separator != " " else (
-            BLANKS.sub(" ", line.strip(" \t\r\n")) + "\n" for line in text)
-        rows = csv.reader(lines, delimiter=layout.separator[0], skipinitialspace=True,
-                          quoting=csv.QUOTE_NONE if len(layout.separator) > 1 else 0)
+        lines, separator = text, layout.separator
+        if separator == " ":
+            lines = (BLANKS.sub(" ", line.strip(" \t\r\n")) + "\n" for line in text)
+        elif separator == "::":
+            lines, separator = (line.replace("::", UNIT) for line in text), UNIT
+        rows = csv.reader(lines, delimiter=separator, skipinitialspace=True,
+                          quoting=csv.QUOTE_NONE if separator == UNIT else csv.QUOTE_MINIMAL)
         start = first + layout.skip
         line = start
         try:
@@ -286,7 +296,7 @@ def checked(frame: pd.DataFrame, where, line_of: Callable[[int], int | None] = l
         clean[role], wrong = times(column) if role == "timestamp" else ids(column)
         rule = TIME_RULE if role == "timestamp" else ID_RULE
         if numbers and clean[role].dtype == "category" and not wrong.any():
-            wrong = ~column.astype(str).map(_is_plain_number).to_numpy(bool)
+            wrong = ~column.astype(str).str.fullmatch(r"\s*-?[0-9]+\s*").to_numpy(bool)
             rule = "allowed are whole numbers, as no header says what the columns are; give columns"
         if wrong.any():
             row = int(wrong.argmax())
@@ -342,8 +352,7 @@ def times(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         exact = np.zeros(len(values), int)
         exact[tied] = pd.factorize(np.array([Decimal(texts[place]) for place in
                                              np.flatnonzero(tied)], object), sort=True)[0]
-        values = pd.DataFrame({"time": values, "exact": exact}).groupby(
-            ["time", "exact"], dropna=False).ngroup().to_numpy()
+        values = pd.factorize(values, sort=True)[0] * (exact.max() + 1) + exact
     else:
         dates = [_DATE.fullmatch(text) for text in texts]
         zones = {bool(date and date[4]) for date in dates}
