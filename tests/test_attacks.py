@@ -27,37 +27,24 @@ def trained():
     return model, data
 
 
-@pytest.mark.parametrize("pick", PICKS)
-@pytest.mark.parametrize("positions", ["first", "middle", "last"])
-def test_one_item_is_replaced_at_the_right_place(positions, pick, trained):
-    model, data = trained
-    found = attack(model, data, positions, pick=pick, step=0.5)
-    histories, targets = held_out(data, "test")
-    assert (np.array([min(len(histories[u]), 8) for u in found["users"]]) >= 3).all()
-    for user, new in zip(found["users"], found["histories"]):
-        old = histories[user]
-        first = max(0, len(old) - 8)
-        place = {
-            "first": first, "middle": first + (len(old) - first - 1) // 2, "last": len(old) - 1
-        }[positions]  # fmt: skip
-        changed = np.flatnonzero(new != old)
-        assert changed.tolist() == [place]
-        assert new[place] not in old and new[place] != targets[user] and new[place] >= 1
-
-
 @pytest.mark.parametrize("joint", [True, False])
-@pytest.mark.parametrize("pick", ["gradient", "nearest", "random"])
-def test_last_k_are_replaced(pick, joint, trained):
+@pytest.mark.parametrize("pick", PICKS)
+@pytest.mark.parametrize("positions, k", [("first", 1), ("middle", 1), ("last", 1), ("last", 2),
+                                          ("last", 5)])
+def test_the_right_items_are_replaced_by_new_ones(positions, k, pick, joint, trained):
     model, data = trained
+    found = attack(model, data, positions, k, pick=pick, step=0.5, joint=joint)
     histories, targets = held_out(data, "test")
-    for k in (2, 5):
-        found = attack(model, data, k=k, pick=pick, joint=joint)
-        assert {min(len(histories[u]), 8) >= k for u in found["users"]} == {True}
-        for user, new in zip(found["users"], found["histories"]):
-            old = histories[user]
-            assert (new[:-k] == old[:-k]).all() and (new[-k:] != old[-k:]).all()
-            fresh = new[-k:].tolist()
-            assert len(set(fresh)) == k and not set(fresh) & {*old.tolist(), targets[user]}
+    longest = [min(len(history), 8) for history in histories]
+    able = np.flatnonzero(np.array(longest) >= (3 if k == 1 else k))
+    assert found["users"].tolist() == able.tolist()
+    for user, new in zip(found["users"], found["histories"]):
+        old, first = histories[user], len(histories[user]) - longest[user]
+        places = {"first": [first], "middle": [first + (longest[user] - 1) // 2],
+                  "last": [*range(len(old) - k, len(old))]}[positions]
+        assert np.flatnonzero(new != old).tolist() == places
+        fresh = new[places].tolist()
+        assert len(set(fresh)) == k and not set(fresh) & {0, *old.tolist(), targets[user]}
 
 
 def by_loops(pick, e, g, table, size, allowed):
