@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -15,111 +16,57 @@ from casadv_lib.support.repository import root
 
 ROOT = root()
 PAGES = ("README.md", "notebooks/README.md", "figures/paper/findings.md")
-TEXT, _, FINDINGS = ((ROOT / page).read_text(encoding="utf-8") for page in PAGES)
-SHORT = TEXT[TEXT.index("<!-- begin findings -->"):TEXT.index("<!-- end findings -->")]
+TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+TEXT = TEXTS["README.md"]
+# sentences in which each {} is a number, and what the numbers are
+SAID = read_json(Path(__file__).with_name("findings.json"))
 RECORD = read_json(ROOT / readme.RECORD)
 HERE = "https://github.com/somebody/casadv"
 # the words are about what is committed, whatever this machine has made
 PAPER, QUICK = (read_results(ROOT / "figures" / name) for name in ("paper", "quick"))
-BEAUTY, VIDEO, VIDEO_GRU = ("beauty", "sasrec"), ("video", "sasrec"), ("video", "gru4rec")
-WORLD = ("synthetic", "sasrec")
 
 
-def run_of(setting, method, role="main", **values):
-    """(results, the name of its run)."""
-    results = QUICK if setting == WORLD else PAPER
-    [run] = with_role(results, role, dataset=setting[0], backbone=setting[1], method=method,
-                      **values)["run"]
-    return results, run
+def stored(kind, setting, method, versus="base", which="last", exclude="both", epsilon=None,
+           preset=None, **attack):
+    """Percent of NDCG@10 that an attack costs ("loss"), or by which a method is above another one
+    ("gain") or below it ("below")."""
+    dataset, backbone = f"{setting} sasrec".split()[:2]
+    results = QUICK if dataset == "synthetic" else PAPER
+    made = {"epsilon": epsilon} if epsilon else {"preset": preset} if preset else {}
+    role = "sweep" if epsilon else "values" if preset else "main"
+
+    def run(method, role=role, **made):
+        return with_role(results, role, dataset=dataset, backbone=backbone, method=method,
+                         **made)["run"].item()
+
+    own = run(method, **made)
+    if kind == "loss":
+        return -interval(results, "attack", "change", run=own, attack=attack_name(**attack),
+                         exclude=exclude)["value"]
+    other = run("base", "main") if versus == "base" else run(versus, **made)
+    above = interval(results, "pair", "percent", run=own, which="last", versus=other,
+                     versus_which=which)["value"]
+    return above if kind == "gain" else -above
 
 
-def gain(setting, method, versus="base", which="last", **made):
-    """Percent of NDCG@10 by which a method is above another one; made: for what role, and how."""
-    results, run = run_of(setting, method, **made)
-    _, other = run_of(setting, versus, **(made if versus != "base" else {}))
-    return interval(results, "pair", "percent", run=run, which="last", versus=other,
-                    versus_which=which)["value"]
+def pattern(said):
+    return re.escape(said).replace(r"\{\}", r"(\d+(?:\.\d+)?)").replace(r"\.\.\.", ".*")
 
 
-def sweep(setting, epsilon):
-    return gain(setting, "adv_cas", role="sweep", epsilon=epsilon)
-
-
-def values(setting, versus, preset):
-    return gain(setting, "adv_cas", versus, role="values", preset=preset)
-
-
-def loss(setting, method, exclude="both", **attack):
-    """Percent of NDCG@10 that an attack costs."""
-    results, run = run_of(setting, method)
-    return -interval(results, "attack", "change", run=run, attack=attack_name(**attack),
-                     exclude=exclude)["value"]
-
-
-# a pattern whose groups are numbers, and functions that give these numbers
-SAID = [
-    (SHORT, r"adv_cas gains (\d+)% of NDCG@10 over the base on Beauty and (\d+)% on Video",
-     lambda: (gain(BEAUTY, "adv_cas"), gain(VIDEO, "adv_cas"))),
-    (SHORT, r"adv_cas gains (\d+)% on Video Games \((\d+)% over the base's best epoch\)",
-     lambda: (gain(VIDEO_GRU, "adv_cas"), gain(VIDEO_GRU, "adv_cas", which="best"))),
-    (SHORT, r"ahead, by ([\d.]+)% on Beauty and ([\d.]+)% on Video Games",
-     lambda: [values(one, "adv_global", "batch") for one in (BEAUTY, VIDEO)]),
-    (SHORT, r"falls (\d+)% below the base at 20", lambda: [-sweep(VIDEO, 20.0)]),
-    (SHORT, r"leave adv_cas (\d+)% below the base on Beauty and (\d+)% on Video Games",
-     lambda: [-values(one, "base", "literal") for one in (BEAUTY, VIDEO)]),
-    (SHORT, r"base (\d+)% of NDCG@10 on Beauty and (\d+)% on Video Games. adv_cas loses (\d+)% and "
-     r"(\d+)%; adv_linear, .* least of the paper's methods: (\d+)% and (\d+)%",
-     lambda: [loss(one, method) for method in ("base", "adv_cas", "adv_linear")
-              for one in (BEAUTY, VIDEO)]),
-    (SHORT, r"adv_neighbour, loses (\d+)% and (\d+)% there, .* is ([\d.]+)% above that of",
-     lambda: (loss(BEAUTY, "adv_neighbour"), loss(VIDEO, "adv_neighbour"),
-              gain(VIDEO, "adv_neighbour", "adv_cas"))),
-    (SHORT, r"rule the last item cost the base (\d+)% and (\d+)%, and adv_cas (\d+)% and (\d+)%",
-     lambda: [loss(one, method, exclude="original") for method in ("base", "adv_cas")
-              for one in (BEAUTY, VIDEO)]),
-    (SHORT, r"adv_cas gains (\d+)% over the base while longer training alone loses (\d+)%",
-     lambda: (gain(WORLD, "adv_cas"), -gain(WORLD, "base+100"))),
-    (SHORT, r"the last item costs the base (\d+)% and adv_cas (\d+)%",
-     lambda: [loss(WORLD, method) for method in ("base", "adv_cas")]),
-    (FINDINGS, r"\((\d+), (\d+), (\d+) and (\d+)% at epsilon 1, 3, 5 and 10",
-     lambda: [sweep(VIDEO, epsilon) for epsilon in (1.0, 3.0, 5.0, 10.0)]),
-    (FINDINGS, r"is (\d+), (\d+), (\d+), (\d+) and (\d+)% above the base at 1, 3, 5, 10 and 20",
-     lambda: [sweep(VIDEO_GRU, epsilon) for epsilon in (1.0, 3.0, 5.0, 10.0, 20.0)]),
-    (FINDINGS, r"adv_global gains (\d+)% and adv_cas (\d+)%, where",
-     lambda: [gain(VIDEO_GRU, method) for method in ("adv_global", "adv_cas")]),
-    (FINDINGS, r"the base loses (\d+)% on Beauty and (\d+)% on Video Games, adv_cas (\d+)% and "
-     r"(\d+)%",
-     lambda: [loss(one, method, step=1.0) for method in ("base", "adv_cas")
-              for one in (BEAUTY, VIDEO)]),
-    (FINDINGS, r"(\d+)% with the last item and (\d+)% with five; on Beauty the shares are (\d+)% "
-     r"and (\d+)%", lambda: [loss(one, "adv_cas", k=k)
-                         for one in (VIDEO, BEAUTY) for k in (1, 5)]),
-    (FINDINGS, r"costs it (\d+)% on Beauty and (\d+)% on Video Games, five items (\d+)% and "
-     r"(\d+)%",
-     lambda: [loss(one, "adv_neighbour", k=k) for k in (1, 5) for one in (BEAUTY, VIDEO)]),
-    (FINDINGS, r"gains (\d+)% over the base on Beauty, level with adv_cas, and (\d+)% on Video",
-     lambda: [gain(one, "adv_neighbour") for one in (BEAUTY, VIDEO)]),
-    (FINDINGS, r"alone, .* gains (\d+)% on Beauty and loses (\d+)%",
-     lambda: (gain(BEAUTY, "neighbour"), loss(BEAUTY, "neighbour"))),
-    (FINDINGS, r"SASRec's base (\d+)% on Beauty and (\d+)% on Video Games, five items (\d+)% "
-     r"and (\d+)%",
-     lambda: [loss(one, "base", "original", k=k) for k in (1, 5) for one in (BEAUTY, VIDEO)]),
-]
-
-
-@pytest.mark.parametrize("text, pattern, expected", SAID, ids=[row[1][:40] for row in SAID])
-def test_numbers_in_words_are_those_stored(text, pattern, expected):
-    said = re.search(pattern, " ".join(text.split()))
-    assert said, f"no text matches {pattern!r}"
-    for group, value in zip(said.groups(), expected(), strict=True):
+@pytest.mark.parametrize("row", SAID, ids=[row["said"][:40] for row in SAID])
+def test_numbers_in_words_are_those_stored(row):
+    said = re.search(pattern(row["said"]), " ".join(TEXTS[row["page"]].split()))
+    assert said, f"no text matches {row['said']!r}"
+    for group, (*named, last) in zip(said.groups(), row["numbers"], strict=True):
+        value = stored(*named, **last) if isinstance(last, dict) else stored(*named, last)
         decimals = len(group.partition(".")[2])
         assert group == f"{value:.{decimals}f}", said[0]
 
 
 def test_every_percentage_of_the_short_findings_is_held():
-    left = " ".join(SHORT.split())
-    for text, pattern, _ in SAID:
-        left = re.sub(pattern, "", left) if text is SHORT else left
+    left = re.search("<!-- begin findings -->(.*)<!-- end findings -->", " ".join(TEXT.split()))[1]
+    for row in SAID:
+        left = re.sub(pattern(row["said"]), "", left) if row["page"] == "README.md" else left
     assert not re.findall(r"\S+ \S+ [\d.]+%", left)
 
 
@@ -133,8 +80,7 @@ def test_the_code_runs(capsys):
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere_and_pictures_are_described(page):
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for words, target in re.findall(r"\[([^\]]*)\]\(([^)#\s]+)\)", text):
+    for words, target in re.findall(r"\[([^\]]*)\]\(([^)#\s]+)\)", TEXTS[page]):
         assert words.strip(), target
         assert target.startswith("http") or ((ROOT / page).parent / target).exists(), target
 
