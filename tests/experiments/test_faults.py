@@ -6,12 +6,10 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
+from benchmarks.measuring import environment
 from faults import (
     MOMENTS,
     Kill,
@@ -25,7 +23,8 @@ from faults import (
     write_data,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+from casadv_lib.support import checkpoints
+from casadv_lib.support.files import load_tensors
 
 
 @pytest.fixture(scope="module")
@@ -87,39 +86,27 @@ def test_of_two_processes_one_computes_and_its_death_lets_the_other_go_on(uncut,
     assert content(runs) == wanted
 
 
-def environment(runs):
-    """CI is empty: the progress bar shows when training is under way."""
-    return {**os.environ, "CASADV_RUNS": str(runs), "CI": "", "OMP_NUM_THREADS": "1"}
-
-
-def hear_ctrl_c():
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def far_apart():
+    """No checkpoint but the last; the progress bar shows when training is under way."""
+    checkpoints.SECONDS_BETWEEN_CHECKPOINTS = 1000
+    os.environ["CI"] = ""
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_one_line_that_says_how_to_go_on(tmp_path):
     words = arguments(write_data(tmp_path / "own.txt"), epochs=4000, adv_epochs=2, eval_every=0)
-    command = [sys.executable, "-m", "casadv_lib", *words]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     runs = tmp_path / "runs"
-    # whoever starts the tests in the background may have told them to ignore it
-    process = subprocess.Popen(command, cwd=ROOT, env=environment(runs), preexec_fn=hear_ctrl_c,
-                               **pipes)
-    said = ""
-    while not re.search(r"\b[1-9]\d*/4000", said):
-        said += process.stderr.read(1)
-    assert not list(runs.glob("*/checkpoint.pt"))  # the next timed one is far away
-    process.send_signal(signal.SIGINT)
-    out, said = process.communicate(timeout=60)
-    assert process.returncode == 130 and out == ""
-    *bar, line = said.strip().split("\n")
+    process = start(words, runs, prepare=far_apart)
+    while not (process.log.exists() and re.search(r"\b[1-9]\d*/4000", process.log.read_text())):
+        time.sleep(0.01)
+    assert not list(runs.glob("*/checkpoint.pt"))
+    os.kill(process.pid, signal.SIGINT)
+    assert finish(process) == 130
+    *bar, line = process.log.read_text().strip().split("\n")
     # the bar may have moved once more; each of its states ends with \r, which is read as a line
     assert bar and all(row.startswith("phase 1: ") and "epoch" in row for row in bar if row)
     pattern = r"stopped after epoch (\d+) of 4000; the checkpoint is (\S+); the same call or "
     found = re.match(pattern + "command goes on from it", line)
-    from casadv_lib.support.files import load_tensors
-
-    history = load_tensors(found[2])["history"]
-    assert len(history["losses"]) == int(found[1]) > 0
+    assert len(load_tensors(found[2])["history"]["losses"]) == int(found[1]) > 0
     assert whole_files(runs) == 2
 
 
@@ -153,14 +140,14 @@ def test_the_stop_button_of_a_notebook_does_the_same(tmp_path):
     runs = tmp_path / "runs"
     epochs = 3000
     code = CELL.format(path=str(path), epochs=epochs)
-    manager, client = start_new_kernel(kernel_name="python3", env=environment(runs), cwd=ROOT)
+    # CI is empty: the progress bar shows when training is under way
+    own = environment() | {"CASADV_RUNS": str(runs), "CI": ""}
+    manager, client = start_new_kernel(kernel_name="python3", env=own)
     try:
         reply = stopped_cell(manager, client, code)
         assert (reply["status"], reply["ename"]) == ("error", "Stopped")
         assert re.search(r"stopped after epoch \d+ of 3000.*the same call", reply["evalue"])
         checkpoint = next(runs.glob("*/checkpoint.pt"))
-        from casadv_lib.support.files import load_tensors
-
         before = len(load_tensors(checkpoint)["history"]["losses"])
         assert 0 < before < epochs
         # the same cell again goes on; a second press stops it later than the first
@@ -174,9 +161,9 @@ def test_the_stop_button_of_a_notebook_does_the_same(tmp_path):
 def test_stopped_by_hand_and_started_again_the_end_is_the_same(uncut, tmp_path):
     runs = tmp_path / "runs"
     words, wanted, _ = uncut
-    for checkpoints in (1, 2):  # of the base, and then of the second phase
+    for stored in (1, 2):  # of the base, and then of the second phase
         process = start(words, runs)
-        while process.is_alive() and len(list(runs.glob("*/checkpoint.pt"))) < checkpoints:
+        while process.is_alive() and len(list(runs.glob("*/checkpoint.pt"))) < stored:
             time.sleep(0.001)
         os.kill(process.pid, signal.SIGINT)
         assert finish(process) in (0, 130)

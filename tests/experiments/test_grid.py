@@ -1,6 +1,8 @@
 """The grid: order, failures, going on after a kill, workers elsewhere, the same numbers again."""
 
+import functools
 import json
+import multiprocessing
 import os
 import re
 import shutil
@@ -15,7 +17,8 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from faults import content, whole_files, write_data
+from benchmarks.measuring import environment
+from faults import content, finish, start, whole_files, write_data
 
 from casadv_lib.__main__ import main
 from casadv_lib.experiments import grid, plan, runs
@@ -244,13 +247,11 @@ def test_bad_words(words, said, runs_folder, capsys, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def often(tmp_path_factory):
-    """The environment of processes that store a checkpoint after every epoch."""
+    """A file that lets a process store a checkpoint after every epoch."""
     path = tmp_path_factory.mktemp("preload") / "often.py"
     path.write_text("import casadv_lib.support.checkpoints as c\n"
                     "c.SECONDS_BETWEEN_CHECKPOINTS = 0\n")
-    python = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": python, "CI": "1",
-            "DASK_DISTRIBUTED__WORKER__PRELOAD": str(path)}
+    return str(path)
 
 
 @pytest.fixture(scope="module")
@@ -264,28 +265,26 @@ def uncut(tmp_path_factory):
     return path, content(folder / "runs")
 
 
-CLIENTS = []
-
-
 @pytest.fixture(autouse=True)
 def no_clients_left():
     yield
-    while CLIENTS:
-        CLIENTS.pop().kill()
+    for process in multiprocessing.active_children():
+        process.kill()
 
 
-def client(path, runs, often, *words, **named):
+def two_methods(often):
+    """Prepare the process of a client."""
+    os.setpgrp()
+    plan.METHOD_ORDER, plan.ATTACKED["methods"] = ("base", "adv_cas"), ()
+    dask.config.set({"distributed.worker.preload": [often]})
+
+
+def client(path, runs, often, *words):
     """The command line of a grid that makes the two runs of `uncut`."""
-    code = ("import runpy, sys; from casadv_lib.experiments import plan\n"
-            "plan.METHOD_ORDER, plan.ATTACKED['methods'] = ('base', 'adv_cas'), ()\n"
-            "if __name__ == '__main__': runpy.run_module('casadv_lib', run_name='__main__')\n")
     words = ["grid", "--dataset", str(path), "--backbone", "sasrec", "--device", "cpu",
              "--stages", "methods-sasrec", "--folder", str(runs) + "-tables", "--workers", "2",
              *(x for k, v in LONG.items() for x in ("--set", f"{k}={v}")), *words]
-    CLIENTS.append(subprocess.Popen(
-        [sys.executable, "-c", code, *words], cwd=ROOT, env=often | {"CASADV_RUNS": str(runs)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **named))
-    return CLIENTS[-1]
+    return start(words, runs, prepare=functools.partial(two_methods, often))
 
 
 def started(runs):
@@ -297,8 +296,7 @@ def goes_on(path, folder, often, wanted, *words):
     """Start the grid again and compare with the runs that nobody disturbed."""
     assert whole_files(folder)
     again = client(path, folder, often, *words)
-    out, error = again.communicate(timeout=LATE)
-    assert again.returncode == 0, out + error
+    assert finish(again) == 0, again.log.read_text()
     assert content(folder) == wanted
     assert not list(folder.rglob(".*.partial"))
 
@@ -306,14 +304,12 @@ def goes_on(path, folder, often, wanted, *words):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_a_grid_that_is_ended_leaves_no_process_and_goes_on(how, uncut, often, tmp_path):
     path, wanted = uncut
-    # whoever starts the tests in the background may have told them to ignore Ctrl-C
-    process = client(path, tmp_path / "runs", often, process_group=0, preexec_fn=lambda: (
-        signal.signal(signal.SIGINT, signal.default_int_handler)))
+    process = client(path, tmp_path / "runs", often)
     assert within(LATE, lambda: started(tmp_path / "runs"))
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 2
-    os.killpg(process.pid, how) if how == signal.SIGINT else process.send_signal(how)
-    assert process.wait(LATE) != 0
+    (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
+    assert finish(process) != 0
     assert not psutil.wait_procs(children, timeout=LATE)[1]
     if how == signal.SIGTERM:
         shutil.rmtree(tmp_path / "runs" / "logs")
@@ -327,9 +323,11 @@ def test_a_grid_that_is_ended_leaves_no_process_and_goes_on(how, uncut, often, t
 class Site:
     """A Dask scheduler and workers on the loopback, each in a process and a folder of its own."""
 
-    def __init__(self, folder, runs, environment):
-        self.folder, self.runs, self.environment = folder, runs, environment
-        self.processes, self.file = [], folder / "scheduler.json"
+    def __init__(self, folder, often):
+        self.folder, self.runs, self.processes = folder, folder / "runs", []
+        self.environment = environment() | {
+            "CASADV_RUNS": str(self.runs), "DASK_DISTRIBUTED__WORKER__PRELOAD": often}
+        self.file = folder / "scheduler.json"
         self.start("scheduler", "--port", "0", "--scheduler-file", str(self.file))
         assert within(LATE, lambda: self.file.exists() and self.file.stat().st_size)
         self.address = json.loads(self.file.read_text())["address"]
@@ -337,9 +335,9 @@ class Site:
     def start(self, *words, **environment):
         place = self.folder / f"place{len(self.processes)}"
         place.mkdir()
-        environment = self.environment | {"CASADV_RUNS": str(self.runs)} | environment
         process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *words, "--no-dashboard"], cwd=place, env=environment,
+            [sys.executable, "-m", "dask", *words, "--no-dashboard"], cwd=place,
+            env=self.environment | environment,
             stdout=subprocess.DEVNULL, stderr=(place / "log").open("w"))
         self.processes.append(process)
         return process
@@ -356,7 +354,7 @@ class Site:
 
 @pytest.fixture
 def site(tmp_path, often):
-    found = Site(tmp_path, tmp_path / "runs", often)
+    found = Site(tmp_path, often)
     yield found
     found.end()
 
@@ -368,8 +366,7 @@ def test_workers_elsewhere_give_the_same_bits_also_when_one_is_killed(site, uncu
     assert within(LATE, lambda: started(site.runs))
     running = max(workers, key=lambda worker: sum(psutil.Process(worker.pid).cpu_times()[:2]))
     running.kill()
-    out, error = process.communicate(timeout=LATE)
-    assert process.returncode == 0, out + error
+    assert finish(process) == 0, process.log.read_text()
     assert content(site.runs) == wanted
 
 
@@ -383,8 +380,8 @@ def test_a_scheduler_or_a_client_that_is_killed(site, uncut, often):
     second = client(path, site.runs, often, *words)
     assert within(LATE, lambda: list(site.runs.glob("*-adv_cas-*/checkpoint.pt")))
     site.processes[0].kill()
-    out, error = second.communicate(timeout=LATE)
-    assert second.returncode == 1 and "the scheduler is gone; the same command goes on" in error
+    assert finish(second) == 1
+    assert "the scheduler is gone; the same command goes on" in second.log.read_text()
     assert worker.wait(LATE) is not None
     goes_on(path, site.runs, often, wanted)
     assert len(list(site.runs.glob(".*"))) == 2  # the lock and the name of the folder
