@@ -159,26 +159,11 @@ def run_once(words, runs: Path, kill: Kill | None = None, whole_time: float = 1.
 # ------------------------------------------------------------------ what is stored
 
 
-def whole_files(runs: Path) -> int:
-    """Read every file of all runs; raises where one is half written. Returns how many."""
-    from casadv_lib.support.files import load_tensors, read_json
-
-    found = [path for path in runs.rglob("*") if path.is_file() and path.name[0] != "."]
-    for path in found:
-        if path.suffix == ".json":
-            read_json(path)
-        elif path.suffix == ".pt":
-            load_tensors(path)
-        elif path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as stored:
-                assert all(len(stored[name]) for name in stored.files)
-    return len(found)
-
-
 def content(runs: Path) -> dict:
     """Everything that must not depend on how often a run was cut off, by path.
 
-    Times and what describes the machine are left out; tensors and ranks become bytes.
+    Raises where a file is half written. Times and what describes the machine are left out;
+    tensors and ranks become bytes.
     """
     from casadv_lib.support.files import load_tensors
 

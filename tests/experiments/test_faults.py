@@ -19,7 +19,6 @@ from faults import (
     random_kills,
     run_once,
     start,
-    whole_files,
     write_data,
 )
 
@@ -46,7 +45,7 @@ def cut_and_go_on(uncut, runs, kills):
         if not run_once(words, runs, kill, seconds):
             break
         hits += 1
-        whole_files(runs)
+        content(runs)
     run_once(words, runs)
     assert content(runs) == wanted
     assert not list(runs.rglob(".*.partial"))
@@ -107,7 +106,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_one_line_that_says_how_to_go_on(tmp_path
     pattern = r"stopped after epoch (\d+) of 4000; the checkpoint is (\S+); the same call or "
     found = re.match(pattern + "command goes on from it", line)
     assert len(load_tensors(found[2])["history"]["losses"]) == int(found[1]) > 0
-    assert whole_files(runs) == 2
+    assert len(content(runs)) == 2
 
 
 CELL = """
@@ -167,6 +166,6 @@ def test_stopped_by_hand_and_started_again_the_end_is_the_same(uncut, tmp_path):
             time.sleep(0.001)
         os.kill(process.pid, signal.SIGINT)
         assert finish(process) in (0, 130)
-        whole_files(runs)
+        content(runs)
     run_once(words, runs)
     assert content(runs) == wanted

@@ -18,7 +18,7 @@ import pandas as pd
 import psutil
 import pytest
 from benchmarks.measuring import environment
-from faults import content, finish, start, whole_files, write_data
+from faults import content, finish, start, write_data
 
 from casadv_lib.__main__ import main
 from casadv_lib.experiments import grid, plan, runs
@@ -294,7 +294,7 @@ def started(runs):
 
 def goes_on(path, folder, often, wanted, *words):
     """Start the grid again and compare with the runs that nobody disturbed."""
-    assert whole_files(folder)
+    assert content(folder)
     again = client(path, folder, often, *words)
     assert finish(again) == 0, again.log.read_text()
     assert content(folder) == wanted

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import Kill, content, run_once, whole_files, write_data
+from faults import Kill, content, run_once, write_data
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "experiments"))
 from test_faults import random_cuts, uncut  # noqa: E402, F401  (a fixture)
@@ -37,7 +37,7 @@ def test_kills_in_the_grid(tmp_path):
             break
         kill = Kill(share=rng.uniform(0.05, 0.4))
         hits += run_once(words("cut"), tmp_path / "cut-runs", kill, seconds)
-        whole_files(tmp_path / "cut-runs")
+        content(tmp_path / "cut-runs")
         for probe in (tmp_path / "cut-runs").glob(".casadv-*"):
             probe.unlink()
     run_once(words("cut"), tmp_path / "cut-runs")

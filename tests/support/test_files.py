@@ -11,7 +11,7 @@ import shutil
 import time
 
 import pytest
-from faults import arguments, content, finish, run_once, start, whole_files, write_data
+from faults import arguments, content, finish, run_once, start, write_data
 
 from casadv_lib.support.files import StorageError, read_json, write_json
 
@@ -52,7 +52,7 @@ def test_a_disk_without_room_for_a_checkpoint(uncut, tmp_path):
     runs = tmp_path / "runs"
     status, said = command(data, runs, small_files)
     assert status == 1 and "checkpoint.pt" in one_line(said)
-    whole_files(runs)
+    content(runs)
     assert not list(runs.glob("*/metrics.json")) and not list(runs.rglob("*.partial"))
     assert command(data, runs)[0] == 0
     assert content(runs) == expected
