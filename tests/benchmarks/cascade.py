@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from benchmarks.measuring import call, exponent, peak_bytes, row, take_turns, timed
+from benchmarks.measuring import call, exponent, line, peak_bytes, row, take_turns, timed
 from benchmarks.worlds import interactions_of
 
 from casadv_lib import cascade_effects_flat
@@ -71,24 +71,18 @@ def main(sizes=SIZES, repeats: int = 3, device: str = "cpu") -> dict:
                                 other=seconds["loops"], faster=True, headline=size == LOOPS_UP_TO))
             rows.append(row(f"{what}, memory", [peak / 1e9], "GB"))
         rows.append(row(f"{what}, time", seconds["here"], target=SECONDS, headline=True))
-        ours, bare = (exponent(sizes, pd.DataFrame({size: turns[size][clock] for size in sizes}))
-                      for clock in ("here", "bincount"))
+        clocks = {clock: pd.DataFrame({size: t.get(clock, np.nan) for size, t in turns.items()})
+                  for clock in turns[sizes[0]]}
+        ours, bare = (exponent(sizes, clocks[clock]) for clock in ("here", "bincount"))
         rows += [
             row(f"cascade effects, {words}: exponent of the time", ours, "", headline=True),
             row(f"`numpy.bincount`, {words}: exponent of the time", bare, ""),
             row(f"cascade effects, {words}: exponent above `numpy.bincount`'s", ours - bare, "",
                 target=ABOVE_BINCOUNT, headline=True)]
-        lines[f"cascade effects, {words}"] = line(turns, "here")
+        lines[f"cascade effects, {words}"] = line(clocks["here"])
         if not with_repeats:
-            lines |= {"numpy.bincount": line(turns, "bincount"),
-                      "Algorithm 1 in plain Python": line(turns, "loops")}
+            lines |= {"numpy.bincount": line(clocks["bincount"]),
+                      "Algorithm 1 in plain Python": line(clocks["loops"])}
     return {"rows": rows, "curves": {"interactions": {
         "x": list(sizes), "lines": lines, "label": "interactions",
         "fixed": "16 interactions an item"}}}
-
-
-def line(turns: dict[int, pd.DataFrame], clock: str) -> dict:
-    """Median, least and most at each size; None where nothing was measured."""
-    return {name: [float(getattr(seconds[clock], of)()) if clock in seconds else None
-                   for seconds in turns.values()]
-            for name, of in (("median", "median"), ("low", "min"), ("high", "max"))}

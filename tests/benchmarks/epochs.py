@@ -16,8 +16,6 @@ from torch.profiler import ProfilerActivity, profile
 
 import casadv_lib as cas
 from casadv_lib.adversarial import METHODS
-from casadv_lib.batching import NegativeSampler
-from casadv_lib.data import training_sequences
 from casadv_lib.experiments.configuration import USUAL
 from casadv_lib.settings import AdversarialSettings, TrainingSettings
 from casadv_lib.training import Trainer
@@ -41,7 +39,7 @@ KINDS = {  # of work, by PyTorch's names of operations
 OPTIMISER, PYTHON = "optimiser", "Python, packing among it"
 
 
-class PaddedTrainer:
+class PaddedTrainer(Trainer):
     """`train_epoch` of phase 1 in the usual style, on padded blocks.
 
     The same model, batches, negatives, dropout rate, loss and settings as `Trainer`, so that
@@ -50,16 +48,12 @@ class PaddedTrainer:
     """
 
     def __init__(self, model, data, s: TrainingSettings, name: str):
-        self.model, self.settings, self.generator = model.to(s.device), s, torch.Generator(s.device)
-        (self.encode, side), T = PADDED[name], model.max_len
-        met = [sequence for sequence in training_sequences(data) if len(sequence) > 1]
+        super().__init__(model, data, s)
+        self.encode, side = PADDED[name]
         self.inputs, self.targets = (
-            pad_sequence([torch.as_tensor(part[-T:]) for part in parts], True,
-                         padding_side=side).to(s.device)
-            for parts in ([own[:-1] for own in met], [own[1:] for own in met]))
+            pad_sequence(flat.split(self.table.lengths.tolist()), True, padding_side=side)
+            for flat in (self.table.inputs, self.table.targets))
         self.real = self.inputs > 0
-        lengths = np.minimum([len(own) - 1 for own in met], T)
-        self.sampler = NegativeSampler(met, lengths, data.n_items, s.device)
         self.optimizer = torch.optim.AdamW(
             model.parameters(), s.learning_rate, (s.beta1, s.beta2), weight_decay=s.weight_decay)
 
@@ -189,10 +183,9 @@ def shares_of(action) -> dict[str, float]:
 
 def kind_of(event) -> str:
     """The kind of an operation; whatever runs inside the optimiser counts as that."""
-    parent = event
-    while parent is not None:
-        if parent.name.startswith("Optimizer.step"):
-            return OPTIMISER
-        parent = parent.cpu_parent
     name = event.name.removeprefix("aten::")
+    while event is not None:
+        if event.name.startswith("Optimizer.step"):
+            return OPTIMISER
+        event = event.cpu_parent
     return next(kind for kind, pattern in KINDS.items() if re.search(pattern, name))

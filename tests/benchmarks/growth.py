@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from benchmarks.measuring import exponent, row, take_turns, timed
+from benchmarks.measuring import exponent, line, row, take_turns, timed
 from benchmarks.worlds import dataset_of
 
 import casadv_lib as cas
@@ -45,15 +45,12 @@ def main(users=USERS, items=ITEMS, lengths=LENGTHS, fixed=None, repeats: int = 3
     }
     rows, curves = [], {}
     for name, (sized, label, words) in worlds.items():
-        clocks = {(line, size): timed(action) for size, (data, max_len) in sized.items()
-                  for line, action in actions(data, max_len, dim, device).items()}
+        clocks = {(what, size): timed(action) for size, (data, max_len) in sized.items()
+                  for what, action in actions(data, max_len, dim, device).items()}
         seconds = take_turns(clocks, repeats)  # all sizes and actions take turns
         curves[name] = {"x": list(sized), "label": label, "fixed": words, "lines": {}}
-        for line in dict.fromkeys(line for line, _ in clocks):
-            turns = seconds[line]  # a column a size
-            powers = exponent(list(sized), turns)
-            rows.append(row(f"{line}: exponent in the number of {label}", powers, ""))
-            curves[name]["lines"][line] = {
-                "median": turns.median().tolist(), "low": turns.min().tolist(),
-                "high": turns.max().tolist(), "exponents": powers.tolist()}
+        for what in seconds.columns.unique(0):
+            powers = exponent(list(sized), seconds[what])  # a column a size
+            rows.append(row(f"{what}: exponent in the number of {label}", powers, ""))
+            curves[name]["lines"][what] = line(seconds[what])
     return {"rows": rows, "curves": curves}

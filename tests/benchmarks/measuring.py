@@ -87,6 +87,12 @@ def _spread(values, unit: str) -> dict:
             "high": float(np.max(values)), "unit": unit, "repeats": len(values)}
 
 
+def line(turns: pd.DataFrame) -> dict:
+    """A line of the growth figure, a value a column of `turns`; None where it was not measured."""
+    found = turns.agg(["median", "min", "max"]).astype(object)
+    return dict(zip(("median", "low", "high"), found.where(found.notna(), None).values.tolist()))
+
+
 def environment() -> dict[str, str]:
     """This process's environment on one thread, in which the library and this folder are there."""
     path = os.pathsep.join([str(TESTS.parent), str(TESTS)])

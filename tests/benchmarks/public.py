@@ -33,21 +33,16 @@ RECTOOLS = {"RecTools SASRec": SASREC | {"loss": "BCE", "steps": 8},
 VARIANTS = {"recbole": RECBOLE, "rectools": RECTOOLS}
 
 
-def interpreter(name: str) -> Path:
-    """The Python of an environment: CASADV_<NAME>_PYTHON, or the one that `make bench-env` made."""
-    variable = f"CASADV_{name.upper()}_PYTHON"
-    path = Path(os.environ.get(variable) or ENVIRONMENTS / name / "bin" / "python")
-    if not path.exists():
-        raise FileNotFoundError(
-            f"there is no {path}; `make bench-env` makes it, or {variable} names another Python "
-            f"that has what tests/benchmarks/workers/requirements-{name}.txt lists")
-    return path
-
-
 @contextlib.contextmanager
 def worker(name: str, script: Path | None = None):
     """A process of the other implementation, as a function: a line asked, its JSON answered."""
-    asked = [str(interpreter(name)), str(script or WORKERS / f"{name}_worker.py")]
+    variable = f"CASADV_{name.upper()}_PYTHON"
+    python = Path(os.environ.get(variable) or ENVIRONMENTS / name / "bin" / "python")
+    if not python.exists():
+        raise FileNotFoundError(
+            f"there is no {python}; `make bench-env` makes it, or {variable} names another Python "
+            f"that has what tests/benchmarks/workers/requirements-{name}.txt lists")
+    asked = [str(python), str(script or WORKERS / f"{name}_worker.py")]
     own = environment()
     own.pop("PYTHONPATH")  # the library's packages are not for that environment
     process = subprocess.Popen(asked, env=own, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
