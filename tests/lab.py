@@ -7,16 +7,14 @@ import contextlib
 import json
 import os
 import re
-import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 
 import nbformat
 import psutil
+from jupyter_server.serverapp import list_running_servers
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
@@ -48,10 +46,7 @@ def copies(folder, values):
 @contextlib.contextmanager
 def jupyter_lab(folder, **environment):
     """The address of a JupyterLab that serves `folder`, with its token."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    token, own = secrets.token_hex(16), folder / ".lab"
+    own = folder / ".lab"
     news = own / "settings" / "@jupyterlab" / "apputils-extension"
     news.mkdir(parents=True)
     (news / "notification.jupyterlab-settings").write_text(
@@ -60,17 +55,17 @@ def jupyter_lab(folder, **environment):
               "JUPYTERLAB_SETTINGS_DIR": own / "settings", "IPYTHONDIR": own / "ipython",
               "JUPYTERLAB_WORKSPACES_DIR": own / "workspaces", "PYTHONPATH": notebooks.root()}
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root",
-               "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}",
-               "--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}",
-               f"--IdentityProvider.token={token}"]
+               "--ServerApp.ip=127.0.0.1", "--ServerApp.port=0",
+               f"--ServerApp.root_dir={folder}"]
     with open(folder / "lab.log", "w") as log:
         server = subprocess.Popen(
             command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder,
             env=os.environ | {name: str(path) for name, path in own_folders.items()} | environment)
     try:
-        until(lambda: answers(f"http://127.0.0.1:{port}/api?token={token}"), 60,
+        until(lambda: any(list_running_servers(own / "runtime")), 60,
               f"JupyterLab answers; see {folder / 'lab.log'}")
-        yield f"http://127.0.0.1:{port}/lab?token={token}"
+        (found,) = list_running_servers(own / "runtime")
+        yield f"{found['url']}lab?token={found['token']}"
     finally:
         end(server)
 
@@ -88,12 +83,6 @@ def browser_page(folder, **environment):
         page.goto(address)
         yield page
         browser.close()
-
-
-def answers(address) -> bool:
-    with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5):
-        return True
-    return False
 
 
 def end(server):

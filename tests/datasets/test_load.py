@@ -15,7 +15,7 @@ SHORT_MEGABYTES = 100
 
 
 def test_a_fiftieth_of_the_load_of_the_soak_test():
-    measured = run_load(20_000, 5_000, timeout=120)
+    measured = run_load(20_000, 5_000)
     assert measured["megabytes_above_imports"] < SHORT_MEGABYTES
 
 

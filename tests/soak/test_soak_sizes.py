@@ -12,7 +12,7 @@ CASES = int(os.environ.get("CASADV_FUZZ_CASES", 50_000))
 
 def test_a_million_users_within_eight_gigabytes(capsys):
     with capsys.disabled():
-        measured = run_load(1_000_000, 100_000, timeout=900)
+        measured = run_load(1_000_000, 100_000)
     assert measured["peak_megabytes"] < 8_000
 
 
