@@ -173,19 +173,11 @@ def test_same_seed_same_attack(trained):
     assert (first["substitutes"] != other["substitutes"]).mean() > 0.5
 
 
-def test_short_users_are_left_out():
-    data = dataset([[1, 2, 3], [4, 5, 6, 7], *random_sequences(3, 20, 8, 8)], 20)
-    model = build("sasrec", n_items=20)
-    assert attack(model, data)["users"].tolist() == [1, 2, 3, 4]
-    assert attack(model, data, k=5)["users"].tolist() == [2, 3, 4]
+def test_where_nobody_can_be_attacked_or_no_substitute_is_left():
     with pytest.raises(ValueError, match="no user has 9 items.*k is 9"):
-        attack(model, data, k=9)
-
-
-def test_no_substitute_left():
-    data = dataset([[1, 2, 3, 4]], 4)
+        attack(build("sasrec", n_items=20), dataset(random_sequences(3, 20, 8, 8), 20), k=9)
     with pytest.raises(ValueError, match="no substitute is left"):
-        attack(build("sasrec", n_items=4), data)
+        attack(build("sasrec", n_items=4), dataset([[1, 2, 3, 4]], 4))
 
 
 @pytest.mark.parametrize(("options", "said"), [

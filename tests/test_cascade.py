@@ -59,13 +59,6 @@ def test_effects_that_are_none_are_refused():
         cascade_weights([[1.0, 2.0], [3.0]], "minmax")[0][1], (1 / 1.5) / ((1 + 1 / 1.5 + 0.5) / 3))
 
 
-def test_by_hand():
-    # b = m: item 1 of the first user precedes 3 (itself included); the other's occurrence, 2
-    found = cascade_effects([[1, 2, 3], [4, 1, 5]], batch_size=2)
-    np.testing.assert_array_equal(found[0], [3 + 2, 2, 1])
-    np.testing.assert_array_equal(found[1], [3, 2 + 3, 1])
-
-
 @given(histories.filter(any))
 def test_weights_have_mean_one_and_keep_the_order(lists):
     effects = [e for e in cascade_effects(lists) if len(e)]

@@ -77,13 +77,6 @@ def test_rank_rule_with_ties(scores, draw):
     assert tie_rate == float(tied)
 
 
-def test_a_collapsed_model_gets_the_middle_rank():
-    model = Fixed([1.0] * 100)
-    found = cas.evaluate(model, dataset([[1, 2, 3, 4]] * 5, 100))
-    # 97 candidates besides three seen ones: 1 + 96 / 2
-    assert (found["ranks"] == 49).all() and found["hr@10"] == 0 and found["tie_rate"] == 1
-
-
 def test_metrics_by_hand():
     ranks = np.array([1, 2, 10, 10.5, 11])
     assert cas.hit_ratio(ranks) == pytest.approx(3 / 5)

@@ -6,7 +6,7 @@ import pytest
 
 from casadv_lib.adversarial import METHODS
 from casadv_lib.experiments import plan as planning
-from casadv_lib.experiments.configuration import EPSILONS, FAMILY, attack_name, chosen, configure
+from casadv_lib.experiments.configuration import FAMILY, attack_name, chosen, configure
 from casadv_lib.experiments.plan import CANDIDATES, CORE, PAPER_STAGES, plan, stages_of
 
 # {profile: a hash of the runs and attacks of all its stages}. Another: stored ones are lost.
@@ -46,18 +46,6 @@ def test_stages_can_be_narrowed():
     assert [s.name for s in own] == ["methods-causalcnn", "sweep-causalcnn"]
     with pytest.raises(ValueError, match="stages is 'vidoe'; allowed"):
         stages_of("paper", names=["vidoe"])
-
-
-def test_the_sweep_and_the_trade_off_vary_one_value_and_keep_the_others():
-    made = [job.config() for job in of_role(planned("paper/sweep-sasrec"), "sweep")]
-    assert [c.adversarial.epsilon for c in made] == list(EPSILONS)
-    assert {c.adversarial.lambda1 for c in made} == {0.1} and {c.dataset for c in made} == {"video"}
-    jobs = planned("paper/trade-off-video")
-    for job in of_role(jobs, "trade-off"):
-        config, attacks = job.config(), jobs[f"{job.name} attacks"]
-        assert config.adv_epochs == 10 and attacks.config() == config and attacks.attacks == ({},)
-        if job.asked["method"] in ("adv_cas", "adv_global"):
-            assert config.adversarial.lambda1 == 0.1
 
 
 def test_a_run_that_asks_what_a_value_does_goes_on_after_a_collapse():
@@ -144,10 +132,3 @@ def test_named_values_leave_the_choice_out():
     assert (literal.adversarial.scope, literal.adversarial.epsilon) == ("literal", 10.0)
     films = planned("films/methods-sasrec")  # the profile names the paper's
     assert {job.asked["method"] for job in of_role(films, "trial")} == {"neighbour"}
-
-
-def test_more_seeds_run_with_the_choice_of_the_first():
-    jobs = planned("paper/seeds-sasrec", choose=True)
-    assert {job.asked["seed"] for job in of_role(jobs, "trial")} == {0}
-    job = jobs["video sasrec adv_linear seed 2"]
-    assert "video sasrec base seed 2" in job.needs and job.config().seed == 2
