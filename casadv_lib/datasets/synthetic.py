@@ -108,7 +108,24 @@ class World:
         empty, shorter than n_items. Rows sum to 1; padding and seen items have probability 0.
         Raises ValueError for a history that cannot happen in this world.
         """
-        watch, belief, order = self._filter(histories)
+        items, lengths = _padded(histories, self.settings.n_items)
+        order = np.argsort(-lengths, kind="stable")  # the users still active are the first rows
+        watch = Watch(self, len(lengths))
+        # about the next interest, by forward filtering
+        belief = np.full((len(lengths), len(self.moves)), 1 / len(self.moves))
+        for step in range(items.shape[1]):
+            active = int((lengths > step).sum())
+            now = items[order[:active], step]
+            joint = belief[:active] * watch.emissions(now)
+            likelihood = joint.sum(1, keepdims=True)
+            if not (likelihood > 0).all():
+                user = order[int(np.argmin(likelihood > 0))]
+                raise ValueError(
+                    f"histories[{user}] is {list(items[user, : lengths[user]])}; allowed is what "
+                    f"can happen in this world, and item {items[user, step]} cannot come then"
+                )
+            belief[:active] = (joint / likelihood) @ self.moves
+            watch.add(now)
         misclick, follow, interest = watch.shares(len(belief))
         chance = watch.mixture(misclick, follow, interest[:, None] * belief)
         return chance[np.argsort(order)]
@@ -124,27 +141,6 @@ class World:
         best = -np.sort(-self.next_item_distribution(histories), axis=1)[:, :10]
         discount = 1 / np.log2(np.arange(best.shape[1]) + 2)
         return {"ndcg@10": float((best @ discount).mean()), "hr@10": float(best.sum(1).mean())}
-
-    def _filter(self, histories) -> tuple:
-        """Forward filtering: what was seen, the belief about the next interest, their order."""
-        items, lengths = _padded(histories, self.settings.n_items)
-        order = np.argsort(-lengths, kind="stable")  # the users still active are the first rows
-        watch = Watch(self, len(lengths))
-        belief = np.full((len(lengths), len(self.moves)), 1 / len(self.moves))
-        for step in range(items.shape[1]):
-            active = int((lengths > step).sum())
-            now = items[order[:active], step]
-            joint = belief[:active] * watch.emissions(now)
-            likelihood = joint.sum(1, keepdims=True)
-            if not (likelihood > 0).all():
-                user = order[int(np.argmin(likelihood > 0))]
-                raise ValueError(
-                    f"histories[{user}] is {list(items[user, : lengths[user]])}; allowed is what "
-                    f"can happen in this world, and item {items[user, step]} cannot come then"
-                )
-            belief[:active] = (joint / likelihood) @ self.moves
-            watch.add(now)
-        return watch, belief, order
 
 
 def make_world(settings: WorldSettings = WorldSettings(), seed: int = 0) -> World:  # noqa: B008

@@ -39,7 +39,13 @@ class HealthCheck:
 
     def __init__(self, trainer):
         self.trainer, self.warned = trainer, False
-        self.batch = watched_users(trainer.table)
+        table, count = trainer.table, len(trainer.table.lengths)
+        # a small batch of users with different inputs, spread over the data; None if all are alike
+        users = np.linspace(0, count - 1, min(count, WATCHED_USERS)).astype(int)
+        inputs = [tuple(table.inputs[table.offsets[user] : table.offsets[user + 1]].tolist())
+                  for user in users]
+        different = [*dict(zip(inputs, users)).values()]
+        self.batch = next(table.batches(different, len(different))) if len(different) > 1 else None
 
     def after_epoch(self, losses: list[Tensor], sizes: list[Tensor]) -> float:
         """The mean loss of an epoch; losses, sizes (of A, Eq. 7; may be empty): a scalar a step.
@@ -52,9 +58,7 @@ class HealthCheck:
         looked = look_at(trainer.model, self.batch)
         # all numbers of an epoch are fetched from the device at once
         numbers = torch.stack([torch.stack(losses).mean(), least, *looked]).tolist()
-        epoch = trainer.first_epoch + trainer.done + 1
-        sick = diagnosis(*numbers, epoch, trainer.settings, trainer.adversarial, trainer.method)
-        if sick is not None:
+        if sick := self.diagnosis(*numbers):
             if trainer.settings.health == "stop" or not all(map(math.isfinite, numbers)):
                 raise TrainingError(sick)
             if not self.warned:
@@ -62,15 +66,35 @@ class HealthCheck:
             self.warned = True
         return numbers[0]
 
+    def diagnosis(self, loss: float, perturbation: float, size: float, spread: float) -> str:
+        """What went wrong in an epoch and which settings to look at, one sentence; or "".
 
-def watched_users(table):
-    """A small batch of users with different inputs, spread over the data; None if all are alike."""
-    count = len(table.lengths)
-    users = np.linspace(0, count - 1, min(count, WATCHED_USERS)).astype(int)
-    inputs = [tuple(table.inputs[table.offsets[user] : table.offsets[user + 1]].tolist())
-              for user in users]
-    different = [*dict(zip(inputs, users)).values()]
-    return next(table.batches(different, len(different))) if len(different) > 1 else None
+        loss: the mean. perturbation: the smallest size of A in a step. size, spread: see `look_at`.
+        """
+        trainer, a, method = self.trainer, self.trainer.adversarial, self.trainer.method
+        epoch = trainer.first_epoch + trainer.done + 1
+        if not all(map(math.isfinite, (loss, size, spread))):
+            what = (f"the loss is {loss:.4g} in epoch {epoch}, and the weights are no finite "
+                    "numbers: the model has diverged")
+        elif size > LARGEST_COORDINATE:
+            what = (f"item embeddings explode in epoch {epoch}: coordinates of {size:.3g}, where "
+                    "trained ones are below 1")
+        elif perturbation == 0 and a.epsilon > 0:
+            what = f"the perturbation A was zero in epoch {epoch}: its gradient vanished"
+        elif spread < SMALLEST_SPREAD:
+            what = (f"the encoder has collapsed in epoch {epoch}: all users have one vector (they "
+                    f"differ by {spread:.1g} of its length), so all get the same list")
+        else:
+            return ""
+        read = asdict(trainer.settings)  # by this method
+        if method.level1:
+            read |= asdict(a)
+        elif method.level2:
+            read["epsilon"] = a.epsilon
+        listed = [f"{name} ({read[name]:g})" for name in LIKELY if name in read]
+        listed += [f"{name} ({value!r}: {why})" for (name, value), why in TRAPS.items()
+                   if read.get(name) == value]
+        return f"{what}. Look at {', '.join(listed)}"
 
 
 @torch.no_grad()
@@ -88,33 +112,3 @@ def look_at(model, batch) -> tuple[Tensor, Tensor]:
     length = w.square().sum(1).mean().sqrt()
     apart = (w - w.mean(0)).square().sum(1).mean().sqrt()
     return size, apart / length.clamp_min(torch.finfo(size.dtype).tiny)
-
-
-def diagnosis(loss, perturbation, size, spread, epoch: int, s, a, method) -> str | None:
-    """One sentence on what went wrong in an epoch and which settings to look at, or None.
-
-    loss: the mean. perturbation: the smallest size of A in a step. size, spread: see `look_at`.
-    s, a: TrainingSettings and AdversarialSettings.
-    """
-    if not all(map(math.isfinite, (loss, size, spread))):
-        what = (f"the loss is {loss:.4g} in epoch {epoch}, and the weights are no finite numbers: "
-                "the model has diverged")
-    elif size > LARGEST_COORDINATE:
-        what = (f"item embeddings explode in epoch {epoch}: coordinates of {size:.3g}, where "
-                "trained ones are below 1")
-    elif perturbation == 0 and a.epsilon > 0:
-        what = f"the perturbation A was zero in epoch {epoch}: its gradient vanished"
-    elif spread < SMALLEST_SPREAD:
-        what = (f"the encoder has collapsed in epoch {epoch}: all users have one vector (they "
-                f"differ by {spread:.1g} of its length), so all get the same list")
-    else:
-        return None
-    read = asdict(s)  # by this method
-    if method.level1:
-        read |= asdict(a)
-    elif method.level2:
-        read["epsilon"] = a.epsilon
-    listed = [f"{name} ({read[name]:g})" for name in LIKELY if name in read]
-    listed += [f"{name} ({value!r}: {why})" for (name, value), why in TRAPS.items()
-               if read.get(name) == value]
-    return f"{what}. Look at {', '.join(listed)}"

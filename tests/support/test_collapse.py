@@ -5,8 +5,6 @@ import torch
 from conftest import N_ITEMS, build
 from oracles import dataset
 
-import casadv_lib as cas
-from casadv_lib.adversarial import BASE
 from casadv_lib.settings import AdversarialSettings, TrainingSettings
 from casadv_lib.support import collapse as health
 from casadv_lib.support.collapse import TrainingError
@@ -98,21 +96,19 @@ def test_note_warns_once_and_goes_on_but_not_without_numbers(toy):
         sick.run(progress=False)
 
 
-def test_the_diagnosis_names_what_the_method_reads():
-    a, s = AdversarialSettings(), TrainingSettings(amp=True)
+def test_the_diagnosis_names_what_the_method_reads(toy):
+    def said(method=None, loss=1.0, perturbation=1.0, spread=0.5, **adversarial):
+        watch = trainer(toy, method, adversarial, amp=True).health
+        return watch.diagnosis(loss, perturbation, 0.3, spread)
 
-    def said(loss=1.0, perturbation=1.0, size=0.3, spread=0.5, method=BASE, a=a):
-        return health.diagnosis(loss, perturbation, size, spread, 3, s, a, method)
-
-    assert said() is None and said(perturbation=0.0, a=AdversarialSettings(epsilon=0)) is None
+    assert said() == said("adv_cas", perturbation=0.0, epsilon=0) == ""
     nan = float("nan")
-    assert "learning_rate (0.001), weight_decay (1e-05), amp (True: few digits)" in said(nan)
-    linear, cascade = (said(nan, method=cas.METHODS[name]) for name in ("adv_linear", "adv_cas"))
-    assert "epsilon (10)" in linear and "lambda1" not in linear and "epsilon" not in said(nan)
+    base, linear, cascade = (said(name, nan) for name in (None, "adv_linear", "adv_cas"))
+    assert "learning_rate (0.001), weight_decay (1e-05), amp (True: few digits)" in base
+    assert "epsilon (10)" in linear and "lambda1" not in linear and "epsilon" not in base
     assert "lambda1 (1)" in cascade and "dropout_masks" not in cascade
-    masks = AdversarialSettings(dropout_masks="independent")
-    assert "dropout_masks ('independent': " in said(
-        spread=1e-4, method=cas.METHODS["adv_cas"], a=masks)
+    assert "dropout_masks ('independent': " in said("adv_cas", spread=1e-4,
+                                                    dropout_masks="independent")
 
 
 def test_users_who_are_alike_are_no_collapse():
