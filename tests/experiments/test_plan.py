@@ -8,10 +8,11 @@ from casadv_lib.adversarial import METHODS
 from casadv_lib.experiments import plan as planning
 from casadv_lib.experiments.configuration import FAMILY, attack_name, chosen, configure
 from casadv_lib.experiments.plan import CANDIDATES, CORE, PAPER_STAGES, plan, stages_of
+from casadv_lib.settings import PROFILES
 
 # {profile: a hash of the runs and attacks of all its stages}. Another: stored ones are lost.
 PLANS = {"quick": "4d52d6ef", "films": "89a778a1", "laptop": "97833e17", "paper": "5bdc0901",
-         "ce": ""}
+         "ce": "fe011741"}
 
 
 def planned(stage, **options):
@@ -23,7 +24,7 @@ def of_role(jobs, role):
     return [job for job in jobs.values() if job.role == role and not job.attacks]
 
 
-@pytest.mark.parametrize("profile", PLANS)
+@pytest.mark.parametrize("profile", PROFILES)
 def test_every_stage_has_its_jobs(profile):
     lines, stages = [], stages_of(profile, names=["all"])
     for stage in stages:
