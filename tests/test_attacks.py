@@ -7,6 +7,7 @@ from conftest import build
 from oracles import dataset, random_sequences
 
 import casadv_lib as cas
+from casadv_lib import attacks
 from casadv_lib.attacks import attack, first_choices, input_gradients, neighbour_distance
 from casadv_lib.data import held_out
 from casadv_lib.evaluation import rank_items
@@ -131,6 +132,15 @@ def test_a_surrogate_picks_and_the_model_ranks(options, trained):
     met = [[*histories[u], *new] for u, new in zip(found["users"], found["histories"])]
     ranks, _ = rank_items(model, found["histories"], targets[found["users"]], met)
     np.testing.assert_array_equal(found["ranks"], ranks)
+
+
+@pytest.mark.parametrize("pick", ["gradient", "cosine"])
+def test_without_a_gradient_the_nearest_item_is_taken(pick):
+    table = build("gru4rec").item_table()
+    replaced, refused = torch.tensor([3, 7]), [np.array([3, 1]), np.array([7])]
+    found, nearest = (attacks.pick_items(table, replaced, torch.zeros(2, 16), refused, one, 0.5, None)
+                      for one in (pick, "nearest"))
+    assert found.tolist() == nearest.tolist()
 
 
 def test_gradients_are_those_of_the_loss(trained):
