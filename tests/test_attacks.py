@@ -138,8 +138,9 @@ def test_a_surrogate_picks_and_the_model_ranks(options, trained):
 def test_without_a_gradient_the_nearest_item_is_taken(pick):
     table = build("gru4rec").item_table()
     replaced, refused = torch.tensor([3, 7]), [np.array([3, 1]), np.array([7])]
-    found, nearest = (attacks.pick_items(table, replaced, torch.zeros(2, 16), refused, one, 0.5, None)
-                      for one in (pick, "nearest"))
+    found, nearest = (
+        attacks.pick_items(table, replaced, torch.zeros(2, 16), refused, one, 0.5, None)
+        for one in (pick, "nearest"))
     assert found.tolist() == nearest.tolist()
 
 

@@ -106,12 +106,13 @@ def test_user_vectors_come_in_the_order_given(toy):
         torch.testing.assert_close(found[u], alone, rtol=1e-4, atol=1e-5)
 
 
-def test_a_diverged_model_is_named(toy):
+@pytest.mark.parametrize("name", ["items.weight", "norm.weight"])  # of an item nobody has met
+def test_a_diverged_model_is_named(name):
     model = build("sasrec")
     with torch.no_grad():
-        model.items.weight[5] = torch.nan
+        model.get_parameter(name)[-1] = torch.nan
     with pytest.raises(ValueError, match="not finite.*diverged"):
-        cas.evaluate(model, toy)
+        cas.evaluate(model, dataset([[1, 2, 3, 4]] * 5, 40))
 
 
 def test_a_model_of_another_data_set_is_refused(toy):
