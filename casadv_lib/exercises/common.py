@@ -20,10 +20,7 @@ def drawn(*shapes) -> tuple[torch.Tensor, ...]:
 
 def exercise(cases: list[tuple], names: str | tuple = "the answer",
              tolerance: float = 1e-6) -> Callable:
-    """Make a function into the check of an exercise: check(f) says whether f does the same.
-
-    cases: the arguments to try. names, tolerance: of `difference`.
-    """
+    """Make a function into the check of an exercise: check(f) says whether f does the same."""
     def check_of(reference: Callable) -> Callable[[Callable], None]:
         @functools.wraps(reference)
         def check(function: Callable) -> None:
@@ -58,9 +55,8 @@ def compare(function, reference, cases, names, tolerance) -> str:
 def difference(answer, wanted, names: str | tuple, tolerance: float) -> str:
     """How an answer differs from what is wanted, in words; "" where it does not.
 
-    A number or an array of any kind agrees if the length of the difference is at most `tolerance`
-    times that of the wanted one (or times 1, if that is more); a tuple or a list of such values
-    agrees part by part. names: of all parts, or one word that is numbered.
+    An array agrees if the length of the difference is at most `tolerance` times that of the wanted
+    one (or times 1); a tuple or a list part by part. names: of all parts, or one to be numbered.
     """
     if isinstance(wanted, tuple) or (isinstance(wanted, list) and wanted and np.ndim(wanted[0])):
         if isinstance(names, str):

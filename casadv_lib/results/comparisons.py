@@ -43,11 +43,9 @@ def percentile_interval(values: np.ndarray) -> dict[str, float]:
     return {"value": float(values[0]), "low": float(low), "high": float(high)}
 
 
-def percent(score: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """100 * (score / reference - 1), NaN where the reference is 0."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        change = 100 * (score / reference - 1)
-    return np.where(np.isfinite(change), change, np.nan)
+def percent(score, reference):
+    """100 * (score / reference - 1) of arrays or columns, NaN where the reference is 0."""
+    return 100 * (score / np.where(reference == 0, np.nan, reference) - 1)
 
 
 def resampled_means(ranks: dict[str, Ranks], data_hash: str) -> Means:

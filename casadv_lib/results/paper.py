@@ -15,14 +15,13 @@ PAPER_DATASETS = ("beauty", "video", "clothing", "ml-1m")
 PAPER_SPARSE = PAPER_DATASETS[:3]
 PAPER_BASELINES = ("adv_linear", "adv_seq", "adv_global")
 PAPER_BEST_EPSILON = (10, 20)  # Section 5.5, Figure 4
-# Section 5.6: what the last item costs the base models on Video, in percent, the mean of SASRec
-# and GRU4Rec.
+# Section 5.6: what the last item costs the bases on Video, in percent, the mean of both backbones
 PAPER_LAST_DROP_PERCENT = {"ndcg@10": 23.22, "hr@10": 11.04}
 
 
 @cache
 def paper_numbers() -> dict:
-    """The numbers of Tables 2 to 4, Figures 4 to 6 (in words) and Section 5.7, and the slips."""
+    """The numbers of its tables, figures (in words) and Section 5.7, and the slips."""
     return read_json(Path(__file__).with_name("paper.json"))
 
 
@@ -47,8 +46,8 @@ def paper_change(dataset: str, backbone: str, method: str, metric: str = "ndcg@1
 def paper_slips(where: str | None = None, **row: str) -> list[str]:
     """Where the paper contradicts itself, its data or its sources, in sentences.
 
-    where: a table, figure or section ("table2", "table3", ...); None: all. row: values of
-    dataset, backbone and method; then those that concern this row of the table alone.
+    where: such as "table2"; None: all. row: dataset, backbone and method of a row of the table;
+    then those that concern it alone.
     """
     found = [slip for slip in paper_numbers()["slips"] if where in (None, slip["where"])]
     if row:
@@ -58,7 +57,6 @@ def paper_slips(where: str | None = None, **row: str) -> list[str]:
 
 
 def readings() -> pd.DataFrame:
-    """Where the paper is silent or contradicts itself, one row an open place: the question, our
-    default, the alternatives, and the setting that takes them."""
+    """Where the paper is silent or contradicts itself, one row an open place."""
     return pd.read_csv(Path(__file__).with_name("readings.csv"), index_col="number",
                        keep_default_na=False)

@@ -1,9 +1,7 @@
-"""The README's table of notebooks: run times, and badges where the repository's address is known.
+"""The README's table of notebooks: the run times that the last `make figures` measured, and badges.
 
-The run times are those that the last `make figures` measured; they are kept in
-figures/quick/notebooks.json (a part of `make refresh`). `--repository
-https://github.com/OWNER/NAME` writes the address into CITATION.cff, and from then on each
-notebook has a badge that opens it in Colab and one for Binder.
+`--repository https://github.com/OWNER/NAME` writes the address into CITATION.cff, and from then on
+each notebook has a badge that opens it in Colab and one for Binder.
 """
 
 from __future__ import annotations
@@ -25,11 +23,8 @@ COLAB, BINDER = "https://colab.research.google.com", "https://mybinder.org"
 
 
 def refreshed(text: str, record: dict, citation: str) -> str:
-    """The README's text with the run times of `record` and badges for CITATION.cff's address.
-
-    record: as `notebooks.execute` stores it. Raises ValueError for a notebook that it lacks, and
-    for an address elsewhere.
-    """
+    """The README's text with the run times of `record` (see `notebooks.execute`) and badges for
+    CITATION.cff's address; ValueError for a notebook that the record lacks, or another address."""
     address = FIELD.search(citation)
     if address and not address[2]:
         raise ValueError(f"repository is {address[1]!r}; allowed is https://github.com/OWNER/NAME")

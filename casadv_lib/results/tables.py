@@ -20,6 +20,7 @@ from ..settings import EXCLUDES
 from ..support.files import read_json
 from . import frames
 from .claims import OURS, check
+from .comparisons import percent
 from .frames import MissingRecords, Results, select
 from .paper import PAPER_DATASETS, paper_numbers, paper_scores, paper_slips
 
@@ -55,11 +56,6 @@ def _compared(results: Results, dataset: str | None, needed: tuple[str, ...] = (
     found = pd.concat(parts, ignore_index=True)
     found.attrs["notes"] = [f"Left out: {sentence}." for sentence in missing]
     return found
-
-
-def _change(value: pd.Series, reference: pd.Series) -> pd.Series:
-    """In percent, NaN where the reference is 0."""
-    return 100 * (value / reference.where(reference != 0) - 1)
 
 
 def table2(results: Results) -> pd.DataFrame:
@@ -111,10 +107,10 @@ def _accuracy(results: Results, where: str, rows: pd.DataFrame) -> pd.DataFrame:
         of_base = printed.where(is_base).ffill()  # the base is a setting's first row
         table = table.assign(**{
             label: rows[metric],
-            f"{label} vs base %": _change(rows[metric], rows[f"base {metric}"]).mask(is_base),
+            f"{label} vs base %": percent(rows[metric], rows[f"base {metric}"]).mask(is_base),
             f"{label} difference low": bounds["low"], f"{label} difference high": bounds["high"],
             f"{label} best": best[metric], f"{label} paper": printed,
-            f"{label} paper vs base %": _change(printed, of_base).mask(is_base)})
+            f"{label} paper vs base %": percent(printed, of_base).mask(is_base)})
     table["best epoch"] = best["epoch"].astype(int)
     table["note"] = [" ".join(paper_slips(where, **row)) for row in names.to_dict("records")]
     table.attrs["notes"] = [TEXTS["accuracy"], *paper_slips(where), *rows.attrs["notes"]]
@@ -163,7 +159,7 @@ def selection(results: Results, dataset: str | None = None) -> pd.DataFrame:
 
     table = tried[["dataset", "backbone", "family", "epsilon", "lambda1", "replace_probability"]]
     table = table.assign(**{f"{label} validation": tried[m] for m, label in METRICS.items()}, **{
-        "vs base %": 100 * (tried["ndcg@10"] / tried["base_ndcg@10"] - 1),
+        "vs base %": percent(tried["ndcg@10"], tried["base_ndcg@10"]),
         "chosen": [mark(row) for row in tried.to_dict("records")]})
     epochs = ", ".join(f"{epochs:g}" for epochs in sorted(set(tried["trial_epochs"])))
     table.attrs["notes"] = [note.format(epochs=epochs) for note in TEXTS["selection"]]
@@ -178,7 +174,7 @@ def robustness(results: Results, dataset: str | None = None) -> pd.DataFrame:
     frames.choose_dataset(results, dataset)
     stored = results.attacks.set_index(["run", "exclude", "attack"])
     names = {attack_name(**options): f"{label} %" for label, options in ATTACKS.items()}
-    changes = _change(stored["ndcg@10"], stored["ndcg@10_clean"]).unstack("attack")
+    changes = percent(stored["ndcg@10"], stored["ndcg@10_clean"]).unstack("attack")
     rows = frames.with_role(results, "main", dataset=dataset)
     rows = rows[["dataset", "backbone", "method", "run"]].merge(
         pd.Series(EXCLUDES, name="exclude"), "cross").merge(
