@@ -76,9 +76,8 @@ def _attacked(results: Results, dataset: str, backbone: str, methods: tuple[str,
     """A row for each interval of attacks on main runs, by the gradient with this step and by the
     controls, in the order of `methods`."""
     rule = exclude or frames.rule_of(results, frames.main_run(results, dataset, backbone, "base"))
-    runs = results.main.get((dataset, backbone), {})
-    own = pd.DataFrame([(method, runs[method]) for method in methods if method in runs],
-                       columns=["method", "run"])
+    runs = pd.Series(results.main.get((dataset, backbone), {}), name="run", dtype=object)
+    own = runs.reindex(methods).dropna().rename_axis("method").reset_index()
     rows = select(results.attacks, surrogate="", exclude=rule).drop(columns="method")
     rows = rows[(rows["pick"] == "gradient") & (rows["step"] == step) | rows["pick"].isin(CONTROLS)]
     stored = select(results.intervals, kind="attack").drop(columns=["dataset", "backbone"])
@@ -145,8 +144,7 @@ def _replaced(results: Results, dataset: str, backbone: str, exclude: str | None
 
 def traded_off(results: Results) -> list[str]:
     """The data sets that have what `trade_off` draws."""
-    return [name for name in frames.datasets(results)
-            if len(frames.with_role(results, "trade-off", dataset=name))]
+    return list(frames.with_role(results, "trade-off")["dataset"].unique())
 
 
 @styled

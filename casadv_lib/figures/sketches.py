@@ -35,15 +35,14 @@ FIGURE1_METHODS = {"generic": "adv_global", "guided": "adv_cas"}  # whose colour
 
 
 @styled
-def figure1(points, generic, guided, effects, radii=None, curve: pd.DataFrame | None = None,
+def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None = None,
             epsilon: float | None = None) -> Figure:
     """Generic against cascade-guided perturbations of one user's history.
 
     points: (n, 2) floats, the embeddings of the history's items in a plane, oldest first.
     generic, guided: (n, 2) floats, their perturbations in that plane (guided: scaled by 1/C).
     effects: (n,) floats above 0, the cascade effects C.
-    radii: two (n,) arrays, generic and guided: the perturbations' full lengths, where the plane
-        hides part of them.
+    radii: two (n,) arrays, generic and guided: the perturbations' full lengths.
     curve: for a third panel, the distances ||w_moved - w||, columns "generic" and "guided", index
         epsilon; epsilon: the one of them whose perturbations these are.
     Raises ValueError where the shapes differ or C is not positive.
@@ -55,8 +54,6 @@ def figure1(points, generic, guided, effects, radii=None, curve: pd.DataFrame | 
             raise ValueError(f"{name} has shape {array.shape}; all three need the same (n, 2)")
     if effects.shape != (n,) or not (effects > 0).all():
         raise ValueError(f"effects has shape {effects.shape}; allowed are {n} values above 0")
-    if radii is None:
-        radii = [np.linalg.norm(move, axis=1) for move in moves]
     room = np.max(radii, axis=0)[:, None]
     size = {"width": 5.0, "height": 4.6}
     if curve is not None:  # the same room for all epsilons: the circles of large ones may leave it

@@ -141,27 +141,24 @@ def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means
     for (run, column), metric in product(columns, METRICS):
         attack, _, rule = column.removesuffix(" attacked").rpartition("-")
         change, last = change_by(means, run, attack, rule, metric), f"{LAST_ITEM}-{rule} attacked"
-        found = {"change": change}
+        own, versus = {"run": run}, {"run": guided, "versus": run, "versus_which": "last"}
+        found = [(own, "change", change)]
         if "-last-" in column and metric == "hr@10":
-            found["able"] = means[run, f"{column} of able", metric]
-            found["able_clean"] = means[run, f"{attack} clean of able", metric]
+            found += [(own, "able", means[run, f"{column} of able", metric]),
+                      (own, "able_clean", means[run, f"{attack} clean of able", metric])]
         if column != last and last in ranks[run] and np.array_equal(
                 ranks[run][column] != NOT_RANKED, ranks[run][last] != NOT_RANKED):
-            found["change difference to last item"] = change - change_by(
-                means, run, LAST_ITEM, rule, metric)
-        against = {}
+            found += [(own, "change difference to last item", change - change_by(
+                means, run, LAST_ITEM, rule, metric))]
         if guided not in (None, run) and (guided, column, metric) in means:
-            own = means[guided, column, metric]
-            against = {
-                "change difference": change_by(means, guided, attack, rule, metric) - change,
-                "difference": own - means[run, column, metric],
-                "difference to clean": own - means[run, f"{attack} clean", metric]}
-        names = {"kind": "attack", "which": "last", "attack": attack, "exclude": rule,
-                 "metric": metric}
-        versus = {"run": guided, "versus": run, "versus_which": "last"}
-        for ends, quantities in (({"run": run}, found), (versus, against)):
-            for quantity, values in quantities.items():
-                yield names | ends | {"quantity": quantity} | percentile_interval(values)
+            score, clean = means[guided, column, metric], means[run, f"{attack} clean", metric]
+            found += [(versus, "change difference",
+                       change_by(means, guided, attack, rule, metric) - change),
+                      (versus, "difference", score - means[run, column, metric]),
+                      (versus, "difference to clean", score - clean)]
+        for ends, quantity, values in found:
+            yield {"kind": "attack", "which": "last", "attack": attack, "exclude": rule,
+                   "metric": metric, "quantity": quantity} | ends | percentile_interval(values)
 
 
 def _averages(results: Results, means: dict[str, Means]) -> Iterator[dict]:
@@ -169,30 +166,27 @@ def _averages(results: Results, means: dict[str, Means]) -> Iterator[dict]:
     what the last item costs the bases."""
     main = results.main
 
-    def gain(setting, method, metric):
-        own, names = means[setting[0]], main[setting]
-        return percent(own[names[method], "last", metric], own[names["base"], "last", metric])
-
     def row(name, values, of, **where):
         return {"kind": "average", "quantity": name, "dataset": "+".join(d for d, _ in of),
-                "backbone": of[0][1]} | where | percentile_interval(np.mean(values, axis=0))
+                "backbone": of[0][1]} | where | percentile_interval(np.vstack(values).mean(axis=0))
 
-    for backbone in dict.fromkeys(backbone for _, backbone in main):
-        both = [s for s in main if s[1] == backbone and {"base", "adv_cas"} <= set(main[s])]
-        if both:
-            yield row("gain", [gain(s, "adv_cas", m) for s in both for m in METRICS], both)
-        rivals, more = [s for s in both if set(PAPER_BASELINES) <= set(main[s])], []
-        for setting, metric in product(rivals, METRICS):
+    gain = {(dataset, backbone): {method: np.stack([  # (metrics, 1 + resamples)
+        percent(*(means[dataset][one, "last", metric] for one in (run, runs["base"])))
+        for metric in METRICS]) for method, run in runs.items()}
+        for (dataset, backbone), runs in main.items() if {"base", "adv_cas"} <= set(runs)}
+    for backbone in dict.fromkeys(backbone for _, backbone in gain):
+        ours = {setting: own["adv_cas"] for setting, own in gain.items() if setting[1] == backbone}
+        more = {}
+        for setting in [s for s in ours if set(PAPER_BASELINES) <= set(gain[s])]:
+            rivals = np.stack([gain[setting][method] for method in PAPER_BASELINES])
             # the second best by the estimate, the same one in every resample
-            second = max((gain(setting, m, metric) for m in PAPER_BASELINES), key=lambda g: g[0])
-            ratio = percent(gain(setting, "adv_cas", metric), second)
-            more.append(np.where(second > 0, ratio, np.nan))
-        if more:
-            yield row("more gain", more, rivals)
-        for dense, sparse in product(both, both):
-            if dense[0] == "ml-1m" and sparse[0] in PAPER_SPARSE:
-                yield row("sparse gain", [gain(sparse, "adv_cas", m) - gain(dense, "adv_cas", m)
-                                          for m in METRICS], [sparse])
+            second = rivals[rivals[:, :, 0].argmax(0), range(len(METRICS))]
+            more[setting] = np.where(second > 0, percent(ours[setting], second), np.nan)
+        for name, values in (("gain", ours), ("more gain", more)):
+            if values:
+                yield row(name, [*values.values()], [*values])
+        for sparse in [s for s in ours if s[0] in PAPER_SPARSE and ("ml-1m", backbone) in ours]:
+            yield row("sparse gain", ours[sparse] - ours["ml-1m", backbone], [sparse])
     for dataset in dict.fromkeys(dataset for dataset, _ in main):
         bases = [runs["base"] for (name, _), runs in main.items()
                  if name == dataset and "base" in runs]

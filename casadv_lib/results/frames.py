@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import zipfile
+from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -69,10 +70,10 @@ class Results:
     @cached_property
     def interval_rows(self) -> dict[tuple, list[dict]]:
         """Rows of `intervals` by kind, quantity, metric, run and attack: it has thousands."""
-        keys = ["kind", "quantity", "metric", "run", "attack"]
-        found: dict[tuple, list[dict]] = {}
+        found = defaultdict(list)
         for row in self.intervals.to_dict("records"):
-            found.setdefault(tuple(row[key] for key in keys), []).append(row)
+            key = row["kind"], row["quantity"], row["metric"], row["run"], row["attack"]
+            found[key].append(row)
         return found
 
     @cached_property

@@ -17,18 +17,14 @@ def drawn(axis):
 
 def test_figure1_draws_circles_of_the_perturbations_size_and_arrows_to_their_rims(results):
     whole = results.figure1  # the plane hides a part of these perturbations
-    plane = {name: whole[name] for name in ("points", "generic", "guided", "effects")}
-    in_plane = [np.linalg.norm(plane[name], axis=1) for name in ("generic", "guided")]
-    for arrays, radii in ((plane, in_plane), (whole, whole["radii"])):
-        figure = figure1(**arrays)
-        for axis, name, radius in zip(figure.axes, ("generic", "guided"), radii, strict=True):
-            circles, arrows = drawn(axis)
-            np.testing.assert_allclose(circles.get_widths(), 2 * np.array(radius))
-            np.testing.assert_allclose(circles.get_offsets(), arrays["points"])
-            moves = np.column_stack([arrows.U, arrows.V])
-            expected = np.array(arrays[name])
-            expected *= (np.array(radius) / np.linalg.norm(expected, axis=1))[:, None]
-            np.testing.assert_allclose(moves, expected, atol=1e-6)
+    figure = figure1(**whole)
+    for axis, name, radius in zip(figure.axes, ("generic", "guided"), whole["radii"], strict=True):
+        circles, arrows = drawn(axis)
+        np.testing.assert_allclose(circles.get_widths(), 2 * np.array(radius))
+        np.testing.assert_allclose(circles.get_offsets(), whole["points"])
+        expected = np.array(whole[name])
+        expected *= (np.array(radius) / np.linalg.norm(expected, axis=1))[:, None]
+        np.testing.assert_allclose(np.column_stack([arrows.U, arrows.V]), expected, atol=1e-6)
     assert [text.get_text() for text in figure.axes[1].texts] == [
         f"{t}\nC={c:.1f}" for t, c in enumerate(whole["effects"], start=1)]
     assert len(figure.axes[0].texts) == len(whole["points"])
