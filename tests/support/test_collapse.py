@@ -15,9 +15,9 @@ from casadv_lib.training import Trainer
 COLLAPSE = {"epsilon": 1.0, "lambda1": 1000.0, "detach_clean": False}
 
 
-def trainer(data, method=None, adversarial=None, backbone="sasrec", **settings):
+def trainer(data, method=None, adversarial=None, **settings):
     settings = TrainingSettings(**{"batch_size": 20, "epochs": 6} | settings)
-    return Trainer(build(backbone), data, settings, method,
+    return Trainer(build("sasrec"), data, settings, method,
                    AdversarialSettings(**adversarial or {}))
 
 
@@ -77,12 +77,6 @@ def test_a_real_collapse_is_noticed_and_its_cause_named(toy):
     assert sick.done < 20
     # the state put back is the one before
     assert float(health.look_at(sick.model, sick.health.batch)[1]) >= health.SMALLEST_SPREAD
-
-
-@pytest.mark.parametrize("backbone", ["sasrec", "gru4rec"])
-def test_a_real_explosion_is_noticed(toy, backbone):
-    with pytest.raises(TrainingError, match=r"embeddings explode.*learning_rate \(3\)"):
-        trainer(toy, backbone=backbone, epochs=10, learning_rate=3.0).run(progress=False)
 
 
 def test_note_warns_once_and_goes_on_but_not_without_numbers(toy):
