@@ -1,7 +1,8 @@
 # make figures   all runs of a profile, with the films' that the notebooks look at besides, then all
 #                notebooks in batch, which find their runs made; figures and tables are written to
 #                figures/made/<profile>/, which git ignores and which notebooks and commands then
-#                read in place of the committed figures/<profile>/
+#                read in place of the committed figures/<profile>/; those of a data set that is not
+#                the profile's to figures/made/<profile>-<data set>/, beside them
 # make refresh   the same, and what is committed is made of it: figures/quick/, the outputs of the
 #                notebooks, their run times in the README; the README's words are changed by hand,
 #                where its tests say so
@@ -15,11 +16,12 @@
 # make bench     all benchmarks, or those whose name begins with ONLY=...; nothing else should run
 # make bench-table  their table and figure once more, from what is stored
 # make bench-env the environments of the public implementations that `make bench` compares with
-# make lab       JupyterLab at the first notebook
+# make lab       JupyterLab at the first notebook; LAB holds more options for it
 # make notebooks run the committed notebooks again and store their outputs, after a change of code
 #                that no result depends on
-# Variables: PROFILE (quick, laptop, paper), DATASET, BACKBONE, DEVICE, WORKERS, STAGES, PYTHON,
-# JOBS (test processes).
+# Variables: PROFILE (quick, laptop, paper), DATASET (a name or a path; COLUMNS, SEPARATOR and
+# MIN_COUNT say how a file is read), BACKBONE, DEVICE, WORKERS, STAGES, PYTHON, JOBS (test
+# processes). CASADV_RUNS and CASADV_FIGURES name other folders than runs/ and figures/made/.
 
 PYTHON   ?= python3
 PROFILE  ?= quick
@@ -37,8 +39,10 @@ STRICT = notebooks/01_data_preparation.ipynb
 # of those that train or time something, the ones that share two runs between them: here
 # only the cells tagged nbval-check-output are compared; `make soak` takes all notebooks
 LAX   = $(foreach number,00 02 03,$(wildcard notebooks/$(number)_*.ipynb))
-WHAT  = --profile $(PROFILE) --device $(DEVICE) \
-        $(if $(DATASET),--dataset $(DATASET)) $(if $(BACKBONE),--backbone $(BACKBONE))
+DATA  = --profile $(PROFILE) $(if $(DATASET),--dataset '$(DATASET)') \
+        $(if $(COLUMNS),--columns '$(COLUMNS)') $(if $(SEPARATOR),--separator '$(SEPARATOR)') \
+        $(if $(MIN_COUNT),--min-count $(MIN_COUNT))
+WHAT  = $(DATA) --device $(DEVICE) $(if $(BACKBONE),--backbone $(BACKBONE))
 # runs that notebooks look at besides those of the grid
 FILMS = --profile films --set device=$(DEVICE)
 
@@ -59,7 +63,7 @@ $(VENV)/installed: requirements.txt pyproject.toml
 
 figures: $(VENV)/installed
 	$(BIN)/python -m casadv_lib grid $(WHAT) $(if $(WORKERS),--workers $(WORKERS)) $(CHOOSE)
-	$(BIN)/python -m casadv_lib figures --profile $(PROFILE)
+	$(BIN)/python -m casadv_lib figures $(DATA)
 	$(BIN)/python -m casadv_lib run $(FILMS) --method adv_cas \
 		$(if $(BACKBONE),--backbone $(BACKBONE))
 	$(BIN)/python -m casadv_lib run $(FILMS) --backbone gru4rec
@@ -74,11 +78,11 @@ refresh: $(VENV)/installed
 	$(BIN)/python -m casadv_lib.experiments.notebooks --refresh
 
 # what was made is collected and drawn even if a job failed
+paper: override PROFILE = paper
 paper: $(VENV)/installed
-	$(BIN)/python -m casadv_lib grid --profile paper --device $(DEVICE) \
-		$(if $(DATASET),--dataset $(DATASET)) $(if $(BACKBONE),--backbone $(BACKBONE)) \
+	$(BIN)/python -m casadv_lib grid $(WHAT) \
 		$(if $(WORKERS),--workers $(WORKERS)) $(if $(STAGES),--stages $(STAGES)); \
-	made=$$?; $(BIN)/python -m casadv_lib figures --profile paper && exit $$made
+	made=$$?; $(BIN)/python -m casadv_lib figures $(DATA) && exit $$made
 
 test: $(VENV)/installed lint
 	OMP_NUM_THREADS=1 CI=1 $(BIN)/python -m pytest --nbval --nbval-cell-timeout=300 $(STRICT)
@@ -104,8 +108,7 @@ $(VENV)/%/installed: tests/benchmarks/workers/requirements-%.txt $(VENV)/install
 	@touch $@
 
 verify: $(VENV)/installed
-	$(BIN)/python -m casadv_lib verify --profile $(PROFILE) \
-		$(if $(DATASET),--dataset $(DATASET)) $(if $(BACKBONE),--backbone $(BACKBONE))
+	$(BIN)/python -m casadv_lib verify $(DATA) $(if $(BACKBONE),--backbone $(BACKBONE))
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .
@@ -114,7 +117,9 @@ notebooks: $(VENV)/installed
 	$(BIN)/python -m casadv_lib.experiments.notebooks --refresh
 
 lab: $(VENV)/installed
-	$(BIN)/jupyter lab --ip 127.0.0.1 notebooks/00_start_here.ipynb
+	@if [ "$$(id -u)" = 0 ] && [ -z "$(LAB)" ]; then exec >&2; \
+		echo "Jupyter starts as root only when told to: make lab LAB=--allow-root"; exit 1; fi
+	$(BIN)/jupyter lab --ip 127.0.0.1 $(LAB) notebooks/00_start_here.ipynb
 
 clean:
 	rm -rf $(VENV) runs figures/made

@@ -1,8 +1,9 @@
-"""The command line: python -m casadv_lib {run,attack,repeat,verify,grid,figures,data} --help."""
+"""The command line: python -m casadv_lib {run,attack,verify,grid,figures,data} --help."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -17,11 +18,12 @@ from .experiments import configuration, grid, runs
 from .experiments.environment import code_version
 from .experiments.illustration import perturbed_history
 from .experiments.plan import PAPER_STAGES, plan, stages_of
+from .experiments.study import Study
 from .results import collect, frames
 from .settings import AttackOptions, checked_options
 from .support.checks import number, one_of
 from .support.devices import use_threads
-from .support.files import read_json, write_json
+from .support.files import make_folder, read_json, write_json
 from .training import TrainingError
 
 
@@ -77,7 +79,18 @@ def _settings(options) -> dict:
     named = configuration.named(options.set)
     for name in named.keys() & vars(options).keys():
         raise ValueError(f"--set names {name}; allowed is the option --{name} instead")
-    return named
+    return named | _reading(options)
+
+
+def _reading(options) -> dict:
+    """How a file is to be read, as far as it is said."""
+    return {name: value for name in configuration.READING
+            if (value := getattr(options, name)) is not None}
+
+
+def _dataset(options) -> str | None:
+    """How tables name the data set that is asked for; None for the profile's own."""
+    return options.dataset and Study(options.profile, options.dataset, **_reading(options)).dataset
 
 
 def _config(options) -> configuration.Configuration:
@@ -118,26 +131,24 @@ def _attack(options) -> None:
     print(_line(options.split, result["attacked"]))
 
 
-def _repeat(options) -> None:
-    if parts := runs.differences(_config(options)):
-        raise runs.Unequal("the numbers differ in: " + "; ".join(parts))
-    print("the same numbers to the last digit")
-
-
 def _verify(options) -> None:
-    wanted = configuration.configure(options.profile, options.dataset, options.backbone,
-                                     options.method)
-    print(f"{collect.verified(frames.read_results(options.profile), wanted, print)}: the same "
-          "numbers to the last digit")
+    config = _config(options)
+    made = runs.Run(config, runs.data_of(config))
+    results = frames.Results(options.profile)
+    with contextlib.suppress(frames.MissingRecords):
+        results = frames.read_results(frames.stored_folder(options.profile, made.dataset))
+    if made.name not in results.configs and made.is_complete:
+        results, _ = collect.collect({made: ["main"]})
+    print(f"{collect.verified(results, config, print)}: the same numbers to the last digit")
 
 
 def _grid(options) -> int:
     settings, profile = _settings(options), options.profile
     stages = stages_of(profile, options.dataset, options.backbone, options.stages)
     keep = profile == "paper" if options.keep is None else options.keep
-    folder = Path(options.folder or frames.folder_of(profile))
-    if keep and settings and options.folder is None:
-        raise ValueError(f"settings are {settings}, and {folder} keeps the runs of the profile's "
+    folder = Path(options.folder or frames.folder_of(profile, dataset=_dataset(options)))
+    if keep and options.set and options.folder is None:
+        raise ValueError(f"--set is {options.set}, and {folder} keeps the runs of the profile's "
                          "own; allowed is another folder (--folder), or --no-keep, which writes "
                          "its tables anew")
     workers = grid.default_workers(options.device)
@@ -150,6 +161,8 @@ def _grid(options) -> int:
         print(*(line for line in lines if options.dry_run or " left: " not in line), total,
               sep="\n")
         return 0
+
+    make_folder(folder)  # what cannot be written shows before the work
 
     def store() -> Path:
         return collect.store(jobs.made(), folder, profile, keep, jobs.trial_rows(),
@@ -172,14 +185,21 @@ def _grid(options) -> int:
 def _figures(options) -> None:
     from .figures.write import write_all  # slow to import; workers of the grid do without
 
-    folder = frames.stored_folder(options.profile)
+    dataset = _dataset(options)
+    folder = frames.stored_folder(frames.folder_of(options.profile, dataset=dataset) if dataset
+                                  else options.profile)
+    make_folder(folder)  # what cannot be written shows before the work
     for path in write_all(frames.read_results(folder), folder):
         print(path)
 
 
 def _data(options) -> None:
     rows = []
-    for data in map(load_dataset, options.names):
+    reading = _reading(options)
+    if "columns" in reading:
+        reading["columns"] = configuration.by_name("columns", reading["columns"])
+    for name in options.names:
+        data = load_dataset(name, **reading)
         rows.append({"dataset": data.name, "data_hash": data.fingerprint} | data.statistics())
         print(data.name, *data.notes, sep="\n")
         for key, value in data.statistics().items():

@@ -33,7 +33,8 @@ def attack(
 
     positions: "first" real item within the last T, "middle" (index (n - 1) // 2) or "last".
     k: how many items, counted from the end; more than 1 with positions="last" only. Users with
-        fewer than 3 (k = 1) or k items are left out.
+        fewer than 3 (k = 1) or k items are left out, and those who have met so many that fewer
+        than k are left to put in.
     pick: "gradient" (nearest item to e + step * unit * g / ||g||), "nearest" (to e, no gradient),
         "random" (any allowed item); also "halfspace" (nearest with (e' - e) . g > 0),
         "projection" (largest (e' - e) . g among the 20 nearest) and "cosine" (nearest whose
@@ -67,13 +68,17 @@ def attack(
                          "same items and max_len")
     histories, targets = held_out(data, split)
     least = 3 if k == 1 else k
-    able = np.flatnonzero([min(len(h), model.max_len) >= least for h in histories])
+    most = most_replaced(data, model.max_len, split)
+    able = np.flatnonzero([fits >= o["k"] and min(len(h), model.max_len) >= least
+                           for fits, h in zip(most, histories, strict=True)])
     if len(able) == 0:
-        raise ValueError(f"no user has {least} items in the history; k is {k}, allowed is less")
+        raise ValueError(f"no user has {least} items in the history and {k} not met; k is {k}, "
+                         f"allowed is at most {most.max()}")
     users = able if users is None else np.unique(whole_numbers("users", users))
     if len(users) == 0 or not np.isin(users, able).all():
         raise ValueError(f"users is {shown(users.tolist())}; allowed are some of 0 to "
-                         f"{data.n_users - 1} whose history has {least} items or more, which "
+                         f"{data.n_users - 1} who lack {k} and whose history has {least} items or "
+                         "more, which "
                          f"{np.setdiff1d(users, able)[:9].tolist()} are not")
     table = source.item_table()
     unit = neighbour_distance(table) if unit is None else number("unit", unit, low=0)
@@ -103,6 +108,17 @@ def attack(
         "distance": torch.linalg.vector_norm(moved, dim=-1).cpu().numpy(),
         "unit": unit,
     }
+
+
+def most_replaced(data: SequenceDataset, max_len: int, split: str = "test") -> np.ndarray:
+    """For each user the largest k of `attack`, int64 (users,): as many as the model reads of the
+    history, and as many items as there are besides it and the target."""
+    histories, targets = held_out(data, split)
+    lengths = np.array([len(history) for history in histories])
+    others = lengths.copy()
+    for user in np.flatnonzero(2 * lengths >= data.n_items - 1):  # of others it is surely more
+        others[user] = data.n_items - len({targets[user], *histories[user]})
+    return np.minimum(lengths, others).clip(max=max_len)
 
 
 def excluded(original, attacked, exclude: str = "both") -> list[np.ndarray]:

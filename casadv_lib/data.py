@@ -98,10 +98,13 @@ def training_inputs(data: SequenceDataset, max_len: int) -> tuple[np.ndarray, li
     """Return (users, inputs): who has an input to learn from, and these inputs, in that order.
 
     A training sequence v_1 ... v_n gives the inputs v_1 ... v_{n-1}, the newest max_len of them;
-    one item alone predicts nothing. users: int64 indices into `data.sequences`, ascending.
+    one item alone predicts nothing, and who has met every item has none for a negative. users:
+    int64 indices into `data.sequences`, ascending.
     """
     met = training_sequences(data)
-    users = np.array([user for user, s in enumerate(met) if len(s) > 1], dtype=np.int64)
+    users = np.array([user for user, s in enumerate(met)
+                      if len(s) > 1 and (len(s) < data.n_items
+                                         or len(np.unique(s)) < data.n_items)], dtype=np.int64)
     return users, [met[user][:-1][-max_len:] for user in users]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import time
+import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -248,6 +249,11 @@ def training_table(
         raise ValueError(f"no user of {data.name!r} has two training items; nothing can be learnt")
     sequences = training_sequences(data)
     met = [sequences[user] for user in users]
+    if full := [user for user in np.setdiff1d(np.arange(data.n_users), users)
+                if len(sequences[user]) > 1]:
+        warnings.warn(f"{data.name}: {len(full)} user(s) who have met all {data.n_items} items in "
+                      f"training are left out of it, such as {data.user_ids[full[0]]}: a negative "
+                      "needs another item", stacklevel=2)
     targets = [s[1:][-model.max_len :] for s in met]
     weights = None
     if terms is not None:

@@ -187,7 +187,11 @@ def test_same_seed_same_attack(trained):
 def test_where_nobody_can_be_attacked_or_no_substitute_is_left():
     with pytest.raises(ValueError, match="no user has 9 items.*k is 9"):
         attack(build("sasrec", n_items=20), dataset(random_sequences(3, 20, 8, 8), 20), k=9)
-    with pytest.raises(ValueError, match="no substitute is left"):
+    model = build("sasrec", n_items=5)
+    data = dataset([[1, 2, 3, 4, 5], [1, 2, 3, 4], [1, 2, 4, 1, 2]], 5)
+    assert attack(model, data)["users"].tolist() == [1, 2]
+    assert attack(model, data, k=2, pick="random")["users"].tolist() == [2]
+    with pytest.raises(ValueError, match="no user has 3 items in the history and 1 not met"):
         attack(build("sasrec", n_items=4), dataset([[1, 2, 3, 4]], 4))
 
 

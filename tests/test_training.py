@@ -249,3 +249,11 @@ def test_users_with_one_training_item_are_skipped_not_fatal():
     assert len(cas.evaluate(model, data)["ranks"]) == 2
     with pytest.raises(ValueError, match="two training items"):
         cas.fit(build("sasrec", n_items=9), dataset([[1, 2, 3]], 9), epochs=1)
+
+
+def test_who_has_met_every_item_is_left_out_of_training():
+    data = dataset([[1, 2, 3, 4, 5, 1, 2], [1, 2, 3, 4], [5, 5, 2, 1, 1, 3, 4]], 5)
+    users, _ = cas.data.training_inputs(data, 5)
+    assert users.tolist() == [1, 2]
+    with pytest.warns(UserWarning, match=r"1 user\(s\) who have met all 5 items .* such as 1"):
+        cas.fit(build("sasrec", n_items=5), data, epochs=1, **QUIET)

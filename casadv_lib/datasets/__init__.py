@@ -5,7 +5,6 @@ layouts.py finds out what a file of one's own is, readers.py reads it.
 """
 
 import contextlib
-import os
 import warnings
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pandas as pd
 
 from ..data import SHORTEST, DataError, SequenceDataset
 from ..support.checks import number, shown
+from ..support.repository import folder_named_by
 from .kcore import k_core
 from .layouts import Layout, check_options
 from .readers import checked, read_file, read_frame
@@ -74,14 +74,15 @@ def own_file(name) -> Path:
         if (path := Path(name).expanduser()).is_file():
             return path
     raise DataError(f"data set is {shown(name)}; known data sets are {', '.join(NAMES)}; or give "
-                    "the path of a file that is there")
+                    f"the path of a file that is there (seen from {Path.cwd()})")
 
 
 def _published(source: Source, min_count: int | None) -> SequenceDataset:
     """Load one of the published data sets from CASADV_DATA, or else from the cache."""
     core = CORE if min_count is None else min_count
-    if (folder := os.environ.get("CASADV_DATA")) and not Path(folder).is_dir():
-        raise DataError(f"CASADV_DATA is {folder!r}; allowed is an existing folder, or unset it")
+    if (folder := folder_named_by("CASADV_DATA")) and not folder.is_dir():
+        raise DataError(f"CASADV_DATA is {str(folder)!r}; allowed is an existing folder, or unset "
+                        "it")
     files = (f"{source.name}.txt", source.unpacked, source.file_name) if folder else ()
     local = (path for file in files if (path := Path(folder, file)).is_file())
     path = next(local, None) or source.packed or download(source)

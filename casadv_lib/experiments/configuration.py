@@ -6,6 +6,7 @@ data set, then a preset, and over all of these what the caller names.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import inspect
 import json
@@ -17,6 +18,8 @@ import torch
 
 from ..adversarial import METHODS
 from ..backbones import BACKBONES
+from ..data import DataError
+from ..datasets import NAMES, own_file
 from ..settings import (
     PRESETS,
     PROFILES,
@@ -42,16 +45,17 @@ FAMILY = {
     "adv_cas": "adv_global", "neighbour": "neighbour", "adv_neighbour": "adv_neighbour",
 }  # fmt: skip
 
+READING = ("columns", "separator", "min_count")  # how a file is read: see `load_dataset`
 # what `training` says of phase 1 alone; adv_eval_every None: as in phase 1
 PHASE_2 = {"adv_epochs": 100, "adv_eval_every": None, "optimizer_state": "fresh"}
 # settings that older runs do not name: they count where they are not these
 NEWER = {"adv_eval_every": None, "loss": "bce", "negatives": 1, "calibration": 0.75,
-         "patience": 0}
+         "patience": 0, **dict.fromkeys(READING)}
 CHOICES = read_json(Path(__file__).with_name("chosen.json"))
 SURROGATES = (None, "base")  # who picks the substitutes: the attacked model, or its base
 
-# How a run is computed, not what: these do not change which run it is.
-NOT_IDENTITY = ("profile", "device", "compile", "health")
+# How a run is computed, not what, and whence its data: these do not change which run it is.
+NOT_IDENTITY = ("profile", "device", "compile", "health", *READING)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Configuration:
     """All that a run is told. `flat()` is what is stored, `of(...)` reads it back."""
 
     profile: str
-    dataset: str  # a name or a path
+    dataset: str  # a name, or the whole path of a file
     backbone: str
     method: str  # "base" or a name of METHODS
     model: dict = field(hash=False)  # arguments of the backbone's class, without n_items
@@ -68,10 +72,19 @@ class Configuration:
     adv_epochs: int
     adv_eval_every: int | None
     optimizer_state: str  # Adam's at the switch of phases: "fresh" or "kept"
+    columns: tuple[tuple[str, object], ...] | None = None  # (ours, the file's)
+    separator: str | None = None
+    min_count: int | None = None
 
     @property
     def seed(self) -> int:
         return self.training.seed
+
+    @property
+    def reading(self) -> dict:
+        """What `load_dataset` is told besides the data set."""
+        said = {name: value for name in READING if (value := getattr(self, name)) is not None}
+        return said | ({"columns": dict(self.columns)} if self.columns else {})
 
     @property
     def second_phase(self) -> TrainingSettings:
@@ -107,7 +120,9 @@ class Configuration:
             training=training, adversarial=adversarial,
             adv_epochs=number("adv_epochs", values["adv_epochs"], low=1, kind=int),
             adv_eval_every=every,
-            optimizer_state=one_of("optimizer_state", values["optimizer_state"], ("fresh", "kept")))
+            optimizer_state=one_of("optimizer_state", values["optimizer_state"], ("fresh", "kept")),
+            columns=(columns := values.get("columns")) and tuple(dict(columns).items()),
+            separator=values.get("separator"), min_count=values.get("min_count"))
 
     def but(self, **changes) -> Configuration:
         """The same with other values of any settings, by name."""
@@ -131,15 +146,16 @@ class Configuration:
         return {name: value for name, value in own.items() if name not in unread}
 
     def identity(self, data_hash: str) -> str:
-        """Text that is equal for equal runs on equal data."""
-        decisive = {name: v for name, v in self.flat().items() if name not in NOT_IDENTITY}
+        """Text that is equal for equal runs on equal data, wherever a file of it lies."""
+        whence = () if self.dataset in NAMES else ("dataset",)
+        decisive = {name: v for name, v in self.flat().items()
+                    if name not in (*NOT_IDENTITY, *whence)}
         return json.dumps(decisive | {"data": data_hash}, sort_keys=True)
 
     def run_name(self, data_hash: str) -> str:
         """The name of the run's folder: what it is, and a hash of its identity."""
         digest = hashlib.sha256(self.identity(data_hash).encode()).hexdigest()[:10]
-        # a reader's own path may hold anything, and must not lead elsewhere or be too long
-        dataset = re.sub(r"[^\w .+-]", "_", Path(self.dataset).stem)[:80]
+        dataset = self.dataset if self.dataset in NAMES else "own"
         return f"{dataset}-{self.backbone}-{self.method}-seed{self.seed}-{digest}"
 
 
@@ -156,9 +172,16 @@ def configure(profile: str = "quick", dataset: str | Path | None = None, backbon
     one_of("method", method, ("base", *METHODS))
     if dataset is not None and (not isinstance(dataset, (str, Path)) or not str(dataset)):
         raise ValueError(f"dataset is {shown(dataset)}; allowed is a name, a path, or None")
+    for name in READING:
+        if dataset is None and overrides.get(name) is not None:
+            raise ValueError(f"{name} is {shown(overrides[name])}; allowed is None where dataset "
+                             "is left open: it says how that is read")
+    if overrides.get("columns") is not None:
+        overrides["columns"] = by_name("columns", overrides["columns"])
     preset = one_of("preset", overrides.pop("preset", None), (None, *PRESETS))
     values = {"profile": profile, "backbone": backbone, "method": method, "seed": seed}
-    values |= USUAL | PROFILES[profile] | ({} if dataset is None else {"dataset": str(dataset)})
+    values |= USUAL | PROFILES[profile]
+    values |= {} if dataset is None else {"dataset": resolved(dataset)}
     values = {"max_len": MAX_LEN.get(values["dataset"], 50)} | values
     named = PRESETS.get(preset, {}) | overrides
     config = Configuration.of(values | named)
@@ -167,6 +190,21 @@ def configure(profile: str = "quick", dataset: str | Path | None = None, backbon
         one_of("setting", name, sorted(settings))
     best = chosen(settings)
     return Configuration.of(values | best | named) if best else config
+
+
+def resolved(dataset: str | Path) -> str:
+    """The name of a data set, or the whole path of a file that is seen from the caller's folder."""
+    if dataset not in NAMES:
+        with contextlib.suppress(DataError):  # whoever loads it says what is wrong
+            return str(own_file(dataset).resolve())
+    return str(dataset)
+
+
+def label(dataset: str, data_hash: str) -> str:
+    """How tables name a data set: a file by its name and a hash of what it holds."""
+    # a reader's own path may hold anything, and must not lead elsewhere or be too long
+    stem = re.sub(r"[^\w .+-]", "_", Path(dataset).stem)[:80]
+    return dataset if dataset in NAMES else f"{stem}-{data_hash[:8]}"
 
 
 def chosen(settings: dict) -> dict[str, float]:
@@ -210,13 +248,23 @@ def attack_name(split: str = "test", **options) -> str:
     return "-".join([split, *(f"{options[name]}" for name in sorted(options))])
 
 
-def named(pairs: list[str]) -> dict:
+def by_name(name: str, value) -> dict:
+    """`value` as a dict whose keys are text: it, JSON, or words such as "epsilon=3,epochs=20"."""
+    if isinstance(value, str):
+        with contextlib.suppress(json.JSONDecodeError):
+            value = json.loads(value) if value.startswith("{") else named(value.split(","), name)
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"{name} is {shown(value)}; allowed is a dict by names, or NAME=VALUE,...")
+    return value
+
+
+def named(pairs: list[str], option: str = "--set") -> dict:
     """{name: value} of words such as "epsilon=3"; values are JSON, or else text."""
     values = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals:
-            raise ValueError(f"--set is {pair!r}; allowed is NAME=VALUE, such as epsilon=3")
+            raise ValueError(f"{option} is {pair!r}; allowed is NAME=VALUE, such as epsilon=3")
         try:
             values[name] = json.loads(text)
         except json.JSONDecodeError:

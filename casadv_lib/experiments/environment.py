@@ -17,7 +17,7 @@ import psutil
 import torch
 
 from ..support.devices import choose_device
-from ..support.repository import root, source_hash
+from ..support.repository import folder_named_by, root, source_hash
 
 MEMORY_GB, DISK_GB, GB = 2.0, 1.0, 2**30  # what the quick profile needs at most
 
@@ -72,7 +72,7 @@ def hardware(device: torch.device) -> str:
 
 def runs_folder() -> Path:
     """`CASADV_RUNS`, or `runs/` in the repository."""
-    return Path(os.environ.get("CASADV_RUNS") or root() / "runs")
+    return folder_named_by("CASADV_RUNS") or root() / "runs"
 
 
 def report(device: str = "auto") -> pd.DataFrame:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import os
 import re
@@ -27,15 +26,16 @@ import distributed
 import torch
 from filelock import FileLock, Timeout
 
-from ..datasets import load_dataset
+from ..attacks import most_replaced
 from ..evaluation import METRICS
 from ..support.devices import choose_device, use_threads
 from ..support.files import make_folder, read_json, write_bytes, write_json
 from ..support.progress import long_work
 from ..support.repository import source_hash
 from . import runs
+from .configuration import label
 from .plan import CANDIDATES, Job, chosen_words, decide
-from .runs import Run, Unequal, attack_name, one_at_a_time, runs_folder
+from .runs import Run, Unequal, attack_name, data_of, one_at_a_time, runs_folder
 
 SECONDS_BETWEEN_LOOKS, SECONDS_TO_CONNECT = 5.0, 20.0  # at workers that join; to a scheduler
 SECONDS_BETWEEN_STORES = 900.0  # of results: each takes some seconds, a run at least minutes
@@ -48,7 +48,6 @@ DASK = {"distributed.nanny.pre-spawn-environ": {},  # the workers' environment i
         "distributed.worker.profile.enabled": False}
 GROUP = ["data_hash", "backbone", "family", "base_epochs", "dim", "trial_epochs"]  # of trials
 NOT_RUNS = ("trial", "choice")  # roles of jobs whose runs the results do without
-_data = functools.cache(load_dataset)
 
 
 class Known(NamedTuple):
@@ -77,7 +76,8 @@ class Grid:
             if job.role == "choice" and self.results.keys() >= {*job.needs}:
                 self.results[job.name] = decide(job, [self.results[name] for name in job.needs])
             elif job.name not in self.results and self.is_decided(job):
-                made, attacks = self.run(job), {attack_name(**one) for one in job.attacks}
+                made = self.run(job)
+                attacks = {attack_name(**one) for one in fitting(job, made)}
                 if self.is_here(job):
                     self.results[job.name] = _scored(made) if job.role == "trial" else None
                 elif (job.role != "trial" and made.name in self.known.attacks
@@ -92,13 +92,14 @@ class Grid:
     def run(self, job: Job) -> Run:
         """The job's run, stored or not."""
         config = job.config(*map(self.results.get, job.needs))
-        return Run(config, _data(config.dataset))
+        return Run(config, data_of(config))
 
     def is_here(self, job: Job) -> bool:
         """Whether what the job makes is stored in the folder of runs, and is what tables hold."""
         made = self.run(job)
         check = self.known.checks.get(made.name)
-        return (made.is_complete and all(runs.has_attack(made.folder, **one) for one in job.attacks)
+        attacks = fitting(job, made)
+        return (made.is_complete and all(runs.has_attack(made.folder, **one) for one in attacks)
                 and not (check and check(made)))
 
     def left(self) -> dict[str, Job]:
@@ -137,15 +138,16 @@ class Grid:
         """What is left, a line a job with the time it may take ("?": a guess), and the sum."""
         lines, total, known = [], 0.0, dict(self.known.seconds)
         for path in runs_folder().glob("*/metrics.json"):
-            config = read_json(path.with_name("config.json"))
+            config, metrics = read_json(path.with_name("config.json")), read_json(path)
+            name = label(config["dataset"], metrics["provenance"]["data_hash"])
             loss = config.get("loss", "bce")  # older runs name none
-            known[config["dataset"], config["backbone"], loss, config["method"]] = read_json(path)[
-                "seconds"]["per_epoch"]
+            known[name, config["backbone"], loss, config["method"]] = metrics["seconds"][
+                "per_epoch"]
         for job in [job for job in self.left().values() if job.role != "choice"]:
             config = job.config()
-            data, is_base = _data(config.dataset), config.method == "base"
-            loss = config.training.loss
-            epoch = known.get((config.dataset, config.backbone, loss, config.method))
+            data, is_base = data_of(config), config.method == "base"
+            name = label(config.dataset, data.fingerprint)
+            epoch = known.get((name, config.backbone, config.training.loss, config.method))
             seconds = (config.training.epochs if is_base else config.adv_epochs) * (
                 epoch or SECONDS_AN_INTERACTION * data.n_interactions)
             if job.attacks:
@@ -161,12 +163,12 @@ class Grid:
 # ------------------------------------------------------------------ on the workers
 
 
-def work(job: Job, needs: list[list[dict] | dict | None], own_file: str = "",
+def work(job: Job, needs: list[list[dict] | dict | None],
          check: Callable[[Run], str] | None = None) -> list[dict] | dict | None:
     """Do a job; returns of a trial its row of the table `trials`, of a choice the rows of all.
 
-    needs: what the jobs that it needs have returned. own_file: the whole path of a data set that
-    is a file, wherever the worker was started. check: says in what the run differs from its record.
+    needs: what the jobs that it needs have returned. check: says in what the run differs from its
+    record.
     """
     use_threads(1)
     with _logged(job):
@@ -176,21 +178,27 @@ def work(job: Job, needs: list[list[dict] | dict | None], own_file: str = "",
             return rows
         config = job.config(*needs)
         print(config)
-        made = runs.run(config, _data(own_file or config.dataset), progress=False)
+        made = runs.run(config, data_of(config), progress=False)
         if why := check and check(made):
             raise Unequal(why)
         if job.attacks:
             with one_at_a_time(made.folder / "attacks"):
-                for options in job.attacks:
+                for options in fitting(job, made):
                     runs.run_attack(made, **options)
         return _scored(made) if job.role == "trial" else None
+
+
+def fitting(job: Job, made: Run) -> list[dict]:
+    """The attacks of a job that somebody's history is long enough for."""
+    most = max(most_replaced(made.data, made.config.model["max_len"])) if job.attacks else 0
+    return [options for options in job.attacks if options.get("k", 1) <= max(most, 1)]
 
 
 def trial_row(trial: Run) -> dict:
     """What the table `trials` says of a trial before its scores."""
     own, family = trial.config.everything(), trial.config.method
-    own |= {"data_hash": trial.data.fingerprint, "family": family, "base_epochs": own["epochs"],
-            "trial_epochs": own["adv_epochs"]}
+    own |= {"dataset": trial.dataset, "data_hash": trial.data.fingerprint, "family": family,
+            "base_epochs": own["epochs"], "trial_epochs": own["adv_epochs"]}
     return {name: own[name] for name in ("dataset", *GROUP, *CANDIDATES[family][0])}
 
 
@@ -321,11 +329,10 @@ def _ended(client: distributed.Client, resource: str, grid: Grid, left: dict[str
 
     def submit(number, job):
         """A task of the graph, with the tasks that it needs."""
-        own = Path(job.config().dataset).expanduser()
         made = grid.run(job).name if grid.is_decided(job) else None
         tasks[job.name] = client.submit(
             work, job, [tasks.get(name, grid.results.get(name)) for name in job.needs],
-            str(own.resolve()) if own.is_file() else "", grid.known.checks.get(made),
+            grid.known.checks.get(made),
             key=("grid", job.name, uuid.uuid4().hex), priority=-number, pure=False,
             resources={resource: 1})
 

@@ -1,7 +1,7 @@
 """Running the notebooks without a browser, for figures or to refresh what is committed.
 
 `execute` runs them by Papermill with the caller's profile, data set, backbone and device, into
-figures/made/<profile>/notebooks/. `refresh` runs the committed notebooks with the values that
+the profile's folder of results. `refresh` runs the committed notebooks with the values that
 stand in them and stores the outputs in place, stamped with the code that made them.
 """
 
@@ -13,6 +13,7 @@ import os
 import sys
 import tempfile
 import time
+from itertools import chain
 from pathlib import Path
 from unittest.mock import patch
 
@@ -22,12 +23,15 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from ..backbones import BACKBONES
+from ..results.frames import folder_made, folder_of
 from ..settings import PROFILES
 from ..support.checks import one_of
 from ..support.devices import choose_device
 from ..support.files import make_folder, read_json, write_bytes, write_json
-from ..support.repository import root, source_hash
+from ..support.repository import folder_named_by, root, source_hash
+from .configuration import READING, resolved
 from .environment import provenance, runs_folder
+from .study import Study, check_parameters
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -55,24 +59,32 @@ def committed(names: list[str] | None = None) -> list[Path]:
 def execute(
     profile: str = "quick", dataset: str | None = None, backbone: str | None = None,
     device: str = "auto", notebooks: list[str] | None = None, folder: Path | None = None,
+    **reading,
 ) -> list[Path]:  # fmt: skip
-    """Run notebooks into `folder` (default: figures/made/<profile>/notebooks/); returns the paths.
+    """Run notebooks into `folder`; returns the paths. Its default is notebooks/ in the profile's
+    folder, or that of the data set, of what is made here: see `frames.folder_of`.
 
     A value is handed over where the notebook's parameters cell has that name; None leaves the
-    notebook's own. After a failure the others still run, then NotebookError names all that failed;
-    its copy shows how far it came. measured.json beside the copies keeps the parameters of each,
-    how many runs it had to make, and provenance with the wall time.
+    notebook's own. reading: how a file is to be read, as for `load_dataset`. After a failure the
+    others still run, then NotebookError names all that failed; its copy shows how far it came.
+    measured.json beside the copies keeps the parameters of each, how many runs it had to make, and
+    provenance with the wall time.
     """
     one_of("profile", profile, PROFILES)
     one_of("backbone", backbone, (None, *BACKBONES))
     # "quick" is what is committed: there each notebook has its own, the films or the world
     own = None if profile == "quick" else profile
-    asked = {"profile": own, "dataset": dataset, "backbone": backbone, "device": device}
+    asked = {"profile": own, "dataset": dataset and resolved(dataset), "backbone": backbone,
+             "device": device} | reading
     asked = {name: value for name, value in asked.items() if value is not None}
-    folder = folder or root() / "figures" / "made" / profile / "notebooks"
+    known = {path: papermill.inspect_notebook(str(path)) for path in committed(notebooks)}
+    check_parameters(asked.keys() - {"profile", "device"}, [*{}.fromkeys(chain(*known.values()))])
+    label = Study(profile, dataset, **reading).dataset if dataset else None
+    place = folder_made() / folder_of(profile, dataset=label).name
+    folder = make_folder(folder or place / "notebooks")
+    make_folder(runs_folder())  # what cannot be written shows before the work
     written, failed = [], []
-    for path in committed(notebooks):
-        names = papermill.inspect_notebook(str(path))  # those of its parameters cell
+    for path, names in known.items():
         parameters = OF_PROFILE.get(profile, {}).get(path.stem, {}) | asked
         parameters = {name: value for name, value in parameters.items() if name in names}
         before, started = set(runs_folder().glob("*/metrics.json")), time.perf_counter()
@@ -104,7 +116,11 @@ def refresh(notebooks: list[str] | None = None) -> list[Path]:
 
 
 def run_notebook(path: Path, output: Path, parameters: dict) -> Path:
-    """Run one notebook with Papermill, in its own folder."""
+    """Run one notebook with Papermill, in its own folder. Raises ValueError for a parameter that it
+    does not have."""
+    check_parameters(parameters, papermill.inspect_notebook(str(path)))
+    for name in ("CASADV_RUNS", "CASADV_DATA", "CASADV_FIGURES"):
+        folder_named_by(name)  # as the caller means it
     growing = make_folder(output.parent) / f".{output.stem}.partial.ipynb"  # cell by cell
     inherited = {"OMP_NUM_THREADS": "1"} | os.environ | {"CI": "1"}  # no progress bars
     inherited.pop("MPLBACKEND", None)  # Agg from the caller's shell would drop inline pictures
@@ -150,17 +166,20 @@ def main(arguments: list[str] | None = None) -> int:
     add("notebooks", nargs="*", help="notebooks, such as 01 (default: all)")
     add("--profile", default="quick", help=f"one of {', '.join(PROFILES)} (default: quick)")
     add("--dataset", help="a name or a path (default: the profile's)")
+    for name in READING:
+        add(f"--{name.replace('_', '-')}", type=int if name == "min_count" else str,
+            help="how a file is read, as in `python -m casadv_lib run --help`")
     add("--backbone", help=f"one of {', '.join(BACKBONES)} (default: the notebook's)")
     add("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
     add("--refresh", action="store_true", help="own parameters, outputs stored in place")
     options = vars(parser.parse_args(arguments))
-    names, in_place = options["notebooks"], options.pop("refresh")
+    plain = vars(parser.parse_args([*options["notebooks"], "--refresh"]))
     try:
-        if in_place and options != {"notebooks": names, "profile": "quick", "dataset": None,
-                                    "backbone": None, "device": "auto"}:
+        if options["refresh"] and options != plain:
             raise ValueError("--refresh runs the notebooks' own parameters; leave out the others")
-        print(*(refresh(names) if in_place else execute(**options)), sep="\n")
-    except (ValueError, NotebookError) as error:
+        written = refresh(options["notebooks"]) if options.pop("refresh") else execute(**options)
+        print(*written, sep="\n")
+    except (ValueError, OSError, NotebookError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, ValueError) else 1
     return 0

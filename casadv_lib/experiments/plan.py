@@ -19,7 +19,15 @@ from ..adversarial import METHOD_ORDER
 from ..settings import PAPER_BACKBONES, PRESETS
 from ..support.checks import one_of
 from ..support.files import read_json
-from .configuration import FAMILY, PROFILES, Configuration, chosen, collapsed, configure
+from .configuration import (
+    FAMILY,
+    PROFILES,
+    Configuration,
+    chosen,
+    collapsed,
+    configure,
+    resolved,
+)
 
 PLAN = read_json(Path(__file__).with_name("plan.json"))
 # Level 1's distance is not squared, so its weight matters; a BCE keeps the paper's weight, 1.
@@ -117,6 +125,7 @@ def stages_of(profile: str, dataset: str | None = None, backbone: str | None = N
     """
     one_of("profile", profile, PROFILES)
     names, known = tuple(names or ()), PAPER_STAGES
+    dataset = None if dataset is None else resolved(dataset)  # workers may be in other folders
     if profile != "paper" or dataset not in (None, *(stage.dataset for stage in PAPER_STAGES)):
         backbones = PAPER_BACKBONES if backbone is None else (backbone,)
         known = [stage for kind in PLAN["kinds"][profile]

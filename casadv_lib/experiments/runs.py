@@ -8,8 +8,9 @@ A run's directory holds `config.json`, `metrics.json` (written last: it marks th
 from __future__ import annotations
 
 import contextlib
+import functools
+import json
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -38,7 +39,7 @@ from ..support.files import (
     write_json,
 )
 from ..training import Trainer
-from .configuration import Configuration, attack_name, attack_options
+from .configuration import Configuration, attack_name, attack_options, label
 from .environment import provenance, runs_folder
 
 SPLITS = ("validation", "test")
@@ -58,6 +59,11 @@ class Run:
     @property
     def name(self) -> str:
         return self.config.run_name(self.data.fingerprint)
+
+    @property
+    def dataset(self) -> str:
+        """How tables name the data set."""
+        return label(self.config.dataset, self.data.fingerprint)
 
     @property
     def folder(self) -> Path:
@@ -97,6 +103,16 @@ def build_model(config: Configuration, data: SequenceDataset) -> Backbone:
         return BACKBONES[config.backbone](data.n_items, **config.model)
 
 
+def data_of(config: Configuration) -> SequenceDataset:
+    """The data set of a configuration, read once in a process."""
+    return _loaded(config.dataset, json.dumps(config.reading))
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(dataset: str, reading: str) -> SequenceDataset:
+    return load_dataset(dataset, **json.loads(reading))
+
+
 def one_at_a_time(folder: Path):
     """Take the lock of a folder, for a `with`: a second process that wants the same run waits.
 
@@ -111,7 +127,7 @@ def one_at_a_time(folder: Path):
 
 def run(config: Configuration, data: SequenceDataset | None = None, progress: bool = True) -> Run:
     """Make, resume or reuse the run of a configuration (from `configure`)."""
-    made = Run(config, data or load_dataset(config.dataset))
+    made = Run(config, data or load_dataset(config.dataset, **config.reading))
     if made.is_complete:
         return made
     base = None if config.method == "base" else run(config.base, made.data, progress)
@@ -147,32 +163,6 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
     }
     write_arrays(folder / "ranks.npz", ranks, parents=False)
     write_json(folder / "metrics.json", metrics, parents=False)
-
-
-def differences(config: Configuration, data: SequenceDataset | None = None) -> list[str]:
-    """Make a stored run again, from its stored base; returns what differs, [] where all is equal.
-
-    Compared to the last digit: the metrics, the curve, the losses and every user's rank, on both
-    splits. Raises FileNotFoundError where the run is not stored.
-    """
-    made = Run(config, data or load_dataset(config.dataset))
-    if not made.is_complete:
-        raise FileNotFoundError(f"no run is stored in {made.folder}; `run` with the same words "
-                                "makes it")
-
-    def numbers():
-        metrics = made.metrics
-        return {part: metrics.get(part) for part in ("last", "best", "curve", "losses")} | {
-            f"ranks, {split} {which}": made.ranks(split, which).tolist()
-            for split in SPLITS for which in ("last", "best")}
-
-    stored, base = numbers(), made.base.folder
-    with another_folder() as folder:
-        if config.method != "base":
-            shutil.copytree(base, folder / base.name)
-        run(config, made.data, progress=False)
-        again = numbers()
-    return [part for part in stored if stored[part] != again[part]]
 
 
 @contextlib.contextmanager

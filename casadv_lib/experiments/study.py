@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+import ast
+import sys
+from collections.abc import Iterable
 from functools import cached_property
 
 from ..backbones import BACKBONES, Backbone
 from ..data import SequenceDataset
 from ..datasets import NAMES, load_dataset, own_file
-from ..support.checks import shown
-from .configuration import Configuration, configure, model_defaults
+from .configuration import Configuration, by_name, configure, label, model_defaults
 from .runs import Run, run
 
 
 class Study:
     """A profile, a data set, a backbone and a seed; runs of any method are made or reused.
 
-    The arguments are those of `configure`, checked at once; overrides: any setting by name.
+    The arguments are those of `configure`, checked at once; overrides: any setting by name, and
+    above the settings that are named one by one.
     """
 
     def __init__(self, profile: str = "quick", dataset: str | None = None,
                  backbone: str = "sasrec", device: str = "auto", seed: int = 0,
-                 overrides: dict | None = None):
-        overrides = {} if overrides is None else overrides
-        if not isinstance(overrides, dict) or not all(isinstance(key, str) for key in overrides):
-            raise ValueError(f"overrides is {shown(overrides)}; allowed is a dict of settings by "
-                             "name")
-        self.asked = {"profile": profile, "dataset": dataset, "backbone": backbone, "seed": seed,
-                      "device": device, **overrides}
+                 overrides: dict | str | None = None, columns: dict | str | None = None,
+                 separator: str | None = None, min_count: int | None = None, **settings):
+        refuse_unknown_parameters()
+        self.asked = {
+            "profile": profile, "dataset": dataset, "backbone": backbone, "seed": seed,
+            "device": device, "columns": columns, "separator": separator, "min_count": min_count,
+            **settings, **({} if overrides is None else by_name("overrides", overrides))}
         self.backbone, self.profile = backbone, profile
-        self.dataset = self.config().dataset
-        if self.dataset not in NAMES:
-            own_file(self.dataset)  # a mistyped name shows before any work
+        if (name := self.config().dataset) not in NAMES:
+            own_file(name)  # a mistyped name shows before any work
 
     def config(self, method: str = "base", **more) -> Configuration:
         """The configuration of a method; more: settings that stand above the overrides.
@@ -45,7 +47,14 @@ class Study:
 
     @cached_property
     def data(self) -> SequenceDataset:
-        return load_dataset(self.dataset)
+        config = self.config()
+        return load_dataset(config.dataset, **config.reading)
+
+    @cached_property
+    def dataset(self) -> str:
+        """How tables name the data set."""
+        name = self.config().dataset
+        return name if name in NAMES else label(name, self.data.fingerprint)
 
     def run(self, method: str = "base", **more) -> Run:
         """The run of a method, reused where it is stored, else made."""
@@ -54,3 +63,27 @@ class Study:
     def model(self, method: str = "base", **more) -> Backbone:
         """The backbone after the last epoch of that run, in evaluation mode."""
         return self.run(method, **more).model(device=self.asked["device"]).eval()
+
+
+def refuse_unknown_parameters() -> None:
+    """Stop a notebook to which Papermill, which only warns, hands a parameter that it lacks.
+
+    Papermill puts a cell of its own behind the first one, which holds the parameters.
+    """
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    sources = shell.user_ns.get("In", [])[1:3] if shell else []
+    if len(sources) == 2 and sources[1].startswith("# Parameters\n"):
+        known, given = map(parameters_of, sources)
+        check_parameters(given, known)
+
+
+def parameters_of(source: str) -> list[str]:
+    """The names that a cell of parameters gives values to."""
+    return [line.targets[0].id for line in ast.parse(source).body if isinstance(line, ast.Assign)]
+
+
+def check_parameters(given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ValueError where a parameter is not one of those known."""
+    for name in set(given) - set(known):
+        more = ', and other settings by overrides, such as "epsilon=3"' * ("overrides" in known)
+        raise ValueError(f"there is no parameter {name!r}; allowed are {', '.join(known)}{more}")

@@ -14,7 +14,6 @@ import pandas as pd
 
 from ..adversarial import METHOD_ORDER, METHODS
 from ..data import SequenceDataset
-from ..datasets import load_dataset
 from ..datasets.sources import SOURCES
 from ..evaluation import METRICS
 from ..experiments import runs
@@ -124,7 +123,7 @@ def store(made: Mapping[Run, Iterable[str]], folder: Path, profile: str, keep: b
             "trials": (before.trials[before.trials["data_hash"].isin(there)], trials, GROUP),
             "datasets": (before.datasets[is_ours | before.datasets["dataset"].isin(SOURCES)],
                          [dataset_row(run.data, name) for name, run in
-                          {run.config.dataset: run for run in made}.items()], ["dataset"])}
+                          {run.dataset: run for run in made}.items()], ["dataset"])}
         return frames.write_results(results.but(**{
             name: _newer(name, *own) for name, own in tables.items()}), folder)
 
@@ -177,7 +176,7 @@ def verified(results: Results, config: Configuration, report: Callable[[str], No
 
     Raises ValueError where the tables do not hold it, Unequal where the numbers differ.
     """
-    data = load_dataset(config.dataset)
+    data = runs.data_of(config)
     name = config.run_name(data.fingerprint)
     if name not in results.configs:
         raise ValueError(f"no run in the tables of {results.profile} has method {config.method!r}, "
@@ -204,7 +203,7 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
     The rest is made. Stored runs of other methods and backbones with the study's settings join.
     """
     with suppress(frames.MissingRecords):
-        folder = frames.stored_folder(folder or study.profile)
+        folder = frames.stored_folder(folder or study.profile, study.dataset)
     stored = frames.read_results(folder) if folder else Results(study.profile)
     methods, attacks = list(methods), list(attacks)
     for name in [name for options in attacks for name in options]:
@@ -247,8 +246,8 @@ def _stored_run(stored: Results, config: Configuration, data: SequenceDataset, r
     if (name := config.run_name(data.fingerprint)) in stored.configs:
         return name
     fitting = frames.with_role(stored, role, data_hash=data.fingerprint, seed=config.seed)["run"]
-    wanted = config.flat().items()
-    wanted = {item for item in wanted if item[0] not in free and item[0] not in NOT_IDENTITY}
+    ignored = {*free, *NOT_IDENTITY, "dataset"}  # a file may lie elsewhere; it has the hash
+    wanted = {item for item in config.flat().items() if item[0] not in ignored}
     return next((run for run in fitting if wanted <= stored.configs[run].items()), None)
 
 
@@ -276,7 +275,7 @@ def _attacks(run: Run) -> list[dict]:
 def _tables_of(run: Run) -> dict[str, pd.DataFrame]:
     """The rows of a run in `runs`, `curves` and `attacks`."""
     config, metrics, method = run.config, run.metrics, METHODS.get(run.config.method)
-    both = {"run": run.name, "dataset": config.dataset, "backbone": config.backbone,
+    both = {"run": run.name, "dataset": run.dataset, "backbone": config.backbone,
             "loss": config.training.loss,
             "method": config.method, "seed": config.seed, "roles": ""}
     perturbs = method is not None and bool(method.level1 or method.level2)

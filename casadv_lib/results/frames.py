@@ -20,7 +20,7 @@ import pandas as pd
 from ..evaluation import CUTOFF
 from ..settings import PROFILES
 from ..support.files import DamagedFile, read_json, write_arrays, write_bytes, write_json
-from ..support.repository import root
+from ..support.repository import folder_named_by, root
 
 BACKBONE_NAMES, DATASET_NAMES = read_json(Path(__file__).with_name("names.json")).values()
 SCHEMA = pd.read_csv(Path(__file__).with_name("columns.csv"))
@@ -84,18 +84,32 @@ class Results:
                 for setting, own in rows}
 
 
-def folder_of(profile: str, made: bool = True) -> Path:
+def folder_of(profile: str, made: bool = True, dataset: str | None = None) -> Path:
     """Where a profile's results lie: figures/made/<profile>/, which git ignores, or (made=False)
-    figures/<profile>/, the committed ones. The paper profile goes on from its committed results."""
-    return root() / "figures" / ("made" if made and profile != "paper" else "") / profile
+    figures/<profile>/, the committed ones. The paper profile goes on from its committed results.
+
+    CASADV_FIGURES names another folder for what is made. dataset: how tables name it; one that is
+    not of the profile has a folder beside, <profile>-<dataset>/.
+    """
+    own = DATASET_NAMES if profile == "paper" else [PROFILES[profile]["dataset"]]
+    beside = dataset is not None and dataset not in own
+    if made and (beside or profile != "paper"):
+        return folder_made() / (f"{profile}-{dataset}" if beside else profile)
+    return root() / "figures" / profile
 
 
-def stored_folder(profile_or_folder: str | Path) -> Path:
-    """The folder that holds the results of a profile, as this machine has made them, else the
-    committed ones; or a folder itself. MissingRecords where there are none."""
+def folder_made() -> Path:
+    """`CASADV_FIGURES`, or `figures/made/` in the repository."""
+    return folder_named_by("CASADV_FIGURES") or root() / "figures" / "made"
+
+
+def stored_folder(profile_or_folder: str | Path, dataset: str | None = None) -> Path:
+    """The folder that holds the results of a profile (first those of a data set of one's own), as
+    this machine has made them, else the committed ones; or a folder itself. MissingRecords where
+    there are none."""
     name, folders = str(profile_or_folder), [Path(profile_or_folder)]
     if name in PROFILES:
-        folders = [folder_of(name), folder_of(name, made=False)]
+        folders = [folder_of(name, dataset=dataset), folder_of(name), folder_of(name, made=False)]
     for folder in folders:
         if (folder / "runs.json").is_file():
             return folder

@@ -7,6 +7,7 @@ neighbour, is forced to the disk and renamed into place. Nothing read here can r
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -32,14 +33,18 @@ def refused(path: Path, error: OSError) -> StorageError:
     return StorageError(
         error.errno,
         f"could not write {path}: {error.strerror}; what stood there before is unchanged. Make "
-        "room or set the folder right, or name another one with CASADV_RUNS, and start again")
+        "room or set the folder right, or name another one (CASADV_RUNS for runs, CASADV_FIGURES "
+        "for tables, pictures and notebooks), and start again")
 
 
 def make_folder(path: Path | str) -> Path:
-    """Make a folder and its parents where they are missing; raise StorageError if that fails."""
+    """Make a folder and its parents where they are missing; raise StorageError where that fails or
+    nothing may be written into it."""
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise refused(path, error) from error
     return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -13,6 +14,15 @@ def root() -> Path:
     """The folder that holds `casadv_lib/` and `figures/`; installed without them, the caller's."""
     checkout = PACKAGE.parent
     return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
+
+
+def folder_named_by(variable: str) -> Path | None:
+    """The folder that an environment variable names, seen from where it is asked for first: the
+    variable then holds the whole path, also for processes that start in other folders."""
+    if not os.environ.get(variable):
+        return None
+    os.environ[variable] = os.path.abspath(os.path.expanduser(os.environ[variable]))
+    return Path(os.environ[variable])
 
 
 @functools.cache  # the code that a process works with does not change under it

@@ -10,11 +10,12 @@ import pandas as pd
 from ..cascade import cascade_effects
 from ..data import SequenceDataset, training_inputs
 from ..experiments.configuration import Configuration
+from ..experiments.runs import data_of
 from ..figures.sketches import figure2, stacked_terms
 from ..results.frames import select
 from ..support.checks import number
 from .panel import Panel, Slider, choice, find_user, picture, table, user_entry
-from .runs import dataset_of, stored_like
+from .runs import stored_like
 
 STEPS, USERS = 8, 5  # how many newest steps, and users, Figure 2 has room for on real data
 LISTED = 12  # occurrences that a table lists
@@ -79,10 +80,11 @@ def cascade_panel(config: Configuration, data: SequenceDataset, user: int,
                   batch_sizes: Sequence[int]) -> Panel:
     """Batch size (of those given) and interaction, for a user, an index into data.sequences."""
     own, most = (config.dataset,), max(batch_sizes)
+    stored = {(one.dataset,): one for one in stored_like(config).values()}
 
     @cache
     def reach_of(dataset):
-        return Reach(data if dataset == own else dataset_of(*dataset), config.model["max_len"])
+        return Reach(data if dataset == own else data_of(stored[dataset]), config.model["max_len"])
 
     def show(dataset, user, back, batch_size):
         reach = reach_of(dataset)
@@ -98,7 +100,7 @@ def cascade_panel(config: Configuration, data: SequenceDataset, user: int,
                                "Figure 2 on this interaction")
         yield "words", words
 
-    names = dict.fromkeys([own, *((name,) for name, *_ in stored_like(config))])
+    names = dict.fromkeys([own, *stored])
     datasets = choice("data set", [(Path(*name).stem, name) for name in names], value=own)
     controls = {
         "batch_size": Slider("batch size b", batch_sizes, min(config.training.batch_size, most)),

@@ -1,18 +1,14 @@
 """The runs that are stored, and a choice among them."""
 
-from functools import lru_cache
 from pathlib import Path
 
 from ..adversarial import METHODS
 from ..backbones import BACKBONES, Backbone
 from ..data import SequenceDataset
-from ..datasets import load_dataset
 from ..experiments.configuration import Configuration
-from ..experiments.runs import Run, run, runs_folder
+from ..experiments.runs import Run, data_of, run, runs_folder
 from ..support.files import read_json
 from .panel import choice
-
-dataset_of = lru_cache(maxsize=4)(load_dataset)  # a data set by its name, read once
 
 
 def stored_like(config: Configuration) -> dict[tuple[str, str, str], Configuration]:
@@ -35,15 +31,17 @@ class RunChoice:
 
     def __init__(self, config: Configuration, data: SequenceDataset):
         run(config, data)
-        self.data, self.dataset, self.stored = data, config.dataset, stored_like(config)
+        own = (config.dataset, config.backbone, config.method)
+        self.data, self.dataset = data, config.dataset
+        self.stored = stored_like(config) | {own: config}  # its file may have moved since
         named = [(", ".join((Path(three[0]).stem, *three[1:])), three) for three in self.stored]
-        self.control = choice("run", named, value=(config.dataset, config.backbone, config.method))
+        self.control = choice("run", named, value=own)
 
     def models(self, chosen: tuple[str, str, str]
                ) -> tuple[Configuration, SequenceDataset, dict[str, Backbone]]:
         """A run's configuration and data, and {"base": model, method: model}, trained."""
         config, models = self.stored[chosen], {}
-        data = self.data if config.dataset == self.dataset else dataset_of(config.dataset)
+        data = self.data if config.dataset == self.dataset else data_of(config)
         for one in (config.base, config):
             made = Run(one, data)
             if not made.is_complete:

@@ -8,6 +8,7 @@ import sys
 import nbformat
 import papermill
 import pytest
+from papermill.exceptions import PapermillExecutionError
 
 from casadv_lib.experiments import notebooks
 from casadv_lib.support.files import read_json, write_json
@@ -21,6 +22,7 @@ def write(tmp_path, monkeypatch):
     """Write a notebook, whose first cell is tagged as parameters, into a repository of its own."""
     (tmp_path / "notebooks").mkdir()
     monkeypatch.setattr(notebooks, "root", lambda: tmp_path)
+    monkeypatch.setenv("CASADV_FIGURES", str(tmp_path / "figures/made"))
 
     def notebook(name, *cells):
         made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells],
@@ -65,19 +67,44 @@ def test_execute_hands_over_what_a_notebook_knows(write, tmp_path, monkeypatch, 
     assert (again["01_all"]["new_runs"], again["02_other"]["new_runs"]) == (0, -1)
 
 
-def test_a_profile_has_parameters_of_its_own_which_the_notebooks_know(write):
+def test_a_profile_has_parameters_of_its_own_which_the_notebooks_know(
+        write, tmp_path, monkeypatch):
     for name in ("07_epsilon_sweep.ipynb", "11_ambiguities.ipynb"):
         write(name, "dataset = None\nswitches = []", "print(dataset, switches)")
     seven, eleven = notebooks.execute("paper", None, None, "cpu")
     assert printed(seven) == "video []\n"
     assert printed(eleven) == "None ['literal', 'paper_values']\n"
-    assert printed(notebooks.execute("paper", "own.csv", None, "cpu")[0]) == "own.csv []\n"
+    assert seven.parent == tmp_path / "figures/made/paper/notebooks"
+    (tmp_path / "own.csv").write_text("user,item,timestamp\n1,1,1\n1,2,2\n1,3,3\n")
+    monkeypatch.chdir(tmp_path)
+    seven, _ = notebooks.execute("paper", "./own.csv", None, "cpu")  # from the caller's folder
+    assert printed(seven) == f"{tmp_path / 'own.csv'} []\n"
+    assert re.fullmatch("paper-own-[0-9a-f]{8}", seven.parents[1].name)  # beside the profile's
     write("00_films.ipynb", "profile = 'films'", "print(profile)")
     assert [printed(*notebooks.execute(profile, notebooks=["00"]))
             for profile in ("quick", "laptop")] == ["films\n", "laptop\n"]
     for stem, parameters in notebooks.OF_PROFILE["paper"].items():
         names = papermill.inspect_notebook(str(root() / "notebooks" / f"{stem}.ipynb"))
         assert parameters.keys() <= names.keys()
+
+
+def test_a_parameter_that_does_not_exist_stops_a_notebook(tmp_path):
+    [path], words = notebooks.committed(["01"]), "no parameter 'datset'; allowed are profile, "
+    with pytest.raises(ValueError, match=words):
+        notebooks.run_notebook(path, tmp_path / "out.ipynb", {"datset": "x"})
+    with pytest.raises(PapermillExecutionError, match=words):  # as others start it
+        papermill.execute_notebook(str(path), str(tmp_path / "out.ipynb"), {"datset": "x"},
+                                   progress_bar=False)
+
+
+def test_a_folder_that_takes_nothing_is_named_before_the_work(write, monkeypatch, capsys):
+    write("01_small.ipynb", "dataset = None", "raise RuntimeError('work')")
+    for name in ("CASADV_RUNS", "CASADV_FIGURES"):
+        with monkeypatch.context() as patch:
+            patch.setenv(name, "/dev/null/folder")
+            assert notebooks.main([]) == 1
+        said = capsys.readouterr().err
+        assert "could not write /dev/null/folder" in said and name in said and "work" not in said
 
 
 def test_a_failure_names_notebook_and_cell_and_the_others_still_run(write, tmp_path, capsys):
@@ -111,13 +138,15 @@ def test_refresh_keeps_outputs_and_leaves_nothing_that_changes(write):
 
 
 def test_a_notebook_has_several_names_and_bad_arguments_are_refused(write, capsys):
-    paths = [write(one, "a = 1") for one in ("01_one.ipynb", "02_two.ipynb")]
+    paths = [write(one, "dataset = None") for one in ("01_one.ipynb", "02_two.ipynb")]
     assert notebooks.committed() == paths
     for name in ("02", "02_two", "02_two.ipynb", "notebooks/02_two.ipynb"):
         assert notebooks.committed([name]) == paths[1:]
     for arguments, message in ((["--profile", "quik"], "profile is 'quik'; allowed"),
                                (["--backbone", "bert"], "backbone is 'bert'; allowed"),
                                (["--refresh", "--device", "cuda"], "--refresh"),
+                               (["01", "--backbone", "gru4rec"], "no parameter 'backbone'"),
+                               (["--dataset", "none.csv"], "'none.csv'"),
                                (["77"], "notebooks is '77'; allowed")):
         assert notebooks.main(arguments) == 2
         assert message in capsys.readouterr().err

@@ -9,6 +9,7 @@ import tomllib
 import pytest
 
 from casadv_lib.experiments import environment
+from casadv_lib.results.frames import folder_of
 from casadv_lib.support.repository import root
 
 ROOT = root()
@@ -26,6 +27,23 @@ def test_report_judges_packages_and_memory_and_shows_no_path(tmp_path, monkeypat
     assert str(tmp_path) not in table.to_string()
     with pytest.raises(ValueError, match="abacus"):
         environment.report("abacus")
+
+
+def test_folders_are_seen_from_where_they_are_first_asked_for(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for given, whole in (("runs", "runs"), ("./a/../b", "b"), ("~/runs", "home/runs")):
+        monkeypatch.setenv("CASADV_RUNS", given)
+        assert environment.runs_folder() == tmp_path / whole
+        monkeypatch.chdir("/")
+        assert environment.runs_folder() == tmp_path / whole
+        monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CASADV_FIGURES", "made")
+    for profile, dataset, folder in (("quick", None, "quick"), ("quick", "synthetic", "quick"),
+                                     ("quick", "beauty", "quick-beauty"),
+                                     ("paper", "own-12", "paper-own-12")):
+        assert folder_of(profile, dataset=dataset) == tmp_path / "made" / folder
+    assert folder_of("paper", dataset="video") == ROOT / "figures" / "paper"
 
 
 IMPORTED = """

@@ -28,7 +28,7 @@ CASES = {
     "06": ("causalcnn", {"metric": "hr@10", "overrides": CURVES}, 3, 1, 2),
     "07": ("gru4rec", {"epsilons": [0.5, 2.0], "overrides": CURVES}, 4, 2, 2),
     "08": ("gru4rec", {"steps_back": 2}, 6, 4, 2),
-    "09": ("causalcnn", {"most": 2}, 4, 2, 1),
+    "09": ("causalcnn", {"K": 2}, 4, 2, 1),
     "10": ("gru4rec", {"timed_epochs": 1}, 1, 0, 1),
     "11": ("causalcnn", {"switches": ["sign", "minmax"]}, 10, 2, 1),
     "12": (None, {"epochs": 2}, 1, 3, 1),
@@ -39,7 +39,7 @@ CASES = {
 def own_file(tmp_path):
     """40 users, 30 items; names with commas, and text that a page must not take for its own."""
     rng = np.random.default_rng(0)
-    rows = [(f"usér «{user}»", f"film {item}, <script>alert(1)</script>", step // 2)
+    rows = [(f"usér «{user}»", f"film {item}, $^$ <script>alert(1)</script>", step // 2)
             for user in range(40)
             for step, item in enumerate(rng.permutation(30)[: rng.integers(4, 9)])]
     path = tmp_path / "own.csv"
