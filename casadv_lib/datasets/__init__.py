@@ -157,20 +157,22 @@ def _build(name: str, users: np.ndarray, items: np.ndarray, item_ids, user_ids: 
     codes, catalogue = pd.factorize(frame["item"], sort=True)
     users = frame["user"].to_numpy()
     starts = np.flatnonzero(np.diff(users, prepend=-1))
-    pieces = np.split(codes.astype(np.int64) + 1, starts[1:])
-    enough = [row for row, piece in enumerate(pieces) if len(piece) >= SHORTEST]
-    if not enough:
+    lengths = np.diff(np.append(starts, len(users)))
+    enough = np.flatnonzero(lengths >= SHORTEST)
+    if not len(enough):
         raise DataError(f"{name}: none of {n_users:,} users has {SHORTEST} items; at least one "
                         "user needs them (one to train on, one to validate, one to test). It was "
                         f"{notes[0]} If it is something else, give columns and separator")
-    sequences = [pieces[row] for row in enough]
+    codes = codes.astype(np.int64) + 1
+    sequences = [codes[starts[row]:starts[row] + lengths[row]] for row in enough]
     alarms = []
     if len(enough) < n_users:
-        lost = len(frame) - sum(map(len, sequences))
+        lost = len(frame) - lengths[enough].sum()
         alarms.append(f"dropped {n_users - len(enough):,} of {n_users:,} users, who have "
                       f"fewer than {SHORTEST} items, with their {lost:,} interactions.")
-    sure = sum(len(catalogue) - len({*sequence[:-1].tolist()} - {sequence[-1]}) <= TOP
-               for sequence in sequences if len(catalogue) - len(sequence) < TOP)
+    near = np.flatnonzero(len(catalogue) - lengths[enough] < TOP)
+    sure = sum(len(catalogue) - len({*sequence[:-1]} - {sequence[-1]}) <= TOP
+               for sequence in (sequences[row] for row in near))
     if sure:
         alarms.append(f"{sure:,} of {len(enough):,} users have at most {TOP} items to be ranked, "
                       f"so that their HR@{TOP} is 1 whatever the model does.")
