@@ -12,13 +12,9 @@ from functools import cached_property
 
 import numpy as np
 
-from .support.checks import one_of
+from .support.checks import DataError, one_of
 
 SHORTEST = 3  # one item to train on, one to validate, one to test
-
-
-class DataError(ValueError):
-    """Data that cannot be used; the message names the file (and line) and what is allowed."""
 
 
 @dataclass(frozen=True, eq=False)

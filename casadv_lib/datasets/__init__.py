@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..data import SHORTEST, DataError, SequenceDataset
-from ..support.checks import number, shown
+from ..data import SHORTEST, SequenceDataset
+from ..support.checks import DataError, number, shown
 from ..support.repository import folder_named_by
 from .kcore import k_core
 from .layouts import Layout, check_options

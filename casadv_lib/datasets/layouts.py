@@ -11,8 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import DataError
-from ..support.checks import shown
+from ..support.checks import DataError, shown
 
 COLUMNS = ("user", "item", "timestamp")
 # what files call them, without capitals, blanks and "._-"

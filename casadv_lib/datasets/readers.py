@@ -24,8 +24,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import union_categoricals
 
-from ..data import DataError
-from ..support.checks import shown
+from ..support.checks import DataError, shown
 from .layouts import (
     BLANKS,
     COLUMNS,

@@ -26,8 +26,7 @@ import requests
 import urllib3
 from filelock import FileLock
 
-from ..data import DataError
-from ..support.checks import shown
+from ..support.checks import DataError, shown
 from ..support.progress import long_work
 from .kcore import k_core
 from .layouts import COLUMNS, find_layout

@@ -18,7 +18,6 @@ import torch
 
 from ..adversarial import METHODS
 from ..backbones import BACKBONES
-from ..data import DataError
 from ..datasets import NAMES, own_file
 from ..settings import (
     PRESETS,
@@ -28,7 +27,7 @@ from ..settings import (
     TrainingSettings,
     checked_options,
 )
-from ..support.checks import number, one_of, shown
+from ..support.checks import DataError, number, one_of, shown
 from ..support.files import read_json
 from ..support.typed import allowed
 

@@ -16,10 +16,9 @@ import signal
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 import dask
 import distributed
@@ -34,7 +33,7 @@ from ..support.progress import long_work
 from ..support.repository import source_hash
 from . import runs
 from .configuration import label
-from .plan import CANDIDATES, Job, chosen_words, decide
+from .plan import CANDIDATES, GROUP, Job, Known, chosen_words, decide
 from .runs import Run, Unequal, attack_name, data_of, one_at_a_time, runs_folder
 
 SECONDS_BETWEEN_LOOKS, SECONDS_TO_CONNECT = 5.0, 20.0  # at workers that join; to a scheduler
@@ -46,17 +45,7 @@ DASK = {"distributed.nanny.pre-spawn-environ": {},  # the workers' environment i
         "distributed.comm.timeouts.connect": "300s",  # a machine may be busy
         "distributed.deploy.lost-worker-timeout": "1000d",  # its nanny starts it again
         "distributed.worker.profile.enabled": False}
-GROUP = ["data_hash", "backbone", "family", "base_epochs", "dim", "trial_epochs"]  # of trials
 NOT_RUNS = ("trial", "choice")  # roles of jobs whose runs the results do without
-
-
-class Known(NamedTuple):
-    """What tables hold of runs, which then need not be stored here (see `results.collect`)."""
-
-    attacks: Mapping[str, set[str]] = {}  # {run: names of attacks on it}
-    checks: Mapping[str, Callable[[Run], str]] = {}  # {run: says in what one here differs from it}
-    trials: Sequence[dict] = ()  # rows of the table `trials`
-    seconds: Mapping[tuple, float] = {}  # {(dataset, backbone, loss, method): of an epoch}
 
 
 class Grid:

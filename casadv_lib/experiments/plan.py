@@ -9,7 +9,7 @@ settings for a few epochs from the same base, and the best NDCG@10 decides. Know
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -32,12 +32,22 @@ from .configuration import (
 PLAN = read_json(Path(__file__).with_name("plan.json"))
 # Level 1's distance is not squared, so its weight matters; a BCE keeps the paper's weight, 1.
 CANDIDATES, TRIAL_EPOCHS = PLAN["candidates"], 10
+GROUP = ["data_hash", "backbone", "family", "base_epochs", "dim", "trial_epochs"]  # of trials
 ATTACKED = PLAN["attacked"]  # by kind of stage; of the paper's data also the control and ours
 # Where the paper is silent: {name: (number in results.readings, settings over the defaults)}
 SWITCHES = {row["name"]: (row["question"], row["settings"]) for row in PLAN["switches"]}
 # Runs of these roles ask what a value does, so a model that collapses is an answer and no mistake:
 # the run goes on, and its scores say it. A loss that is no number still stops it.
 ASKING, AN_ANSWER = ("trial", "trade-off", "sweep", "values"), {"health": "note"}
+
+
+class Known(NamedTuple):
+    """What tables hold of runs, which then need not be stored here (see `results.collect`)."""
+
+    attacks: Mapping[str, set[str]] = {}  # {run: names of attacks on it}
+    checks: Mapping[str, Callable] = {}  # {run: says in what one here differs from it}
+    trials: Sequence[dict] = ()  # rows of the table `trials`
+    seconds: Mapping[tuple, float] = {}  # {(dataset, backbone, loss, method): of an epoch}
 
 
 class Stage(NamedTuple):

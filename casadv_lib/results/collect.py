@@ -19,8 +19,7 @@ from ..evaluation import METRICS
 from ..experiments import runs
 from ..experiments.configuration import NOT_IDENTITY, PROFILES, Configuration, attack_name
 from ..experiments.environment import provenance
-from ..experiments.grid import GROUP, Known
-from ..experiments.plan import SWITCHES
+from ..experiments.plan import GROUP, SWITCHES, Known
 from ..experiments.runs import Run
 from ..experiments.study import Study
 from ..settings import EXCLUDES

@@ -15,6 +15,10 @@ LARGEST = 100_000  # of a dimension, a length, a number of layers
 MOST_SHOWN = 200  # characters of a value in a message
 
 
+class DataError(ValueError):
+    """Data that cannot be used; the message names the file (and line) and what is allowed."""
+
+
 def shown(value) -> str:
     """A value for a message: its repr, cut where it is long."""
     try:
