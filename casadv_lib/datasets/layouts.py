@@ -221,5 +221,5 @@ def guess(names: list, wanted: dict) -> dict:
         likely[role] = places[-1 if places is free and role == "timestamp" else 0] if places else 0
         free = [place for place in free if place != likely[role]]
     named = any(found.values()) or not any(re.match("[-+.]?[0-9]", str(name)) for name in names)
-    named = named and len(set(names)) == len(names)
+    named = named and 0 < len(set(names)) == len(names)
     return {role: names[likely[role]] if named else likely[role] for role in found}

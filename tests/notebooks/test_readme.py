@@ -23,15 +23,15 @@ SAID = read_json(Path(__file__).with_name("findings.json"))
 RECORD = read_json(ROOT / readme.RECORD)
 HERE = "https://github.com/somebody/casadv"
 # the words are about what is committed, whatever this machine has made
-PAPER, QUICK = (read_results(ROOT / "figures" / name) for name in ("paper", "quick"))
+PAPER, QUICK, CE = (read_results(ROOT / "figures" / name) for name in ("paper", "quick", "ce"))
 
 
 def stored(kind, setting, method, versus="base", which="last", exclude="both", epsilon=None,
-           preset=None, **attack):
+           preset=None, tables=None, **attack):
     """Percent of NDCG@10 that an attack costs ("loss"), or by which a method is above another one
     ("gain") or below it ("below")."""
     dataset, backbone = f"{setting} sasrec".split()[:2]
-    results = QUICK if dataset == "synthetic" else PAPER
+    results = QUICK if dataset == "synthetic" else CE if tables == "ce" else PAPER
     made = {"epsilon": epsilon} if epsilon else {"preset": preset} if preset else {}
     role = "sweep" if epsilon else "values" if preset else "main"
 
@@ -92,7 +92,7 @@ def test_commands_and_folders_that_are_named_exist():
     for folder in re.findall(r"^  ([a-z]+)/", TEXT, re.M):
         assert (ROOT / "casadv_lib" / folder).is_dir(), folder
     commands = re.findall(r"^python -m casadv_lib ([^#\n]*)", TEXT, re.M)
-    assert len(commands) == 3
+    assert len(commands) == 7
     for words in commands:
         _parser().parse_args(words.split())  # ends the test where a word is unknown
 
