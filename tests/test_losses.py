@@ -150,6 +150,7 @@ def test_negatives_of_an_epoch_and_of_a_batch(toy):
     one, three = trainer(), trainer(negatives=3)
     drawn = three.negatives()
     assert drawn.shape == (len(one.negatives()), 3)
+    assert trainer(negatives=2).negatives().shape == drawn[:, :2].shape
     assert not torch.equal(drawn[:, 0], drawn[:, 1])
     owner = np.repeat(np.arange(len(three.table.lengths)), three.table.lengths)
     users, _ = training_inputs(toy, 8)

@@ -138,7 +138,7 @@ def two_lists(before: Sequence[int], after: Sequence[int], names: Sequence[str],
     axis.axis("off")
     edges, sides = (0.46, 0.54), ("right", "left")
     for edge, side, head, items in zip(edges, sides, heads, (before, after), strict=True):
-        axis.text(edge, -0.2, head, ha=side, va="center", weight="bold")
+        axis.text(edge, -0.2, _plain(head), ha=side, va="center", weight="bold")
         for rank, item in enumerate(map(int, items), start=1):
             name = _plain(textwrap.shorten(names[item], WIDEST, placeholder=" …"))
             color, weight = (STAYS, "bold") if item in stay else (GOES, "normal")
