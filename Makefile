@@ -19,7 +19,7 @@
 # make lab       JupyterLab at the first notebook; LAB holds more options for it
 # make notebooks run the committed notebooks again and store their outputs, after a change of code
 #                that no result depends on
-# Variables: PROFILE (quick, laptop, paper), DATASET (a name or a path; COLUMNS, SEPARATOR and
+# Variables: PROFILE (quick, laptop, paper, ce), DATASET (a name or a path; COLUMNS, SEPARATOR and
 # MIN_COUNT say how a file is read), BACKBONE, DEVICE, WORKERS, STAGES, PYTHON, JOBS (test
 # processes). CASADV_RUNS and CASADV_FIGURES name other folders than runs/ and figures/made/.
 
