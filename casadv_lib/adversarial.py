@@ -6,8 +6,6 @@ items. A method is a row of `METHODS`; every reading of an ambiguous place of th
 of `AdversarialSettings`. L_B is the paper's Eq. 5, or another of `losses`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple

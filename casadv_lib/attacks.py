@@ -5,8 +5,6 @@ the loss of the held-out target, which it knows. The substitute is the item near
 little along g. Afterwards the target is ranked again.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -11,8 +11,6 @@ its dropout as an argument, because two passes over one batch must share their m
 of one's own subclasses `Backbone` and writes `__init__` and `encode`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 
@@ -24,7 +22,7 @@ from .data import SequenceDataset
 from .support.attention import folded, future
 from .support.checks import LARGEST, instance, number
 
-MOST_LAYERS = 60
+MOST_LAYERS, MOST_ITEMS = 60, 2**31
 
 
 def no_dropout(x: Tensor) -> Tensor:
@@ -45,16 +43,11 @@ class Backbone(nn.Module):
 
     def __init__(self, n_items: int, max_len: int = 50, dim: int = 100, dropout: float = 0.2):
         super().__init__()
-        self.n_items = number("n_items", n_items, low=1, high=2**40, kind=int)
+        self.n_items = number("n_items", n_items, low=1, high=MOST_ITEMS, kind=int)
         self.max_len = number("max_len", max_len, low=1, high=LARGEST, kind=int)
         self.dim = number("dim", dim, low=1, high=LARGEST, kind=int)
         self.dropout = number("dropout", dropout, low=0, high=0.99)
-        try:
-            self.items = nn.Embedding(self.n_items + 1, self.dim)
-        except RuntimeError as error:  # no memory
-            size = 4e-9 * (self.n_items + 1) * self.dim
-            raise ValueError(f"n_items is {n_items} and dim is {dim}; allowed is an item table "
-                             f"that fits into memory, this one has {size:,.0f} GB") from error
+        self.items = nn.Embedding(self.n_items + 1, self.dim)
 
     def check_items(self, data) -> None:
         """Raise ValueError unless `data` is a SequenceDataset with this model's number of items."""

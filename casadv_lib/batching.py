@@ -13,8 +13,6 @@ Blocks are aligned at the *left*, so a causal layer never looks at what fills a 
 Which users meet in a batch, and so the mathematics, is exactly that of a padded batch.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -72,7 +70,7 @@ class PackedBatch:
         index = (torch.arange(len(x), device=x.device) - by).clamp_min(0)
         return x.index_select(0, index) * (self.step >= by).unsqueeze(1)
 
-    def to(self, device) -> PackedBatch:
+    def to(self, device) -> "PackedBatch":
         """The same batch on another device (also "meta"); what is on the host stays there."""
         return replace(self, **{name: value.to(device) for name, value in vars(self).items()
                                 if isinstance(value, Tensor)})
@@ -141,7 +139,7 @@ def packed(
     return table.batches(np.argsort(table.lengths, kind="stable"), batch_size)
 
 
-def pack(histories: Sequence[np.ndarray], max_len: int = 50, device="cpu") -> PackedBatch:
+def pack(histories: Sequence[np.ndarray], max_len: int = 50, device="cpu") -> "PackedBatch":
     """One packed batch of the last `max_len` items of each history (lists or int arrays)."""
     max_len = checks.number("max_len", max_len, low=1, kind=int)
     histories = checks.histories("histories", histories)

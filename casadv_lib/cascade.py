@@ -10,8 +10,6 @@ times the chance b / m that both users meet in a batch. Nothing of it depends on
 1 + T - t is the number of steps from the interaction to the end of its history.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

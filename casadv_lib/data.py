@@ -4,8 +4,6 @@
 and in time order. `training_sequences` and `held_out` split them.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Evaluation: NDCG@10 and HR@10 over all items, per-user ranks, paired bootstrap (Section 5.4)."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -55,19 +53,14 @@ def user_vectors(model: Backbone, histories: Sequence[np.ndarray], batch_size: i
     return torch.cat(w)[torch.as_tensor(np.argsort(np.concatenate(users))).to(device)]
 
 
-def entries(items: Sequence[np.ndarray], device) -> tuple[Tensor, Tensor]:
-    """Rows and columns that index each user's items in (users, n_items); column 0 is item 1."""
-    rows = np.repeat(np.arange(len(items)), [len(own) for own in items])
-    columns = np.concatenate(items).astype(np.int64) - 1
-    return torch.as_tensor(rows).to(device), torch.as_tensor(columns).to(device)
-
-
-def chunks(
-    items: Sequence[np.ndarray], device, size: int
-) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
-    """Some users at a time: (which, the `entries` of their items in (size, n_items))."""
-    rows, columns = entries(items, device)  # of all: no chunk waits for the device
+def chunks(items: Sequence[np.ndarray], device, size: int
+           ) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
+    """Some users at a time: (which, rows and columns of their items in (size, n_items)); column 0
+    is item 1."""
+    # of all: no chunk waits for the device
+    columns = torch.as_tensor(np.concatenate(items).astype(np.int64) - 1).to(device)
     ends = np.cumsum([0, *map(len, items)])
+    rows = torch.as_tensor(np.repeat(np.arange(len(items)), np.diff(ends))).to(device)
     for a in range(0, len(items), size):
         b = min(a + size, len(items))
         part = slice(ends[a], ends[b])

@@ -8,18 +8,15 @@ Each is a mean over the n positions of a batch, and reads user vectors w and ite
     "ce"       which item of all?
 """
 
-from __future__ import annotations
-
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-if TYPE_CHECKING:  # named in annotations alone
-    from .backbones import Backbone
-    from .batching import PackedBatch
+from .backbones import Backbone
+from .batching import PackedBatch
 
 BLOCK = 1 << 21  # scores that `CrossEntropy` holds at once: 8 MB, near the processor
 

@@ -4,8 +4,6 @@ Every setting stands here once, with its type, what is allowed, its default and 
 pydantic checks it, and the help of the command line is made of these fields.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Literal
 
@@ -133,7 +131,7 @@ class AdversarialSettings:
     neighbours: Number(int, 1, 1000) = Field(
         10, description="nearest items that may stand for an input (not the paper's)")
 
-    def of(self, method) -> AdversarialSettings:
+    def of(self, method) -> "AdversarialSettings":
         """These settings with the method's own loss and direction where none is set."""
         own = {"level1_loss": self.level1_loss or method.level1,
                "direction": self.direction or method.direction}

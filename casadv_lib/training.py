@@ -4,8 +4,6 @@ Every random number of an epoch comes from (seed, phase, epoch) alone, so a run 
 and goes on from its last checkpoint ends with the same numbers as one that was never cut.
 """
 
-from __future__ import annotations
-
 import copy
 import time
 import warnings
@@ -37,7 +35,7 @@ def fit(
     model: Backbone, data: SequenceDataset, epochs: int = 500, seed: int = 0, batch_size: int = 128,
     device: str = "auto", eval_every: int = 0, *, checkpoint: Path | str | None = None,
     progress: bool = True, **settings,
-) -> History:
+) -> "History":
     """Phase 1: train a backbone on L_B (Eq. 5, or another loss), in place.
 
     checkpoint: a file to resume from and to write to. settings: fields of `TrainingSettings`.
@@ -54,7 +52,7 @@ def fit_adversarial(
     scope: str | None = None, eval_every: int = 0, *, preset: str | None = None,
     optimizer_state: dict | None = None, first_epoch: int = 0, checkpoint: Path | str | None = None,
     progress: bool = True, **settings,
-) -> History:
+) -> "History":
     """Phase 2: go on training a converged backbone on L of Eq. 10, in place.
 
     method: a name of `METHODS`. preset: "batch" or "literal"; what is named besides stands above
