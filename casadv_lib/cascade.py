@@ -79,11 +79,10 @@ def _checked(items, offsets) -> tuple[np.ndarray, np.ndarray]:
     if len(items) and items.min() < 1:
         where = int(np.argmin(items))
         raise ValueError(f"items[{where}] is {items[where]}; allowed are ids of 1 or more (0 pads)")
-    if len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(items):
-        raise ValueError(f"offsets is {checks.shown(offsets)}; allowed are offsets that start at 0 "
-                         f"and end at {len(items)}, the number of items")
-    if (np.diff(offsets) < 0).any():
-        raise ValueError("offsets decrease; allowed are offsets in ascending order")
+    if (len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(items)
+            or (np.diff(offsets) < 0).any()):
+        raise ValueError(f"offsets is {checks.shown(offsets)}; allowed are ascending offsets that "
+                         f"start at 0 and end at {len(items)}, the number of items")
     return items, offsets
 
 
