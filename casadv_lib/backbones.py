@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from .batching import PackedBatch
 from .data import SequenceDataset
-from .support.attention import folded, future
 from .support.checks import LARGEST, instance, number
+from .support.layers import folded, future
 
 MOST_LAYERS, MOST_ITEMS = 60, 2**31
 

@@ -1,11 +1,8 @@
 """Stopping without losing anything: the state after the last good epoch, held and stored.
 
 A run may be stopped in the middle of an epoch, by Ctrl-C (a notebook's stop button is the same) or
-by its own health check. `LastGood` then puts the state after the last whole epoch back into the
-model and writes it as the checkpoint, and the same call goes on from there.
+by its own health check.
 """
-
-from __future__ import annotations
 
 import copy
 import time
@@ -35,7 +32,6 @@ def content(trainer) -> dict:
 
 
 def _origin(trainer) -> dict:
-    """The model, the data and the settings of a training, as plain values."""
     settings = asdict(trainer.settings)
     origin = {"backbone": type(trainer.model).__name__, "phase": trainer.phase,
               "data": trainer.data.fingerprint}
@@ -48,19 +44,13 @@ def _origin(trainer) -> dict:
 
 
 def load(path: Path | str, trainer) -> None:
-    """Go on from a checkpoint that fits; raises DamagedFile or ValueError.
-
-    A checkpoint of another model, data set, phase or setting is refused: to go on from it would
-    mix two runs.
-    """
+    """Go on from a checkpoint; raises DamagedFile, or ValueError for one of another model, data
+    set, phase or setting: to go on from it would mix two runs."""
     stored, wanted = load_tensors(path, trainer.device), _origin(trainer)
-    usual = asdict(type(trainer.settings)()) | asdict(type(trainer.adversarial)())
-    # older checkpoints do not name all settings
-    made_by = {name: usual.get(name) for name in wanted} | stored.get("origin", wanted)
+    made_by = wanted | stored.get("origin", {})  # older checkpoints do not name all settings
     if made_by != wanted:
-        differs = ", ".join(f"{name} {made_by.get(name)!r} instead of {wanted.get(name)!r}"
-                            for name in sorted({*made_by, *wanted})
-                            if made_by.get(name) != wanted.get(name))
+        differs = ", ".join(f"{name} {made_by[name]!r} instead of {wanted.get(name)!r}"
+                            for name in sorted(made_by) if made_by[name] != wanted.get(name))
         raise ValueError(f"checkpoint is {str(path)!r}, which belongs to another training: "
                          f"{differs}; allowed is its own checkpoint, or a new file")
     try:
@@ -71,7 +61,6 @@ def load(path: Path | str, trainer) -> None:
 
 
 def _put(stored: dict, trainer) -> None:
-    """Give a trainer the state of a checkpoint."""
     trainer.history = type(trainer.history)(**stored["history"])
     trainer.model.load_state_dict(stored["model"])
     trainer.optimizer.load_state_dict(stored["history"]["optimizer_state"])
@@ -87,11 +76,8 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
 
 
 class LastGood:
-    """The state after the last good epoch; leaving its block by a stop brings it back.
-
-    It begins with the checkpoint at `path` where there is one. A KeyboardInterrupt becomes
-    `Stopped`; both that and a TrainingError say where training stands.
-    """
+    """The state after the last good epoch; leaving its block by Ctrl-C or a TrainingError puts it
+    back into the model and the checkpoint. It begins with the checkpoint where there is one."""
 
     def __init__(self, trainer, path: Path | None):
         self.trainer, self.path = trainer, path
@@ -103,30 +89,27 @@ class LastGood:
         self.remember()
 
     def remember(self, store: bool = False) -> None:
-        """Copy the present state, at about the cost of a step of Adam; store it from time to time.
-
-        store: write the checkpoint now, if there is a path.
-        """
+        """Copy the present state; store it, if there is a path, from time to time, or now."""
         self.content = copy.deepcopy(content(self.trainer))
         due = time.monotonic() - self.stored > SECONDS_BETWEEN_CHECKPOINTS
         if self.path is not None and (store or due):
             save_tensors(self.path, self.content, parents=False)
             self.stored = time.monotonic()
 
-    def __enter__(self) -> LastGood:
+    def __enter__(self):
         return self
 
     def __exit__(self, kind, error, trace) -> None:
         if not isinstance(error, (KeyboardInterrupt, TrainingError)):
             return
-        done = self.trainer.first_epoch + len(self.content["history"]["losses"])
-        at = f"{done} of {self.trainer.first_epoch + self.trainer.settings.epochs}"
+        _put(self.content, self.trainer)
+        first, done = self.trainer.first_epoch, self.trainer.done
+        at = f"{first + done} of {first + self.trainer.settings.epochs}"
         where, again = "the model stands there; name a checkpoint to be able to go on", ""
         if self.path is not None:
             save_tensors(self.path, self.content)
             where = f"the checkpoint is {self.path}"
             again = "; the same call or command goes on from it"
-        _put(self.content, self.trainer)
         if isinstance(error, TrainingError):
             raise TrainingError(f"{error}. Training stopped after the last good epoch, {at}; "
                                 f"{where}") from error

@@ -1,7 +1,5 @@
 """Checks of arguments: one sentence that names the parameter, its value and what is allowed."""
 
-from __future__ import annotations
-
 import contextlib
 import math
 import numbers
@@ -37,7 +35,7 @@ def one_of(name: str, value, allowed: Collection):
     raise ValueError(f"{name} is {shown(value)}; allowed are {choices}")
 
 
-def number(name: str, value, low=None, high=None, kind=float):
+def number(name: str, value, low=-math.inf, high=None, kind=float):
     """Return `value` as `kind` (int or float) if it is a finite number in [low, high].
 
     Text is refused even where it spells a number: "10" for epsilon is most often a quoting slip.
@@ -46,27 +44,23 @@ def number(name: str, value, low=None, high=None, kind=float):
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         with contextlib.suppress(OverflowError, ValueError):  # no number, or too large for `kind`
             plain = kind(value)
-            fits = math.isfinite(plain) and (kind is float or plain == value)
-    if not fits or (low is not None and plain < low) or (high is not None and plain > high):
+            fits = (math.isfinite(plain) and low <= plain and (high is None or plain <= high)
+                    and (kind is float or plain == value))
+    if not fits:
         raise ValueError(f"{name} is {shown(value)}; allowed is {wanted_number(low, high, kind)}")
     return plain
 
 
-def wanted_number(low=None, high=None, kind=float) -> str:
+def wanted_number(low, high, kind) -> str:
     """'a number of at least 0': what `number` allows, in words."""
     words = "a whole number" if kind is int else "a number"
-    if low is not None and high is not None:
-        return f"{words} from {low} to {high}"
-    if low is not None:
-        return f"{words} of at least {low}"
-    return words if high is None else f"{words} of at most {high}"
+    return f"{words} of at least {low}" if high is None else f"{words} from {low} to {high}"
 
 
 def instance(name: str, value, kind):
-    """Return `value` if it is an object of class `kind`; raise ValueError otherwise."""
+    """Return `value` if it is a `kind`; raise ValueError otherwise."""
     if not isinstance(value, kind):
-        allowed = getattr(kind, "__name__", kind)
-        raise ValueError(f"{name} is {shown(value)}; allowed is a {allowed}")
+        raise ValueError(f"{name} is {shown(value)}; allowed is a {kind.__name__}")
     return value
 
 
@@ -82,7 +76,7 @@ def whole_numbers(name: str, values, rule="allowed are whole numbers in one row"
 
 
 def histories(name: str, value) -> list[np.ndarray]:
-    """Return `value` as a list of one-dimensional int64 arrays of item numbers of at least 1."""
+    """Return `value` as a list of one-dimensional int64 arrays of items, 1 or more."""
     rule = "allowed is a list of lists of item numbers, each a whole number of at least 1"
     if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__len__"):
         raise ValueError(f"{name} is {shown(value)}; {rule}")

@@ -1,11 +1,8 @@
 """Is training still healthy? Looked at once an epoch, and a diagnosis where it is not.
 
 Three things go wrong silently: a loss that is no number any more, embeddings that grow without
-bound, and an encoder that gives all users one vector. All three are read off a few numbers that
-are made on the device and fetched together with the epoch's mean loss.
+bound, and an encoder that gives all users one vector.
 """
-
-from __future__ import annotations
 
 import math
 import warnings
@@ -50,8 +47,8 @@ class HealthCheck:
     def after_epoch(self, losses: list[Tensor], sizes: list[Tensor]) -> float:
         """The mean loss of an epoch; losses, sizes (of A, Eq. 7; may be empty): a scalar a step.
 
-        A sick model raises TrainingError; where the settings ask to go on, the first one warns.
-        A loss or weights that are no numbers always raise.
+        A sick model raises TrainingError; with health="note" the first one warns, as long as loss
+        and weights are numbers.
         """
         trainer = self.trainer
         least = torch.stack(sizes).min() if sizes else torch.ones_like(losses[0])
@@ -67,7 +64,7 @@ class HealthCheck:
         return numbers[0]
 
     def diagnosis(self, loss: float, perturbation: float, size: float, spread: float) -> str:
-        """What went wrong in an epoch and which settings to look at, one sentence; or "".
+        """What went wrong and which settings to look at, a sentence; or "".
 
         loss: the mean. perturbation: the smallest size of A in a step. size, spread: see `look_at`.
         """

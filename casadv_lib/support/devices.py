@@ -1,7 +1,5 @@
 """Where and with how many threads a process computes."""
 
-from __future__ import annotations
-
 import contextlib
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """Dropout whose masks can be used again, drawn many at a time."""
 
-from __future__ import annotations
-
 import functools
 
 import torch
@@ -33,7 +31,7 @@ class Dropout:
         self.calls += 1
         return x * self.masks[self.calls - 1]
 
-    def rewind(self, fresh: bool = False) -> Dropout:
+    def rewind(self, fresh: bool = False) -> "Dropout":
         """Start over: the next calls use the same masks, or, if fresh, independent ones."""
         if fresh:
             return Dropout(self.rate, self.generator)

@@ -1,10 +1,7 @@
 """Reading and writing files so that a cut, a full disk or a stranger's file spoils nothing.
 
-A reader sees the old content of a file or the new, never half of it: content goes to a temporary
-neighbour, is forced to the disk and renamed into place. Nothing read here can run code.
+A reader sees the old content of a file or the new, never half of it; nothing read can run code.
 """
-
-from __future__ import annotations
 
 import contextlib
 import errno
@@ -29,7 +26,6 @@ class DamagedFile(ValueError):
 
 
 def refused(path: Path, error: OSError) -> StorageError:
-    """The error to raise where the system refused to write `path`."""
     return StorageError(
         error.errno,
         f"could not write {path}: {error.strerror}; what stood there before is unchanged. Make "
@@ -38,8 +34,7 @@ def refused(path: Path, error: OSError) -> StorageError:
 
 
 def make_folder(path: Path | str) -> Path:
-    """Make a folder and its parents where they are missing; raise StorageError where that fails or
-    nothing may be written into it."""
+    """Make a folder and its parents; raise StorageError where nothing may be written into it."""
     path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -53,8 +48,7 @@ def make_folder(path: Path | str) -> Path:
 def write_bytes(path: Path | str, content: bytes, parents: bool = True) -> Path:
     """Write to a temporary neighbour, force it to the disk, then rename it into place.
 
-    parents: make missing folders; False treats a missing one as an error, for a folder that was
-    there before and must have vanished. Raises StorageError.
+    parents: make missing folders; False: one that vanished is an error. Raises StorageError.
     """
     path = Path(path)
     if parents:
@@ -99,8 +93,8 @@ def read_json(path: Path | str):
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise DamagedFile(f"{path} is not whole JSON ({error}); delete it and start again, "
-                          "it is then made anew") from error
+        raise DamagedFile(f"{path} is not whole JSON ({error}); delete it, and it is made anew"
+                          ) from error
 
 
 def save_tensors(path: Path | str, content: dict, parents: bool = True) -> Path:
@@ -111,17 +105,12 @@ def save_tensors(path: Path | str, content: dict, parents: bool = True) -> Path:
 
 
 def load_tensors(path: Path | str, device="cpu") -> dict:
-    """Read a checkpoint; raises DamagedFile for anything but a dict of tensors and plain values.
-
-    Pickled code is refused unread: a checkpoint from outside cannot run anything.
-    """
+    """Read a checkpoint; raises DamagedFile for anything but a dict of tensors and plain values,
+    pickled code among it, which is never run."""
     try:
         content = torch.load(path, map_location=device, weights_only=True)
         if not isinstance(content, dict):
             raise TypeError(f"it holds a {type(content).__name__}")
-    except FileNotFoundError as error:
-        raise DamagedFile(f"{path} is missing; delete the folder {Path(path).parent}, and the "
-                          "run is made anew") from error
     except OSError:
         raise
     except Exception as error:  # whatever the bytes of a stranger's file lead to

@@ -1,7 +1,5 @@
 """Which token goes where: the index arrays of a packed batch, on the host, in numpy alone."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The progress bar of work that may be long, outside training."""
 
-from __future__ import annotations
-
 import os
 
 from tqdm.auto import tqdm

@@ -1,7 +1,5 @@
 """Where the repository lies, and a hash of the library's source."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import os
@@ -17,12 +15,12 @@ def root() -> Path:
 
 
 def folder_named_by(variable: str) -> Path | None:
-    """The folder that an environment variable names, seen from where it is asked for first: the
-    variable then holds the whole path, also for processes that start in other folders."""
-    if not os.environ.get(variable):
-        return None
-    os.environ[variable] = os.path.abspath(os.path.expanduser(os.environ[variable]))
-    return Path(os.environ[variable])
+    """The folder that an environment variable names, from now on by its whole path, also for
+    processes that start in other folders."""
+    if named := os.environ.get(variable):
+        os.environ[variable] = os.path.abspath(os.path.expanduser(named))
+        return Path(os.environ[variable])
+    return None
 
 
 @functools.cache  # the code that a process works with does not change under it

@@ -1,14 +1,12 @@
 """Settings as typed fields: a dataclass that pydantic checks, and one sentence for a bad value."""
 
-from __future__ import annotations
-
 import functools
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, ConfigDict, ValidationError
+from pydantic import BeforeValidator, ConfigDict, StrictBool, ValidationError
 from pydantic.dataclasses import dataclass
 
-from .checks import MOST_SEED, instance, number, shown, wanted_number
+from .checks import MOST_SEED, number, shown, wanted_number
 
 
 def Number(kind: type, low, high=None):
@@ -19,9 +17,8 @@ def Number(kind: type, low, high=None):
 
 Count, Seed = Number(int, 0), Number(int, 0, MOST_SEED)
 Size, Momentum = Number(float, 0), Number(float, 0, 0.99999)
-Word = BeforeValidator(functools.partial(instance, "", kind=(str, bool)))  # 1 is not True here
-Flag = Annotated[Literal[True, False], Word]
-AutoFlag = Annotated[Literal["auto", True, False], Word]
+Flag = Annotated[StrictBool, "are True, False"]
+AutoFlag = Annotated[Literal["auto"] | StrictBool, "are 'auto', True, False"]
 
 
 def settings(kind: type) -> type:
