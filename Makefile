@@ -67,7 +67,7 @@ figures: $(VENV)/installed
 	$(BIN)/python -m casadv_lib run $(FILMS) --method adv_cas \
 		$(if $(BACKBONE),--backbone $(BACKBONE))
 	$(BIN)/python -m casadv_lib run $(FILMS) --backbone gru4rec
-	$(BIN)/python -m casadv_lib.experiments.notebooks $(WHAT)
+	$(BIN)/python -m casadv_lib notebooks $(WHAT)
 
 # from nothing that was made before, and with the choices tried again
 refresh: $(VENV)/installed
@@ -75,7 +75,7 @@ refresh: $(VENV)/installed
 	$(MAKE) figures CHOOSE=--choose
 	mv figures/made/quick/*.* figures/made/quick/ranks figures/quick/
 	$(BIN)/python -m casadv_lib.results.readme
-	$(BIN)/python -m casadv_lib.experiments.notebooks --refresh
+	$(BIN)/python -m casadv_lib notebooks --refresh
 
 # what was made is collected and drawn even if a job failed
 paper: override PROFILE = paper
@@ -114,7 +114,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 
 notebooks: $(VENV)/installed
-	$(BIN)/python -m casadv_lib.experiments.notebooks --refresh
+	$(BIN)/python -m casadv_lib notebooks --refresh
 
 lab: $(VENV)/installed
 	@if [ "$$(id -u)" = 0 ] && [ -z "$(LAB)" ]; then exec >&2; \

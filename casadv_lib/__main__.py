@@ -1,6 +1,4 @@
-"""The command line: python -m casadv_lib {run,attack,verify,grid,figures,data} --help."""
-
-from __future__ import annotations
+"""The command line: python -m casadv_lib {run,attack,verify,grid,figures,notebooks,data} --help."""
 
 import argparse
 import contextlib
@@ -16,9 +14,7 @@ from .datasets import load_dataset
 from .evaluation import paired_bootstrap
 from .experiments import configuration, grid, runs
 from .experiments.environment import code_version
-from .experiments.illustration import perturbed_history
 from .experiments.plan import PAPER_STAGES, plan, stages_of
-from .experiments.study import Study
 from .results import collect, frames
 from .settings import AttackOptions, checked_options
 from .support.checks import number, one_of
@@ -70,7 +66,8 @@ def _parser() -> argparse.ArgumentParser:
                 given["action"] = argparse.BooleanOptionalAction
             elif "action" not in given:
                 given["type"] = int if "type" in given else type(given.get("default") or "")
-            command.add_argument(option if option == "names" else f"--{option}", **given)
+            is_positional = option in ("names", "notebooks")
+            command.add_argument(option if is_positional else f"--{option}", **given)
         command.set_defaults(command=globals()[f"_{name}"], **words.get("defaults", {}))
     return parser
 
@@ -90,7 +87,8 @@ def _reading(options) -> dict:
 
 def _dataset(options) -> str | None:
     """How tables name the data set that is asked for; None for the profile's own."""
-    return options.dataset and Study(options.profile, options.dataset, **_reading(options)).dataset
+    return options.dataset and runs.Run(configuration.configure(
+        options.profile, options.dataset, **_reading(options))).dataset
 
 
 def _config(options) -> configuration.Configuration:
@@ -133,7 +131,7 @@ def _attack(options) -> None:
 
 def _verify(options) -> None:
     config = _config(options)
-    made = runs.Run(config, runs.data_of(config))
+    made = runs.Run(config)
     results = frames.Results(options.profile)
     with contextlib.suppress(frames.MissingRecords):
         results = frames.read_results(frames.stored_folder(options.profile, made.dataset))
@@ -166,7 +164,7 @@ def _grid(options) -> int:
 
     def store() -> Path:
         return collect.store(jobs.made(), folder, profile, keep, jobs.trial_rows(),
-                             lambda run: perturbed_history(run.model(device="cpu"), run.data))
+                             runs.perturbed_history)
 
     failed = {}
     try:
@@ -191,6 +189,18 @@ def _figures(options) -> None:
     make_folder(folder)  # what cannot be written shows before the work
     for path in write_all(frames.read_results(folder), folder):
         print(path)
+
+
+def _notebooks(options) -> None:
+    from .experiments import notebooks  # slow to import
+
+    asked = {name: getattr(options, name) for name in ("profile", "dataset", "backbone", "device")}
+    asked |= _reading(options)
+    usual = {"profile": "quick", "dataset": None, "backbone": None, "device": "auto"}
+    if options.refresh and asked != usual:
+        raise ValueError("--refresh runs the notebooks' own parameters; leave out the others")
+    print(*(notebooks.refresh(options.notebooks) if options.refresh else
+            notebooks.execute(notebooks=options.notebooks, **asked)), sep="\n")
 
 
 def _data(options) -> None:

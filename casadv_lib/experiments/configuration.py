@@ -4,15 +4,13 @@ Above the defaults stand the profile's values, above these what was chosen on va
 data set, then a preset, and over all of these what the caller names.
 """
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import inspect
 import json
-import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Self
 
 import torch
 
@@ -92,12 +90,12 @@ class Configuration:
                        eval_every=self.training.eval_every if every is None else every)
 
     @property
-    def base(self) -> Configuration:
+    def base(self) -> Self:
         """The configuration of the base that a run starts from."""
         return replace(self, method="base")
 
     @classmethod
-    def of(cls, flat: dict) -> Configuration:
+    def of(cls, flat: dict) -> Self:
         """The configuration of a stored run, or of settings by name; each is checked.
 
         What is lacking has its default. Raises ValueError for a wrong type or a value out of range.
@@ -123,7 +121,7 @@ class Configuration:
             columns=(columns := values.get("columns")) and tuple(dict(columns).items()),
             separator=values.get("separator"), min_count=values.get("min_count"))
 
-    def but(self, **changes) -> Configuration:
+    def but(self, **changes) -> Self:
         """The same with other values of any settings, by name."""
         return self.of(self.everything() | changes)
 
@@ -171,10 +169,6 @@ def configure(profile: str = "quick", dataset: str | Path | None = None, backbon
     one_of("method", method, ("base", *METHODS))
     if dataset is not None and (not isinstance(dataset, (str, Path)) or not str(dataset)):
         raise ValueError(f"dataset is {shown(dataset)}; allowed is a name, a path, or None")
-    for name in READING:
-        if dataset is None and overrides.get(name) is not None:
-            raise ValueError(f"{name} is {shown(overrides[name])}; allowed is None where dataset "
-                             "is left open: it says how that is read")
     if overrides.get("columns") is not None:
         overrides["columns"] = by_name("columns", overrides["columns"])
     preset = one_of("preset", overrides.pop("preset", None), (None, *PRESETS))
@@ -187,7 +181,7 @@ def configure(profile: str = "quick", dataset: str | Path | None = None, backbon
     settings = config.everything()
     for name in overrides:
         one_of("setting", name, sorted(settings))
-    best = chosen(settings)
+    best = choice(settings)["chosen"]
     return Configuration.of(values | best | named) if best else config
 
 
@@ -199,30 +193,16 @@ def resolved(dataset: str | Path) -> str:
     return str(dataset)
 
 
-def label(dataset: str, data_hash: str) -> str:
-    """How tables name a data set: a file by its name and a hash of what it holds."""
-    # a reader's own path may hold anything, and must not lead elsewhere or be too long
-    stem = re.sub(r"[^\w .+-]", "_", Path(dataset).stem)[:80]
-    return dataset if dataset in NAMES else f"{stem}-{data_hash[:8]}"
-
-
-def chosen(settings: dict) -> dict[str, float]:
-    """What was chosen on validation for the method's family; {} where nothing was.
+def choice(settings: dict) -> dict:
+    """What was found on validation for the method's family: "chosen", values by name, {} where
+    nothing was; "collapsed", the candidates whose whole run did, with the "epoch".
 
     A choice counts for the same profile, data set, backbone, epochs of the base and dimension.
     """
-    return dict(_choice(settings).get("chosen", {}))
-
-
-def collapsed(settings: dict) -> list[dict]:
-    """The candidates whose whole run collapsed, with the "epoch": the choice passes over them."""
-    return _choice(settings).get("collapsed", [])
-
-
-def _choice(settings: dict) -> dict:
     wanted = {name: settings[name] for name in ("profile", "dataset", "backbone", "epochs", "dim")}
     wanted["family"] = FAMILY.get(settings["method"])
-    return next((row for row in CHOICES if wanted.items() <= row.items()), {})
+    found = next((row for row in CHOICES if wanted.items() <= row.items()), {})
+    return {"chosen": {}, "collapsed": []} | found
 
 
 def model_defaults(backbone: str) -> dict:

@@ -5,8 +5,6 @@ checkpoint, so a task that is cut off, moved or started twice goes on where it w
 same numbers. Workers share the folder of runs.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import logging
@@ -17,7 +15,6 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import dask
@@ -28,13 +25,12 @@ from filelock import FileLock, Timeout
 from ..attacks import most_replaced
 from ..evaluation import METRICS
 from ..support.devices import choose_device, use_threads
-from ..support.files import make_folder, read_json, write_bytes, write_json
+from ..support.files import make_folder, read_json, write_bytes
 from ..support.progress import long_work
 from ..support.repository import source_hash
 from . import runs
-from .configuration import label
-from .plan import CANDIDATES, GROUP, Job, Known, chosen_words, decide
-from .runs import Run, Unequal, attack_name, data_of, one_at_a_time, runs_folder
+from .plan import CANDIDATES, GROUP, Job, Known, chosen_values, decide
+from .runs import Run, Unequal, attack_name, one_at_a_time, runs_folder
 
 SECONDS_BETWEEN_LOOKS, SECONDS_TO_CONNECT = 5.0, 20.0  # at workers that join; to a scheduler
 SECONDS_BETWEEN_STORES = 900.0  # of results: each takes some seconds, a run at least minutes
@@ -54,23 +50,22 @@ class Grid:
     def __init__(self, jobs: dict[str, Job], known: Known | None = None):
         self.jobs, self.known = jobs, known or Known()
         self.results: dict[str, list[dict] | dict | None] = {}  # of jobs that are done: see `work`
-        self.choices = [job for job in jobs.values() if job.role == "choice"]
-        for choice in self.choices:
-            asked = [trial_row(self.run(jobs[name])) for name in choice.needs]
-            rows = [next((row for row in self.known.trials if one.items() <= row.items()), None)
-                    for one in asked]
-            if None not in rows:  # all or none: what is compared has one origin
-                self.results |= dict(zip(choice.needs, rows, strict=True))
         for job in jobs.values():
-            if job.role == "choice" and self.results.keys() >= {*job.needs}:
-                self.results[job.name] = decide(job, [self.results[name] for name in job.needs])
-            elif job.name not in self.results and self.is_decided(job):
+            if job.role == "choice":
+                asked = [trial_row(self.run(jobs[name])) for name in job.needs]
+                rows = [next((row for row in self.known.trials if one.items() <= row.items()), None)
+                        for one in asked]
+                if None not in rows:  # all or none: what is compared has one origin
+                    self.results |= dict(zip(job.needs, rows, strict=True))
+                if self.results.keys() >= {*job.needs}:
+                    self.results[job.name] = decide(job, [self.results[name] for name in job.needs])
+            elif self.is_decided(job):
                 made = self.run(job)
                 attacks = {attack_name(**one) for one in fitting(job, made)}
+                is_known = job.role != "trial" and made.name in self.known.attacks
                 if self.is_here(job):
                     self.results[job.name] = _scored(made) if job.role == "trial" else None
-                elif (job.role != "trial" and made.name in self.known.attacks
-                        and attacks <= self.known.attacks[made.name]):
+                elif is_known and attacks <= self.known.attacks[made.name]:
                     self.results[job.name] = None
 
     def is_decided(self, job: Job) -> bool:
@@ -80,15 +75,13 @@ class Grid:
 
     def run(self, job: Job) -> Run:
         """The job's run, stored or not."""
-        config = job.config(*map(self.results.get, job.needs))
-        return Run(config, data_of(config))
+        return Run(job.config(*map(self.results.get, job.needs)))
 
     def is_here(self, job: Job) -> bool:
         """Whether what the job makes is stored in the folder of runs, and is what tables hold."""
         made = self.run(job)
         check = self.known.checks.get(made.name)
-        attacks = fitting(job, made)
-        return (made.is_complete and all(runs.has_attack(made.folder, **one) for one in attacks)
+        return (made.is_complete and all(runs.has_attack(made, **one) for one in fitting(job, made))
                 and not (check and check(made)))
 
     def left(self) -> dict[str, Job]:
@@ -110,7 +103,8 @@ class Grid:
 
     def trial_rows(self) -> list[dict]:
         """Rows of the table `trials`, of all choices that are made."""
-        return [row for job in self.choices for row in self.results.get(job.name, ())]
+        return [row for job in self.jobs.values() if job.role == "choice"
+                for row in self.results.get(job.name, ())]
 
     def state(self, job: Job) -> str:
         """Of a job that is left: "running" in some process, "failed" at the last try, or "left"."""
@@ -125,28 +119,24 @@ class Grid:
 
     def lines(self, workers: int) -> list[str]:
         """What is left, a line a job with the time it may take ("?": a guess), and the sum."""
-        lines, total, known = [], 0.0, dict(self.known.seconds)
+        lines, total, measured, left = [], 0.0, {}, self.left()
         for path in runs_folder().glob("*/metrics.json"):
             config, metrics = read_json(path.with_name("config.json")), read_json(path)
-            name = label(config["dataset"], metrics["provenance"]["data_hash"])
-            loss = config.get("loss", "bce")  # older runs name none
-            known[name, config["backbone"], loss, config["method"]] = metrics["seconds"][
-                "per_epoch"]
-        for job in [job for job in self.left().values() if job.role != "choice"]:
-            config = job.config()
-            data, is_base = data_of(config), config.method == "base"
-            name = label(config.dataset, data.fingerprint)
-            epoch = known.get((name, config.backbone, config.training.loss, config.method))
-            seconds = (config.training.epochs if is_base else config.adv_epochs) * (
-                epoch or SECONDS_AN_INTERACTION * data.n_interactions)
+            kind = (config["dataset"], config["backbone"], config.get("loss"), config["method"])
+            measured[kind] = metrics["seconds"]["per_epoch"]
+        for job in [job for job in left.values() if job.role != "choice"]:
+            made = Run(job.config())
+            config, data, flat = made.config, made.data, made.config.flat()
+            epoch = measured.get((config.dataset, config.backbone, flat.get("loss"), config.method))
+            epochs = config.training.epochs if config.method == "base" else config.adv_epochs
+            seconds = epochs * (epoch or SECONDS_AN_INTERACTION * data.n_interactions)
             if job.attacks:
                 seconds = len(job.attacks) * SECONDS_A_SCORE * data.n_users * data.n_items
             lines.append(f"{seconds / 60:8.1f} min{' ' if epoch else '?'} {self.state(job)}: "
                          f"{job.name}")
             total += seconds
-        jobs = len(self.jobs) - len(self.choices)
-        return [*lines, f"{jobs - len(lines)} of {jobs} jobs done, {len(lines)} left, about "
-                f"{total / 3600 / workers:.1f} h with {workers} worker(s)"]
+        return [*lines, f"{len(self.jobs) - len(left)} of {len(self.jobs)} jobs done, {len(left)} "
+                f"left, about {total / 3600 / workers:.1f} h with {workers} worker(s)"]
 
 
 # ------------------------------------------------------------------ on the workers
@@ -162,12 +152,8 @@ def work(job: Job, needs: list[list[dict] | dict | None],
     use_threads(1)
     with _logged(job):
         if job.role == "choice":
-            rows = decide(job, needs)
-            write_json(runs_folder() / "choices" / f"{log_of(job).stem}.json", rows)
-            return rows
-        config = job.config(*needs)
-        print(config)
-        made = runs.run(config, data_of(config), progress=False)
+            return decide(job, needs)
+        made = runs.run(job.config(*needs), progress=False)
         if why := check and check(made):
             raise Unequal(why)
         if job.attacks:
@@ -209,16 +195,16 @@ def log_of(job: Job) -> Path:
 def _logged(job: Job) -> Iterator[None]:
     """What is printed, and how it ended, goes to the job's log."""
     make_folder(log_of(job).parent)
-    with log_of(job).open("a", encoding="utf-8", buffering=1) as out:
-        print(f"{_now()} started", file=out)
+    with (log_of(job).open("a", encoding="utf-8", buffering=1) as out,
+          contextlib.redirect_stdout(out), contextlib.redirect_stderr(out)):
+        print(f"{_now()} started", job.asked)
         try:
-            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(out):
-                yield
+            yield
         except BaseException as error:
-            traceback.print_exc(file=out)
-            print(f"{_now()} failed: {error!r}", file=out)
+            traceback.print_exc()
+            print(f"{_now()} failed: {error!r}")
             raise
-        print(f"{_now()} done", file=out)
+        print(f"{_now()} done")
 
 
 def _story(job: Job) -> list[str]:
@@ -256,10 +242,11 @@ def _folder_id() -> str:
     return path.read_text()
 
 
-def _joining(resource: str, folder_id: str, source: str, gpus: list[str] | None):
+def _joining(resource: str, folder_id: str, source: str, gpus: list[str]):
     """The plugin that gives a worker that fits the resource; the others' says why they do not.
 
-    It is sent by value, as a worker may have another version of this module, or none.
+    It is sent by value, as a worker may have another version of this module, or none. gpus: dealt
+    out to workers of the grid's own cluster, whose names are numbers.
     """
     def refusal() -> str:
         try:
@@ -277,7 +264,7 @@ def _joining(resource: str, folder_id: str, source: str, gpus: list[str] | None)
 
     class Joining(distributed.WorkerPlugin):
         async def setup(self, worker):
-            if gpus is not None and isinstance(worker.name, int):  # of the grid's own cluster
+            if isinstance(worker.name, int):
                 signal.signal(signal.SIGINT, signal.SIG_IGN)  # the grid decides what Ctrl-C does
                 if gpus:  # each worker sees one, before it looks for any
                     os.environ["CUDA_VISIBLE_DEVICES"] = gpus[worker.name % len(gpus)]
@@ -302,58 +289,55 @@ def _client(workers: int, device: str, scheduler: str | None, say: Callable[[str
         except (OSError, ValueError) as error:
             raise ValueError(f"scheduler is {scheduler!r}, where none answers ({error})") from error
         with client:
-            say(f"workers may join at {client.scheduler.address}"
-                + (f", the dashboard is {client.dashboard_link}" if find_spec("bokeh") else ""))
+            say(f"workers may join at {client.scheduler.address}, the dashboard is "
+                f"{client.dashboard_link}")
             resource = f"casadv {_folder_id()} {source_hash()} "
-            gpus = None if scheduler else gpus_of(device)
+            gpus = [] if scheduler else gpus_of(device)
             client.register_plugin(_joining(resource, _folder_id(), source_hash(), gpus),
                                    name=resource)
             yield client, resource
 
 
 def _ended(client: distributed.Client, resource: str, grid: Grid, left: dict[str, Job],
-           say: Callable[[str], None]) -> Iterator[tuple]:
-    """(job, result, error) as tasks end, after those that they need; refused workers are named."""
-    tasks, waiting, refused = {}, dict(left), {}
+           say: Callable[[str], None]) -> Iterator[tuple[Job, distributed.Future]]:
+    """The tasks as they end, after those that they need; refused workers are named."""
+    tasks, waiting, order, said = {}, dict(left), list(left), set()
 
-    def submit(number, job):
+    def submit(job):
         """A task of the graph, with the tasks that it needs."""
         made = grid.run(job).name if grid.is_decided(job) else None
         tasks[job.name] = client.submit(
             work, job, [tasks.get(name, grid.results.get(name)) for name in job.needs],
-            grid.known.checks.get(made),
-            key=("grid", job.name, uuid.uuid4().hex), priority=-number, pure=False,
-            resources={resource: 1})
+            grid.known.checks.get(made), key=("grid", job.name, uuid.uuid4().hex), pure=False,
+            priority=-order.index(job.name), resources={resource: 1})
 
     try:
-        for number, job in enumerate(left.values()):
-            submit(number, job)
+        for job in left.values():
+            submit(job)
         while waiting:
             with contextlib.suppress(TimeoutError):
                 distributed.wait([tasks[name] for name in waiting if not tasks[name].done()],
                                  SECONDS_BETWEEN_LOOKS, "FIRST_COMPLETED")
             there = client.scheduler_info(n_workers=-1)["workers"]
-            found = {address: f"the worker {address} is refused: {name.removeprefix(resource)}"
-                     for address, about in there.items() for name in about["resources"]
-                     if name.startswith(resource) and resource not in about["resources"]}
-            for address in found.keys() - refused.keys():
-                say(found[address])
-            refused |= found
-            if there and there.keys() == found.keys():
-                raise ValueError("; ".join(found.values()))
-            for number, job in enumerate(left.values()):
-                task = tasks[job.name]
-                if (job.name not in waiting or not task.done()
-                        or not waiting.keys().isdisjoint(job.needs)):
+            refused = [f"the worker {address} is refused: {name.removeprefix(resource)}"
+                       for address, about in there.items() for name in about["resources"]
+                       if name.startswith(resource) and resource not in about["resources"]]
+            for words in set(refused) - said:
+                say(words)
+            said |= set(refused)
+            if there and len(there) == len(refused):
+                raise ValueError("; ".join(refused))
+            for job in list(waiting.values()):
+                task, needs = tasks[job.name], [tasks[name] for name in job.needs if name in tasks]
+                if not task.done() or not waiting.keys().isdisjoint(job.needs):
                     continue
-                error, needs = task.exception(), [tasks[n] for n in job.needs if n in tasks]
-                if (isinstance(error, distributed.KilledWorker)
+                if (isinstance(task.exception(), distributed.KilledWorker)
                         and not any(need.status == "error" for need in needs)
                         and _story(job)[-MOST_DEATHS:] != ["started"] * MOST_DEATHS):
-                    submit(number, job)  # its worker died, but of another job in its charge
+                    submit(job)  # its worker died, but of another job in its charge
                 else:
                     del waiting[job.name]
-                    yield job, None if error else task.result(), error
+                    yield job, task
     except (distributed.CancelledError, OSError) as error:
         raise ConnectionError("the scheduler is gone; the same command goes on from what is "
                               "stored") from error
@@ -368,31 +352,25 @@ def run_grid(grid: Grid, workers: int = 1, device: str = "auto", scheduler: str 
     with it. Raises ValueError where no worker fits, ConnectionError where the scheduler is lost.
     """
     failed, left, stored = {}, grid.left(), time.monotonic()
+    if not left:
+        return failed
     with long_work(total=len(left), desc="grid", unit="job", now=True) as bar:
         def say(line):
             bar.write(f"{_now()} {line}")
 
-        for job in grid.choices:
-            if job.name in grid.results:
-                say(chosen_words(job, grid.results[job.name]))
-        if not left:
-            return failed
         with _client(workers, device, scheduler, say) as cluster:
-            for job, result, error in _ended(*cluster, grid, left, say):
+            for job, task in _ended(*cluster, grid, left, say):
                 bar.update()
-                blamed = [name for name in job.needs if name in failed]
-                if blamed:
+                if blamed := [name for name in job.needs if name in failed]:
                     failed[job.name] = f"not done, because it needs {', '.join(blamed)}"
-                elif error:
+                elif error := task.exception():
                     failed[job.name] = f"{error!r}, see {log_of(job)}"
                     say(f"FAILED {job.name}: {failed[job.name]}")
                 else:
-                    grid.results[job.name] = result
-                    say(chosen_words(job, result) if job.role == "choice" else f"done {job.name}")
+                    grid.results[job.name] = result = task.result()
+                    say(f"{job.name}: {chosen_values(result)}" if job.role == "choice"
+                        else f"done {job.name}")
                 if store and time.monotonic() - stored >= SECONDS_BETWEEN_STORES:
-                    try:
-                        store()
-                    except OSError as error:  # a full disk; the runs themselves are on theirs
-                        say(f"the results could not be written: {error}")
+                    store()
                     stored = time.monotonic()
     return failed

@@ -5,14 +5,11 @@ the profile's folder of results. `refresh` runs the committed notebooks with the
 stand in them and stores the outputs in place, stamped with the code that made them.
 """
 
-from __future__ import annotations
-
-import argparse
 import hashlib
 import os
-import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 from unittest.mock import patch
@@ -29,9 +26,9 @@ from ..support.checks import one_of
 from ..support.devices import choose_device
 from ..support.files import make_folder, read_json, write_bytes, write_json
 from ..support.repository import folder_named_by, root, source_hash
-from .configuration import READING, resolved
+from .configuration import configure, resolved
 from .environment import provenance, runs_folder
-from .study import Study, check_parameters
+from .runs import Run
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -40,7 +37,7 @@ OF_PROFILE = {"paper": {"07_epsilon_sweep": {"dataset": "video"},
                         "11_ambiguities": {"switches": ["literal", "paper_values"]}}}
 
 
-class NotebookError(RuntimeError):
+class NotebookError(ChildProcessError):
     """A notebook stopped; the message names it and the cell."""
 
 
@@ -78,8 +75,8 @@ def execute(
              "device": device} | reading
     asked = {name: value for name, value in asked.items() if value is not None}
     known = {path: papermill.inspect_notebook(str(path)) for path in committed(notebooks)}
-    check_parameters(asked.keys() - {"profile", "device"}, [*{}.fromkeys(chain(*known.values()))])
-    label = Study(profile, dataset, **reading).dataset if dataset else None
+    _check_parameters(asked.keys() - {"profile", "device"}, [*{}.fromkeys(chain(*known.values()))])
+    label = Run(configure(profile, dataset, **reading)).dataset if dataset else None
     place = folder_made() / folder_of(profile, dataset=label).name
     folder = make_folder(folder or place / "notebooks")
     make_folder(runs_folder())  # what cannot be written shows before the work
@@ -118,7 +115,7 @@ def refresh(notebooks: list[str] | None = None) -> list[Path]:
 def run_notebook(path: Path, output: Path, parameters: dict) -> Path:
     """Run one notebook with Papermill, in its own folder. Raises ValueError for a parameter that it
     does not have."""
-    check_parameters(parameters, papermill.inspect_notebook(str(path)))
+    _check_parameters(parameters, papermill.inspect_notebook(str(path)))
     for name in ("CASADV_RUNS", "CASADV_DATA", "CASADV_FIGURES"):
         folder_named_by(name)  # as the caller means it
     growing = make_folder(output.parent) / f".{output.stem}.partial.ipynb"  # cell by cell
@@ -141,6 +138,13 @@ def run_notebook(path: Path, output: Path, parameters: dict) -> Path:
     return output
 
 
+def _check_parameters(given: Iterable[str], known: Iterable[str]) -> None:
+    """Papermill itself only warns of a parameter that a notebook lacks."""
+    for name in set(given) - set(known):
+        more = ', and other settings by overrides, such as "epsilon=3"' * ("overrides" in known)
+        raise ValueError(f"there is no parameter {name!r}; allowed are {', '.join(known)}{more}")
+
+
 def code_hash(notebook) -> str:
     """SHA-256 of the sources of a notebook's code cells."""
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
@@ -157,33 +161,3 @@ def cleaned(notebook):
         if cell.cell_type == "code":
             cell.outputs = [out for out in cell.outputs if WIDGET not in out.get("data", {})]
     return notebook
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status (2: bad input, 1: a notebook failed)."""
-    parser = argparse.ArgumentParser("casadv_lib.experiments.notebooks", description=__doc__)
-    add = parser.add_argument
-    add("notebooks", nargs="*", help="notebooks, such as 01 (default: all)")
-    add("--profile", default="quick", help=f"one of {', '.join(PROFILES)} (default: quick)")
-    add("--dataset", help="a name or a path (default: the profile's)")
-    for name in READING:
-        add(f"--{name.replace('_', '-')}", type=int if name == "min_count" else str,
-            help="how a file is read, as in `python -m casadv_lib run --help`")
-    add("--backbone", help=f"one of {', '.join(BACKBONES)} (default: the notebook's)")
-    add("--device", default="auto", help="auto, cpu, cuda, ... (default: auto)")
-    add("--refresh", action="store_true", help="own parameters, outputs stored in place")
-    options = vars(parser.parse_args(arguments))
-    plain = vars(parser.parse_args([*options["notebooks"], "--refresh"]))
-    try:
-        if options["refresh"] and options != plain:
-            raise ValueError("--refresh runs the notebooks' own parameters; leave out the others")
-        written = refresh(options["notebooks"]) if options.pop("refresh") else execute(**options)
-        print(*written, sep="\n")
-    except (ValueError, OSError, NotebookError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ValueError) else 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

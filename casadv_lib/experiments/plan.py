@@ -7,9 +7,7 @@ settings for a few epochs from the same base, and the best NDCG@10 decides. Know
 `chosen.json`; where none is known, trials and choice are jobs, which the family's methods need.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -19,23 +17,19 @@ from ..adversarial import METHOD_ORDER
 from ..settings import PAPER_BACKBONES, PRESETS
 from ..support.checks import one_of
 from ..support.files import read_json
-from .configuration import (
-    FAMILY,
-    PROFILES,
-    Configuration,
-    chosen,
-    collapsed,
-    configure,
-    resolved,
-)
+from .configuration import FAMILY, PROFILES, Configuration, choice, configure, resolved
 
 PLAN = read_json(Path(__file__).with_name("plan.json"))
 # Level 1's distance is not squared, so its weight matters; a BCE keeps the paper's weight, 1.
 CANDIDATES, TRIAL_EPOCHS = PLAN["candidates"], 10
-GROUP = ["data_hash", "backbone", "family", "base_epochs", "dim", "trial_epochs"]  # of trials
-ATTACKED = PLAN["attacked"]  # by kind of stage; of the paper's data also the control and ours
+# Trials that are compared agree in these.
+GROUP = ["data_hash", "backbone", "loss", "family", "base_epochs", "dim", "trial_epochs"]
 # Where the paper is silent: {name: (number in results.readings, settings over the defaults)}
 SWITCHES = {row["name"]: (row["question"], row["settings"]) for row in PLAN["switches"]}
+# {kind of stage: its runs}; of the switches those that notebook 11 runs by default
+RUNS = PLAN["runs"] | {"switches": [
+    {"role": "switch", "name": f"adv_cas {name}", "methods": ["adv_cas"],
+     "settings": [SWITCHES[name][1]]} for name in PLAN["compared"]]}
 # Runs of these roles ask what a value does, so a model that collapses is an answer and no mistake:
 # the run goes on, and its scores say it. A loss that is no number still stops it.
 ASKING, AN_ANSWER = ("trial", "trade-off", "sweep", "values"), {"health": "note"}
@@ -47,13 +41,12 @@ class Known(NamedTuple):
     attacks: Mapping[str, set[str]] = {}  # {run: names of attacks on it}
     checks: Mapping[str, Callable] = {}  # {run: says in what one here differs from it}
     trials: Sequence[dict] = ()  # rows of the table `trials`
-    seconds: Mapping[tuple, float] = {}  # {(dataset, backbone, loss, method): of an epoch}
 
 
 class Stage(NamedTuple):
     """A part of the plan that can be run alone: one data set and backbone, one purpose."""
 
-    kind: str  # of runs, see `_runs`
+    kind: str  # a key of RUNS
     dataset: str | None
     backbone: str
 
@@ -98,7 +91,7 @@ def decide(job: Job, rows: list[dict]) -> list[dict]:
     Of equals the first is taken, with the smallest values; a candidate whose whole run has
     collapsed is passed over.
     """
-    over = collapsed(job.config().everything())
+    over = choice(job.config().everything())["collapsed"]
     fitting = [row for row in rows if not any(
         all(one[name] == row[name] for name in CANDIDATES[row["family"]][0]) for one in over)]
     best = max(fitting, key=lambda row: row["ndcg@10"])  # max keeps the first of equals
@@ -109,13 +102,6 @@ def chosen_values(tried: Iterable[dict]) -> dict[str, float]:
     """The chosen candidate, out of what `decide` returned."""
     return {name: row[name] for row in tried if row["chosen"]
             for name in CANDIDATES[row["family"]][0]}
-
-
-def chosen_words(job: Job, tried: list[dict]) -> str:
-    """What was chosen on validation, and what chosen.json has where that is something else."""
-    values, known = chosen_values(tried), chosen(job.config().everything())
-    return f"{job.name}: {values}" + (
-        f"; chosen.json has {known}" if known not in ({}, values) else "")
 
 
 def attacks_of(method: str) -> list[dict]:
@@ -150,18 +136,6 @@ def stages_of(profile: str, dataset: str | None = None, backbone: str | None = N
             and dataset in (None, stage.dataset) and backbone in (None, stage.backbone)]
 
 
-def _runs(kind: str) -> Iterator[tuple[str, str, str, dict]]:
-    """(name, role, method, settings) of every run of a kind of stage."""
-    if kind in ATTACKED:
-        yield from ((method, "main", method, {}) for method in METHOD_ORDER)
-    elif kind == "switches":  # those that matter most: what notebook 11 runs by default
-        yield from ((f"adv_cas {name}", "switch", "adv_cas", SWITCHES[name][1])
-                    for name in PLAN["compared"])
-    for row in [row for row in PLAN["runs"] if row["stage"] == kind]:
-        for settings, method in product(row["settings"], row["methods"]):
-            yield row["name"].format(method=method, **settings), row["role"], method, settings
-
-
 def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **overrides
          ) -> dict[str, Job]:
     """All jobs of the stages by name, in the order in which they are wanted.
@@ -185,34 +159,39 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
 
     def add_choice(stage, family):
         epochs = min(TRIAL_EPOCHS, PROFILES[profile].get("adv_epochs", TRIAL_EPOCHS))
-        tried = CANDIDATES if stage.kind != "ladder" else PLAN["ladder_candidates"]
         trials = [
             add(stage, " ".join([f"trial {family}", *(f"{k} {v:g}" for k, v in values.items())]),
                 "trial", family, {"adv_epochs": epochs} | values, add_base(stage))
-            for values in tried[family]]
+            for values in PLAN["candidates_of"].get(stage.kind, CANDIDATES)[family]]
         return add(stage, f"choice {family}", "choice", family, {}, *trials)
+
+    def add_run(stage, role, name, method, settings):
+        """The run's job, after those that it needs; a base has no other role and name than its."""
+        base = add_base(stage, settings.get("seed", 0))
+        if method == "base":
+            return base
+        family, choices = FAMILY.get(method), []
+        values = set(CANDIDATES.get(family, [()])[0])
+        if values - set(settings) and not values & {*PROFILES[profile], *overrides}:  # one is open
+            config = configure(profile, stage.dataset, stage.backbone, method, **overrides)
+            is_known = bool(choice(config.everything())["chosen"])
+            if choose or not is_known:
+                made = add_choice(stage, family)
+                choices = [] if is_known else [made]
+        return add(stage, name, role, method, settings, base, *choices)
 
     for stage in stages:
         attacked = {}
-        for name, role, method, settings in _runs(stage.kind):
-            # a preset as the values that it stands for: they must overrule what was chosen
-            settings = PRESETS.get(settings.get("preset"), settings)
-            made = base = add_base(stage, settings.get("seed", 0))
-            if method != "base":
-                family, choices = FAMILY.get(method), []
-                values = set(CANDIDATES.get(family, [()])[0])
-                named = {*PROFILES[profile], *overrides}
-                if values - set(settings) and not values & named:  # one is open
-                    config = configure(profile, stage.dataset, stage.backbone, method, **overrides)
-                    is_known = bool(chosen(config.everything()))
-                    if choose or not is_known:
-                        choice = add_choice(stage, family)
-                        choices = [] if is_known else [choice]
-                made = add(stage, name, role, method, settings, base, *choices)
-            if method in ATTACKED.get(stage.kind, ()):
-                attacked[made] = attacks_of(method)
-            elif role == "trade-off" or stage.kind == "ladder":  # clean against attacked accuracy
-                attacked[made] = [{}]
+        for row in RUNS[stage.kind]:
+            for settings, method in product(row["settings"], row.get("methods", METHOD_ORDER)):
+                name = row["name"].format(method=method, **settings)
+                # a preset as the values that it stands for: they must overrule what was chosen
+                settings = PRESETS.get(settings.get("preset"), settings)
+                made = add_run(stage, row["role"], name, method, settings)
+                if method in row.get("attacked", ()):
+                    attacked[made] = attacks_of(method)
+                elif row.get("attacked_once"):  # clean against attacked accuracy
+                    attacked[made] = [{}]
         for made, attacks in attacked.items():
             job = replace(jobs[made], name=f"{made} attacks", attacks=tuple(attacks),
                           needs=(made, *jobs[made].needs[1:]))  # and the choice, if any

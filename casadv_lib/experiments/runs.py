@@ -5,27 +5,30 @@ A run's directory holds `config.json`, `metrics.json` (written last: it marks th
 `attacks/`. An adversarial run makes or reuses its base.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 from unittest.mock import patch
 
 import numpy as np
 import torch
 from filelock import FileLock
 
+from ..adversarial import generic_perturbation, moved_rows
 from ..attacks import attack, excluded
 from ..backbones import BACKBONES, Backbone
-from ..data import SequenceDataset, held_out
-from ..datasets import load_dataset
+from ..batching import pack
+from ..cascade import cascade_effects, cascade_weights
+from ..data import SequenceDataset, held_out, training_inputs
+from ..datasets import NAMES, load_dataset
 from ..evaluation import METRICS, evaluate, rank_items, summary
 from ..settings import EXCLUDES, checked_options
 from ..support.devices import choose_device
@@ -39,7 +42,7 @@ from ..support.files import (
     write_json,
 )
 from ..training import Trainer
-from .configuration import Configuration, attack_name, attack_options, label
+from .configuration import Configuration, attack_name, attack_options
 from .environment import provenance, runs_folder
 
 SPLITS = ("validation", "test")
@@ -54,7 +57,11 @@ class Run:
     """A run's configuration and data, and what of it is stored."""
 
     config: Configuration
-    data: SequenceDataset = field(compare=False)  # the configuration names it
+    loaded: SequenceDataset | None = field(default=None, compare=False)  # the configuration's
+
+    @functools.cached_property
+    def data(self) -> SequenceDataset:
+        return data_of(self.config) if self.loaded is None else self.loaded
 
     @property
     def name(self) -> str:
@@ -62,8 +69,12 @@ class Run:
 
     @property
     def dataset(self) -> str:
-        """How tables name the data set."""
-        return label(self.config.dataset, self.data.fingerprint)
+        """How tables name the data set: a file by its name and a hash of what it holds."""
+        if self.config.dataset in NAMES:
+            return self.config.dataset
+        # a reader's own path may hold anything, and must not lead elsewhere or be too long
+        stem = re.sub(r"[^\w .+-]", "_", Path(self.config.dataset).stem)[:80]
+        return f"{stem}-{self.data.fingerprint[:8]}"
 
     @property
     def folder(self) -> Path:
@@ -74,7 +85,7 @@ class Run:
         return (self.folder / "metrics.json").exists()
 
     @property
-    def base(self) -> Run:
+    def base(self) -> Self:
         """The run that this one starts from; a base's is itself."""
         return Run(self.config.base, self.data)
 
@@ -104,12 +115,15 @@ def build_model(config: Configuration, data: SequenceDataset) -> Backbone:
 
 
 def data_of(config: Configuration) -> SequenceDataset:
-    """The data set of a configuration, read once in a process."""
-    return _loaded(config.dataset, json.dumps(config.reading))
+    """The data set of a configuration, read once in a process while its file stays as it is."""
+    changed = None
+    with contextlib.suppress(OSError):  # a name, or no file, as loading it then says
+        changed = os.stat(config.dataset).st_mtime_ns
+    return _loaded(config.dataset, json.dumps(config.reading), changed)
 
 
 @functools.lru_cache(maxsize=4)
-def _loaded(dataset: str, reading: str) -> SequenceDataset:
+def _loaded(dataset: str, reading: str, changed: int | None) -> SequenceDataset:
     return load_dataset(dataset, **json.loads(reading))
 
 
@@ -127,7 +141,7 @@ def one_at_a_time(folder: Path):
 
 def run(config: Configuration, data: SequenceDataset | None = None, progress: bool = True) -> Run:
     """Make, resume or reuse the run of a configuration (from `configure`)."""
-    made = Run(config, data or load_dataset(config.dataset, **config.reading))
+    made = Run(config, data)
     if made.is_complete:
         return made
     base = None if config.method == "base" else run(config.base, made.data, progress)
@@ -190,11 +204,10 @@ def _measure(trainer: Trainer) -> tuple[dict, dict[str, np.ndarray]]:
     return metrics, ranks
 
 
-def has_attack(folder: Path, split: str = "test", **options) -> bool:
-    """Whether an attack on the run in `folder` is stored whole: its records and the ranks."""
-    name = attack_name(split, **options)
-    files = (f"{name}-{EXCLUDES[0]}.json", f"{name}.npz")
-    return all((folder / "attacks" / file).exists() for file in files)
+def has_attack(made: Run, split: str = "test", **options) -> bool:
+    """Whether an attack on a run is stored whole."""
+    last = f"{attack_name(split, **options)}-{EXCLUDES[0]}.json"
+    return (made.folder / "attacks" / last).exists()
 
 
 def run_attack(made: Run, split: str = "test", exclude: str = "both", **options) -> dict:
@@ -207,9 +220,9 @@ def run_attack(made: Run, split: str = "test", exclude: str = "both", **options)
     "clean ranks" (users,) and "substitutes" (users, k).
     """
     checked_options(split=split, exclude=exclude)
-    if not has_attack(made.folder, split, **options):
+    if not has_attack(made, split, **options):
         with one_at_a_time(made.folder):
-            if not has_attack(made.folder, split, **options):
+            if not has_attack(made, split, **options):
                 remove_partial(made.folder)
                 _attack(made, split, **options)
     folder, name = made.folder / "attacks", attack_name(split, **options)
@@ -248,13 +261,38 @@ def _attack(made: Run, split: str, **options) -> None:
 
 
 def stored_attacks(made: Run) -> list[dict]:
-    """The records of attacks on a run's test split, one a rule, with the "attack" that each is of.
+    """The records of attacks on a run's test split, one a rule, with the "attack" of each."""
+    return [{"attack": path.stem.rpartition("-")[0]} | read_json(path)
+            for path in sorted((made.folder / "attacks").glob("test-*.json"))]
 
-    Older code named no rule and ranked by "original"; what it left is not read.
+
+def perturbed_history(made: Run) -> dict:
+    """A (Eq. 7, of size 1) for one user's training inputs, and (1/C) * A: figure1's arguments.
+
+    It is the first user with 6 to 9 inputs; the one with most where there is none. They lie in the
+    plane of the first two principal directions of the history's embeddings; "radii" are the full
+    lengths, which the plane foreshortens.
     """
-    found = []
-    for path in sorted((made.folder / "attacks").glob("test-*.json")):
-        name = path.stem.rpartition("-")[0]
-        if path.with_name(f"{name}.npz").exists():
-            found.append({"attack": name} | read_json(path))
-    return found
+    model = made.model(device="cpu")
+    _, inputs = training_inputs(made.data, model.max_len)
+    lengths = np.array([len(one) for one in inputs])
+    fitting = np.flatnonzero((lengths >= 6) & (lengths <= 9))
+    own = int(fitting[0] if len(fitting) else lengths.argmax())
+    effects = cascade_effects(inputs, model.max_len)
+    batch = pack([inputs[own]], model.max_len, model.items.weight.device)
+    rows, _, A = generic_perturbation(model, batch, epsilon=1.0, seed=0)
+    share = torch.as_tensor(cascade_weights(effects)[own]).to(rows)
+    guided = moved_rows(model, rows, A, share, "before") - rows
+    centred = rows - rows.mean(0)
+    plane = torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
+
+    def flat(x):
+        return x.detach().double().numpy().round(6).tolist()
+
+    return {
+        "points": flat(centred @ plane),
+        "generic": flat(A @ plane),
+        "guided": flat(guided @ plane),
+        "effects": effects[own].round(6).tolist(),
+        "radii": [flat(torch.linalg.vector_norm(x, dim=1)) for x in (A, guided)],
+    }

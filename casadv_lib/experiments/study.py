@@ -1,16 +1,11 @@
 """What a notebook's parameters cell says, as one object: the data, the configurations, the runs."""
 
-from __future__ import annotations
-
-import ast
-import sys
-from collections.abc import Iterable
 from functools import cached_property
 
 from ..backbones import BACKBONES, Backbone
 from ..data import SequenceDataset
-from ..datasets import NAMES, load_dataset, own_file
-from .configuration import Configuration, by_name, configure, label, model_defaults
+from ..datasets import NAMES, own_file
+from .configuration import Configuration, by_name, configure, model_defaults
 from .runs import Run, run
 
 
@@ -25,7 +20,6 @@ class Study:
                  backbone: str = "sasrec", device: str = "auto", seed: int = 0,
                  overrides: dict | str | None = None, columns: dict | str | None = None,
                  separator: str | None = None, min_count: int | None = None, **settings):
-        refuse_unknown_parameters()
         self.asked = {
             "profile": profile, "dataset": dataset, "backbone": backbone, "seed": seed,
             "device": device, "columns": columns, "separator": separator, "min_count": min_count,
@@ -46,15 +40,17 @@ class Study:
         return configure(**asked)
 
     @cached_property
-    def data(self) -> SequenceDataset:
-        config = self.config()
-        return load_dataset(config.dataset, **config.reading)
+    def _base(self) -> Run:
+        return Run(self.config())
 
-    @cached_property
+    @property
+    def data(self) -> SequenceDataset:
+        return self._base.data
+
+    @property
     def dataset(self) -> str:
         """How tables name the data set."""
-        name = self.config().dataset
-        return name if name in NAMES else label(name, self.data.fingerprint)
+        return self._base.dataset
 
     def run(self, method: str = "base", **more) -> Run:
         """The run of a method, reused where it is stored, else made."""
@@ -63,27 +59,3 @@ class Study:
     def model(self, method: str = "base", **more) -> Backbone:
         """The backbone after the last epoch of that run, in evaluation mode."""
         return self.run(method, **more).model(device=self.asked["device"]).eval()
-
-
-def refuse_unknown_parameters() -> None:
-    """Stop a notebook to which Papermill, which only warns, hands a parameter that it lacks.
-
-    Papermill puts a cell of its own behind the first one, which holds the parameters.
-    """
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    sources = shell.user_ns.get("In", [])[1:3] if shell else []
-    if len(sources) == 2 and sources[1].startswith("# Parameters\n"):
-        known, given = map(parameters_of, sources)
-        check_parameters(given, known)
-
-
-def parameters_of(source: str) -> list[str]:
-    """The names that a cell of parameters gives values to."""
-    return [line.targets[0].id for line in ast.parse(source).body if isinstance(line, ast.Assign)]
-
-
-def check_parameters(given: Iterable[str], known: Iterable[str]) -> None:
-    """Raise ValueError where a parameter is not one of those known."""
-    for name in set(given) - set(known):
-        more = ', and other settings by overrides, such as "epsilon=3"' * ("overrides" in known)
-        raise ValueError(f"there is no parameter {name!r}; allowed are {', '.join(known)}{more}")

@@ -144,9 +144,7 @@ def known(folder: Path) -> Known:
     return Known(
         {run: names for run, names in attacks.items() if names is not None},
         {run: check_of(results, run) for run in results.configs},
-        results.trials.to_dict("records"),
-        results.runs.set_index(["dataset", "backbone", "loss", "method"])[
-            "seconds_per_epoch"].to_dict())
+        results.trials.to_dict("records"))
 
 
 def check_of(results: Results, run: str) -> Callable[[Run], str]:

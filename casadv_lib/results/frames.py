@@ -136,6 +136,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
     numbers = dict.fromkeys(_holding(path.stem, "numbers"), [""])
     table = pd.read_csv(path, dtype=dict.fromkeys(_holding(path.stem, "text"), str),
                         keep_default_na=False, na_values=numbers)
+    if path.stem == "trials" and "loss" not in table:  # an older one is all of the runs' loss
+        table.insert(2, "loss", _read_csv(path.with_name("runs.csv"))["loss"].iloc[0])
     if list(table) != COLUMNS[path.stem]:
         raise ValueError(f"{path.name} has the columns {list(table)}; wanted {COLUMNS[path.stem]}")
     return table

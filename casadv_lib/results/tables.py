@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..adversarial import METHOD_ORDER
 from ..evaluation import METRICS
-from ..experiments.configuration import attack_name, collapsed
+from ..experiments.configuration import attack_name, choice
 from ..settings import EXCLUDES
 from ..support.files import read_json
 from . import frames
@@ -152,8 +152,8 @@ def selection(results: Results, dataset: str | None = None) -> pd.DataFrame:
                              + (dataset or "any data set"))
 
     def mark(row: dict) -> str:
-        gone = collapsed(row | {"profile": results.profile, "method": row["family"],
-                                "epochs": row["base_epochs"]})
+        gone = choice(row | {"profile": results.profile, "method": row["family"],
+                             "epochs": row["base_epochs"]})["collapsed"]
         passed_over = any(one.items() <= (row | {"epoch": one["epoch"]}).items() for one in gone)
         return "yes" if row["chosen"] else "collapsed" if passed_over else ""
 

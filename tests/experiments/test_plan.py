@@ -6,7 +6,7 @@ import pytest
 
 from casadv_lib.adversarial import METHODS
 from casadv_lib.experiments import plan as planning
-from casadv_lib.experiments.configuration import FAMILY, attack_name, chosen, configure
+from casadv_lib.experiments.configuration import FAMILY, attack_name, choice, configure
 from casadv_lib.experiments.plan import CANDIDATES, CORE, PAPER_STAGES, plan, stages_of
 from casadv_lib.settings import PROFILES
 
@@ -82,7 +82,7 @@ def test_of_equals_the_first_is_taken(monkeypatch):
 
     assert best(0.1, 0.2, 0.2, 0.1) == {"epsilon": 3.0, "lambda1": 1.0}
     over = [{"epsilon": 3.0, "lambda1": 1.0, "epoch": 583}]  # its whole run collapsed
-    monkeypatch.setattr(planning, "collapsed", lambda settings: over)
+    monkeypatch.setattr(planning, "choice", lambda settings: {"collapsed": over})
     assert best(0.1, 0.2, 0.15, 0.1)["epsilon"] == 10.0
 
 
@@ -115,7 +115,7 @@ def test_a_known_choice_is_that_of_the_profile_and_asks_for_no_trials():
         assert (config.adversarial.epsilon, config.adversarial.lambda1) == (3.0, 0.1)
     for other in ({"profile": "laptop"}, {"dataset": "ml-1m"}, {"backbone": "causalcnn"},
                   {"epochs": 5}, {"dim": 8}):
-        assert chosen(configure(**asked | other).everything()) == {}
+        assert choice(configure(**asked | other).everything())["chosen"] == {}
     assert not of_role(planned("paper/beauty-sasrec"), "trial")
     # trials with `choose`, but the runs take what is known
     jobs = planned("paper/beauty-sasrec", choose=True)
