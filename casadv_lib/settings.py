@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from .support.checks import AutoFlag, Count, Flag, Momentum, Number, Seed, Size, settings
 from .support.devices import Device
-from .support.typed import AutoFlag, Count, Flag, Momentum, Number, Seed, Size, settings
 
 # Defaults of a run by profile; sizes and epochs of "paper" are those of Section 5.3.
 PROFILES = {

@@ -21,14 +21,12 @@ from .data import SequenceDataset, training_inputs, training_sequences
 from .evaluation import METRICS, evaluate
 from .losses import Loss
 from .settings import PRESETS, AdversarialSettings, TrainingSettings
-from .support.checkpoints import LastGood, load_optimizer
-from .support.checks import file_path, instance, number, one_of
-from .support.collapse import HealthCheck
-from .support.collapse import TrainingError as TrainingError
+from .support.checkpoints import HealthCheck, LastGood, load_optimizer
+from .support.checkpoints import TrainingError as TrainingError
+from .support.checks import file_path, instance, number, one_of, split_settings
 from .support.devices import choose_device
 from .support.dropout import Dropout
 from .support.progress import long_work
-from .support.typed import split_settings
 
 
 def fit(

@@ -19,7 +19,7 @@ from casadv_lib.settings import (
     TrainingSettings,
     checked_options,
 )
-from casadv_lib.support.typed import split_settings
+from casadv_lib.support.checks import split_settings
 from casadv_lib.training import Trainer
 
 

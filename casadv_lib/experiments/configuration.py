@@ -25,9 +25,8 @@ from ..settings import (
     TrainingSettings,
     checked_options,
 )
-from ..support.checks import DataError, number, one_of, shown
+from ..support.checks import DataError, allowed, number, one_of, shown
 from ..support.files import read_json
-from ..support.typed import allowed
 
 # Where nothing was chosen on validation; from short trials on Beauty, on its validation split.
 USUAL = {"epsilon": 3.0, "lambda1": 0.1}

@@ -1,4 +1,4 @@
-"""Controls over the functions that draw the static figures: change one, and the picture follows.
+"""Controls over the functions that draw the static figures, and questions before their answers.
 
 While the kernel works the browser holds further moves back and then sends the newest alone.
 """
@@ -86,6 +86,60 @@ class Slider(anywidget.AnyWidget):
         return proposal.value
 
 
+def choice(words: str, options, **traits) -> ipywidgets.Dropdown:
+    """A list to choose from."""
+    return ipywidgets.Dropdown(description=words, options=options, layout={"width": "max-content"},
+                               style={"description_width": "initial"}, **traits)
+
+
+def predict(question: str, choices: Sequence, draw: Callable[..., Figure | str]
+            ) -> ipywidgets.VBox:
+    """The question with its choices; the answer follows as soon as one is chosen.
+
+    choices: texts, one of which is clicked, or numbers for a slider, which a button confirms.
+    draw: draw(guess) gives the answer with the guess marked, as a figure or as text.
+    It needs a kernel (tags skip-execution and nbval-skip); the cell below it shows `draw()`.
+    """
+    answer = ipywidgets.HTML().add_class("casadv-answer")
+
+    def reveal(guess):
+        try:
+            shown = as_html(draw(guess), f"{question} Your guess: {guess}.")
+        except Exception as error:  # inside a callback nobody else would hear of it
+            shown = html.escape(f"{type(error).__name__}: {error}")
+        said = f"<b>Your guess:</b> {html.escape(str(guess))}"
+        answer.value = f'<div role="status">{said}{shown}</div>'
+
+    if all(isinstance(choice, str) for choice in choices):
+        control = ipywidgets.RadioButtons(options=choices, value=None,
+                                          layout={"width": "max-content"})
+        control.observe(lambda change: reveal(change.new), names="value")
+    else:
+        slider = Slider("your guess", choices)
+        button = ipywidgets.Button(description="Show the answer")
+        button.on_click(lambda _: reveal(slider.value))
+        control = ipywidgets.HBox([slider, button])
+    words = ipywidgets.HTML(f"<b>{html.escape(question)}</b>").add_class("casadv-question")
+    return ipywidgets.VBox([words, control, answer])
+
+
+def as_html(answer: Figure | str, words: str, dpi: int = 150) -> str:
+    """A figure as an image, with words for who does not see it; a text as a paragraph."""
+    if isinstance(answer, str):
+        return f"<p>{html.escape(answer)}</p>"
+    png = base64.b64encode(style.picture(answer, "png", dpi)).decode()
+    return (f'<img alt="{html.escape(words)}" style="max-width:100%" '
+            f'src="data:image/png;base64,{png}">')
+
+
+def table(frame: pd.DataFrame, title: str) -> str:
+    """A table as HTML, its names as plain text."""
+    text = frame.reset_index().to_html(index=False, border=0, justify="left",
+                                       classes="casadv-table")
+    return (f'<div style="display:inline-block;vertical-align:top;margin-right:2em">{TABLE_LOOK}'
+            f"<b>{html.escape(title)}</b>{text}</div>")
+
+
 def find_user(name: str, data: SequenceDataset) -> int:
     """The index of a user's id, of the first user for ""; ValueError for one who is not there or
     has fewer than 4 items: two to train on, and the held-out ones."""
@@ -100,64 +154,14 @@ def find_user(name: str, data: SequenceDataset) -> int:
     return user
 
 
-def picture(figure: Figure, words: str, dpi: int = 80) -> str:
-    """A figure as HTML, and words for who does not see it; few dots are drawn fast."""
-    png = base64.b64encode(style.picture(figure, "png", dpi)).decode()
-    return (f'<img alt="{html.escape(words)}" style="max-width:100%" '
-            f'src="data:image/png;base64,{png}">')
-
-
-def table(frame: pd.DataFrame, title: str) -> str:
-    """A table as HTML, its names as plain text."""
-    text = frame.reset_index().to_html(index=False, border=0, justify="left",
-                                       classes="casadv-table")
-    return (f'<div style="display:inline-block;vertical-align:top;margin-right:2em">{TABLE_LOOK}'
-            f"<b>{html.escape(title)}</b>{text}</div>")
-
-
-def look(width: str) -> dict:
-    """Keyword arguments of a control with a name."""
-    return {"style": {"description_width": "initial"},
-            "layout": {"width": width, "margin": "2px 1.2em 2px 0"}}
-
-
-def choice(words: str, options, **traits) -> ipywidgets.Dropdown:
-    """A list to choose from."""
-    return ipywidgets.Dropdown(description=words, options=options, **look("max-content"), **traits)
-
-
-def user_entry(data: SequenceDataset, user: int, datasets: ipywidgets.Dropdown
-               ) -> ipywidgets.Text:
-    """A field for a user's id; another data set in `datasets` empties it: the first user."""
-    field = ipywidgets.Text(value=str(data.user_ids[user]), description="user",
-                            continuous_update=False, **look("14em"))
-
-    def empty(change):
-        if change.old[0] != change.new[0]:
-            field.value = ""
-
-    datasets.observe(empty, "value")
-    return field
-
-
 def list_table(before: Sequence[int], after: Sequence[int], names, target: int,
                word: str = "held out") -> pd.DataFrame:
     """Two lists side by side, and where each item of the second stood in the first.
 
     word: what is written at the target.
     """
-    before, after = list(before), list(after)
-
-    def named(item):
-        return names[item] + (f" ← {word}" if item == target else "")
-
-    def change(item, rank):
-        was = before.index(item) + 1 if item in before else None
-        return ("new" if was is None else "same place" if was == rank
-                else f"up from {was}" if was > rank else f"down from {was}")
-
-    leaves = ["" if item in after else " (leaves)" for item in before]
-    return pd.DataFrame({"before": [named(item) + word for item, word in zip(before, leaves)],
-                         "after": [named(item) for item in after],
-                         "change": [change(item, rank) for rank, item in enumerate(after, 1)]},
-                        index=pd.RangeIndex(1, len(before) + 1, name="rank"))
+    named = [[names[item] + (f" ← {word}" if item == target else "") for item in one]
+             for one in (before, after)]
+    stood = [[*before].index(item) + 1 if item in before else "new" for item in after]
+    return pd.DataFrame({"before": named[0], "after": named[1], "stood at": stood},
+                        index=pd.RangeIndex(1, len(stood) + 1, name="rank"))

@@ -1,7 +1,5 @@
 """`cascade_effects_flat` up to 100 million interactions: time, memory, and how both grow."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from benchmarks.measuring import call, exponent, line, peak_bytes, row, take_turns, timed
@@ -44,7 +42,6 @@ def measure(size: int, repeats: int, with_repeats: bool) -> tuple[pd.DataFrame, 
     clocks = {
         "here": timed(lambda: cascade_effects_flat(items, offsets)),
         "bincount": timed(lambda: np.bincount(items, weights=to_end)),
-        "counts": timed(lambda: np.bincount(items)),
     }
     if size <= LOOPS_UP_TO and not with_repeats:
         histories = [h.tolist() for h in np.split(items, offsets[1:-1])]
@@ -64,19 +61,16 @@ def main(sizes=SIZES, repeats: int = 3, device: str = "cpu") -> dict:
             rows += [row(what, seconds["here"], than="`numpy.bincount` with weights",
                          other=seconds["bincount"], headline=last,
                          target=TIMES_BINCOUNT if last else None),
-                     row(what, seconds["here"], than="`numpy.bincount` without weights",
-                         other=seconds["counts"])]
+                     row(f"{what}, memory", [peak / 1e9], "GB")]
             if "loops" in seconds:
                 rows.append(row(what, seconds["here"], than="Algorithm 1 in plain Python",
                                 other=seconds["loops"], faster=True, headline=size == LOOPS_UP_TO))
-            rows.append(row(f"{what}, memory", [peak / 1e9], "GB"))
         rows.append(row(f"{what}, time", seconds["here"], target=SECONDS, headline=True))
         clocks = {clock: pd.DataFrame({size: t.get(clock, np.nan) for size, t in turns.items()})
                   for clock in turns[sizes[0]]}
         ours, bare = (exponent(sizes, clocks[clock]) for clock in ("here", "bincount"))
         rows += [
             row(f"cascade effects, {words}: exponent of the time", ours, "", headline=True),
-            row(f"`numpy.bincount`, {words}: exponent of the time", bare, ""),
             row(f"cascade effects, {words}: exponent above `numpy.bincount`'s", ours - bare, "",
                 target=ABOVE_BINCOUNT, headline=True)]
         lines[f"cascade effects, {words}"] = line(clocks["here"])

@@ -1,7 +1,5 @@
 """Epochs of training: packed against padded, phase 2 against phase 1, and where the time goes."""
 
-from __future__ import annotations
-
 import re
 import time
 

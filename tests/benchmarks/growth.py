@@ -1,7 +1,5 @@
 """How the cost grows: with users, with items, and with the length of the histories."""
 
-from __future__ import annotations
-
 import torch
 from benchmarks.measuring import exponent, line, row, take_turns, timed
 from benchmarks.worlds import dataset_of

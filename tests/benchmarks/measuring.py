@@ -1,7 +1,5 @@
 """What every benchmark measures with: clocks that take turns, peak memory, rows of a table."""
 
-from __future__ import annotations
-
 import gc
 import multiprocessing
 import os

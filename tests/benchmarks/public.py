@@ -4,8 +4,6 @@ Each runs in an environment and a process of its own. The process stays; between
 for a line and uses no processor. So both implementations meet the same moments of the machine.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

@@ -1,6 +1,4 @@
-"""Ranking all users against the bare matrix product; attacking them against ranking them."""
-
-from __future__ import annotations
+"""Ranking all users against the bare matrix product."""
 
 from unittest import mock
 
@@ -16,7 +14,7 @@ AT_MOST = 2.0
 CHUNK = 128  # users a product, as the library's ranking has it
 
 
-def ranking(dataset: str = "beauty", repeats: int = 5, dim: int = 100, device: str = "cpu") -> dict:
+def main(dataset: str = "beauty", repeats: int = 5, dim: int = 100, device: str = "cpu") -> dict:
     """Encoding the users is measured apart and not part of the ratio."""
     data = cas.load_dataset(dataset)
     model = model_of("sasrec", dataset, data.n_items, dim).to(device)
@@ -46,15 +44,3 @@ def ranking(dataset: str = "beauty", repeats: int = 5, dim: int = 100, device: s
             headline=True),
         row(f"{data.name}, SASRec: encoding all users", seconds["encode"]),
         row(f"{data.name}, SASRec: `evaluate`, all in all", seconds["evaluate"])]}
-
-
-def attack(dataset: str = "beauty", ks=(1, 2, 3, 5), repeats: int = 2, dim: int = 100,
-           device: str = "cpu") -> dict:
-    """The last K items, by gradient; the attack ranks clean and attacked users itself."""
-    data = cas.load_dataset(dataset)
-    model = model_of("sasrec", dataset, data.n_items, dim).to(device)
-    clocks = {k: timed(lambda k=k: cas.attack(model, data, "last", k)) for k in ks}
-    seconds = take_turns(clocks | {"evaluate": timed(lambda: cas.evaluate(model, data))}, repeats)
-    return {"data": data.fingerprint, "rows": [
-        row(f"{data.name}, SASRec: attack on the last {k}", seconds[k], than="one `evaluate`",
-            other=seconds["evaluate"], headline=k == 1) for k in ks]}

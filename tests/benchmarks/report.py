@@ -4,8 +4,6 @@ figures/bench/<name>.json holds one benchmark: rows of medians with their spread
 target and whether it is met, and where the numbers come from. Nothing here measures.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

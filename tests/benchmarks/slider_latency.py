@@ -4,8 +4,6 @@ The sliders are those of the notebooks. Runs of the quick profile are used where
 and made where not. Nothing that a move computes is remembered from an earlier one.
 """
 
-from __future__ import annotations
-
 import contextlib
 import tempfile
 import time
@@ -21,9 +19,8 @@ USER, SAMPLE = 200.0, 1000.0  # what a move may take, in milliseconds
 PANELS = {
     "03": ("interaction (steps from the end)",
            [("user", "interaction: both terms of one user", USER),
-            ("boxes", "interaction: the same, the list and Figure 2", USER)]),
-    "04": ("epsilon", [("user", "epsilon: arrows, sizes, curve of one user", USER),
-                       ("tables", "epsilon: the same and the lists", USER)]),
+            ("boxes", "interaction: the same and Figure 2", USER)]),
+    "04": ("epsilon", [("user", "epsilon: arrows, sizes, curve of one user", USER)]),
     "09": ("K", [("user", "K: one user's history and list", USER),
                  ("average", "K: average of 300 users, base and adv_cas", SAMPLE),
                  ("stored", "K: Figure 6 with K marked", SAMPLE)]),

@@ -15,8 +15,6 @@ stored in one JSON file with their provenance. NAME is a name of the list or the
 Nothing here is timed by `make test`, which only runs every benchmark once on a tiny world.
 """
 
-from __future__ import annotations
-
 import argparse
 import importlib
 import time

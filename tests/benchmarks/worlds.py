@@ -1,7 +1,5 @@
 """Data for benchmarks: a sample of a real data set, and made-up histories of any size."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

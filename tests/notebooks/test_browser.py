@@ -13,8 +13,8 @@ SMALL = {"epochs": 3, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every":
 # what each slider's move must change, besides the words: views by the name of their class
 SLIDERS = {
     "03": [("batch size b", ("user", "boxes")), ("interaction (steps from the end)", ("user",))],
-    "04": [("epsilon", ("user", "tables"))],
-    "07": [("epsilon", ("user", "tables", "stored"))],
+    "04": [("epsilon", ("user",))],
+    "07": [("epsilon", ("user", "stored"))],
     "08": [("K", ("user",)), ("step (neighbour distances)", ("user",))],
     "09": [("K", ("user", "stored"))],
 }

@@ -1,13 +1,15 @@
 """A sick model is noticed within an epoch; training stops with the last good state."""
 
+import itertools
+
 import pytest
 import torch
 from conftest import N_ITEMS, build
 from oracles import dataset
 
 from casadv_lib.settings import AdversarialSettings, TrainingSettings
-from casadv_lib.support import collapse as health
-from casadv_lib.support.collapse import TrainingError
+from casadv_lib.support import checkpoints as health
+from casadv_lib.support.checkpoints import TrainingError
 from casadv_lib.support.files import load_tensors
 from casadv_lib.training import Trainer
 
@@ -27,11 +29,10 @@ def same(state, other):
 
 def poison_after(trainer, steps, change):
     """Change the weights in place after so many steps of the optimiser, as a bad sum would."""
-    seen = []
+    counted = itertools.count(1)
 
     def look(*_):
-        seen.append(1)
-        if len(seen) == steps:
+        if next(counted) == steps:
             with torch.no_grad():
                 change(trainer.model)
 
@@ -44,11 +45,10 @@ def fill(parameter, value):
 
 @pytest.mark.parametrize(("change", "words"), [
     (fill("items.weight", float("nan")), "the weights are no finite numbers"),
-    (fill("items.weight", float("inf")), "the weights are no finite numbers"),
-    (fill("blocks.0.query.weight", float("nan")), "the weights are no finite numbers"),
+    (fill("blocks.0.query.weight", float("inf")), "the weights are no finite numbers"),
     (fill("items.weight", 1e4), "item embeddings explode .* coordinates of .*learning_rate"),
     (lambda model: model.norm.weight.zero_(), "the encoder has collapsed .*learning_rate"),
-])  # fmt: skip
+])
 @pytest.mark.parametrize("step", [1, 3])  # the first and the last of an epoch of three
 def test_noticed_in_the_same_epoch_and_the_last_good_state_is_stored(
         toy, tmp_path, change, words, step):
@@ -112,15 +112,6 @@ def test_users_who_are_alike_are_no_collapse():
     two = dataset([[1, 2, 3, 4, 5]] * 30 + [[5, 4, 3, 2, 1]], N_ITEMS)
     assert len(trainer(two).health.batch.users) == 2
     trainer(two).run(progress=False)
-
-
-def test_watching_changes_no_number_and_happens_once_an_epoch(toy, monkeypatch):
-    plain = trainer(toy, "adv_cas", epochs=3)
-    monkeypatch.setattr(health, "WATCHED_USERS", 1)  # one user: nothing to compare, no pass
-    unwatched = trainer(toy, "adv_cas", epochs=3)
-    assert plain.health.batch is not None and unwatched.health.batch is None
-    assert plain.run(progress=False).losses == unwatched.run(progress=False).losses
-    assert same(plain.model.state_dict(), unwatched.model.state_dict())
 
 
 def test_the_look_at_a_model_waits_for_no_device(toy):

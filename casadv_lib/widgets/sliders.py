@@ -1,0 +1,336 @@
+"""The sliders of notebooks 03 (Eq. 11), 04 and 07 (Eq. 6 and 7), 08 and 09 (5.6)."""
+
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from pathlib import Path
+
+import ipywidgets
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from ..adversarial import distance, generic_perturbation
+from ..attacks import attack, excluded, neighbour_distance
+from ..backbones import Backbone
+from ..batching import pack
+from ..cascade import cascade_effects
+from ..data import SequenceDataset, training_inputs, training_sequences
+from ..evaluation import CUTOFF, METRICS, user_vectors
+from ..experiments.configuration import Configuration
+from ..experiments.runs import Run, data_of, run, runs_folder
+from ..figures.attack_step import STEPS
+from ..figures.sketches import figure1, figure2, stacked_terms
+from ..results.frames import select
+from ..settings import EXCLUDES, MOST_REPLACED, POSITIONS, AdversarialSettings
+from ..support.files import read_json
+from ..training import training_table
+from .panel import Panel, Slider, as_html, choice, find_user, list_table, table
+
+NEWEST, USERS = 8, 5  # items that a history shows, and the users that Figure 2 has room for
+MOVED = 10  # items that Figure 1 shows moved
+PICKS = ("gradient", "nearest", "random")
+picture = partial(as_html, dpi=80)  # few dots are drawn fast
+
+
+def stored_like(config: Configuration) -> dict[tuple[str, str, str], Configuration]:
+    """{(data set, backbone, method): configuration} of the stored runs; of several runs with the
+    same three, of the one with the most settings as in `config`."""
+    here = {"device": config.training.device}  # what a run was made on need not be there any more
+    stored = [Configuration.of(read_json(path.with_name("config.json")) | here)
+              for path in sorted(runs_folder().glob("*/metrics.json"))]
+    wanted = config.everything().items()
+    stored.sort(key=lambda one: len(wanted & one.everything().items()))
+    return {(one.dataset, one.backbone, one.method): one for one in stored}
+
+
+class Choices:
+    """Whose and which run's: a field for a user's id, and a list of the stored runs.
+
+    A run is (data set, backbone, method). First come `user`, an index into data.sequences, and the
+    run of `config`, on `data`, which is made where it is needed and not stored.
+    """
+
+    def __init__(self, config: Configuration, data: SequenceDataset, user: int):
+        self.own, self.data = (config.dataset, config.backbone, config.method), data
+        self.stored = stored_like(config) | {self.own: config}  # its file may have moved since
+        named = [(", ".join((Path(one[0]).stem, *one[1:])), one) for one in sorted(self.stored)]
+        self.controls = {
+            "user": ipywidgets.Text(value=str(data.user_ids[user]), description="user",
+                                    continuous_update=False),
+            "run": choice("run", named, value=self.own)}
+
+    def data_of(self, chosen: tuple[str, str, str]) -> SequenceDataset:
+        return self.data if chosen[0] == self.own[0] else data_of(self.stored[chosen])
+
+    def models(self, chosen: tuple[str, str, str]) -> dict[str, Backbone]:
+        """{"base": model, method: model} of a run, trained."""
+        config, data, models = self.stored[chosen], self.data_of(chosen), {}
+        for one in (config.base, config):
+            made = run(one, data) if chosen == self.own else Run(one, data)
+            if not made.is_complete:
+                raise ValueError(f"run is {', '.join(chosen)}; its {one.method} run is not stored "
+                                 f"for {data.name} as it is now, allowed are runs that are")
+            models[one.method] = made.model(device=config.training.device).eval()
+        return models
+
+
+# The cascade effect of an interaction (Eq. 11)
+
+def reaches(data: SequenceDataset, max_len: int = 50) -> pd.DataFrame:
+    """What each training input reaches, a row an input: "user" (an index into data.sequences),
+    "item", "reaches" (1 + T - t) and "across", what the item reaches with all other users."""
+    users, inputs = training_inputs(data, max_len)
+    lengths = [len(row) for row in inputs]
+    # the second term is proportional to b: once for all batch sizes
+    cross = np.concatenate(cascade_effects(inputs, max_len, 1, "cross")) - 1
+    return pd.DataFrame({
+        "user": np.repeat(users, lengths), "item": np.concatenate(inputs),
+        "reaches": np.concatenate([np.arange(n, 0, -1) for n in lengths]),
+        "across": len(users) * cross})
+
+
+def cascade_panel(config: Configuration, data: SequenceDataset, user: int,
+                  batch_sizes: Sequence[int]) -> Panel:
+    """Batch size (of those given) and interaction, for a user, an index into data.sequences."""
+    choices, most = Choices(config, data, user), max(batch_sizes)
+
+    @cache
+    def reach_of(run):
+        return reaches(choices.data_of(run), choices.stored[run].model["max_len"])
+
+    def show(run, user, back, batch_size):
+        own, reach = choices.data_of(run), reach_of(run)
+        index, m = find_user(user, own), reach["user"].nunique()
+
+        def newest(one):
+            return select(reach, user=one).tail(NEWEST).reset_index(drop=True)
+
+        recent = newest(index)
+        mark = max(0, len(recent) - 1 - back)  # the oldest of a short history
+        _, item, steps, across = recent.loc[mark]
+        others = select(reach, item=item)
+        others = others[others["user"] != index].sort_values("reaches", ascending=False)
+        C = steps + batch_size / m * across
+        words = (f"User {own.user_ids[index]}, {own.item_names[int(item)]} at step T-{steps - 1:g},"
+                 f" b = {batch_size}: C = {steps:g} + {C - steps:.4g} = {C:.4g}. "
+                 f"{others['user'].nunique():,} other users met it, where it reaches "
+                 f"{others['reaches'].sum():,} interactions.")
+        highest = (recent["reaches"] + most / m * recent["across"]).max()
+        yield "user", picture(stacked_terms(recent, batch_size / m, mark, 1.05 * highest), words)
+        # those who met it among what the figure shows, the longest ago first
+        near = others[others["reaches"] <= NEWEST]["user"].unique()[:USERS - 1]
+        empty = USERS - 1 - len(near)  # the picture keeps its size
+        yield "boxes", picture(figure2(
+            [*(newest(one)["item"] for one in (index, *near)), *[[]] * empty], (0, mark), NEWEST,
+            batch_size, [*(str(own.user_ids[one])[:10] for one in (index, *near)), *[""] * empty],
+            (m, across)), "Figure 2 on this interaction")
+        yield "words", words
+
+    return Panel({
+        "batch_size": Slider("batch size b", batch_sizes, min(config.training.batch_size, most)),
+        "back": Slider("interaction (steps from the end)", range(NEWEST)), **choices.controls},
+        show)
+
+
+# An epsilon (Eq. 6 and 7)
+
+def scores_without(model: Backbone, w: Tensor, met: Sequence[np.ndarray]) -> Tensor:
+    """(users, n_items) scores, column 0 is item 1; minus infinity for what a user has met."""
+    scores = w @ model.item_table().T
+    for row, items in zip(scores, met, strict=True):
+        row[torch.as_tensor(items - 1).to(w.device)] = -torch.inf
+    return scores
+
+
+def ten_best(scores: Tensor) -> list[list[int]]:
+    """Of each row the ten best items, or as many as no row leaves out, best first."""
+    left = int(scores.isfinite().sum(1).min())
+    return (scores.topk(min(CUTOFF, left), dim=1).indices + 1).tolist()
+
+
+class PerturbedUser:
+    """One user's training inputs in a batch of `batch_size`, perturbed by any of `epsilons`.
+
+    Epsilon is the length of A over the whole batch, as in training; A: the user's rows, "generic",
+    or "guided", times 1/C. user: an index into data.sequences, of a user with two training items or
+    more; the last is the next item that the list is about.
+    moved: {"generic", "guided": a frame, a row an epsilon, 0 among them}, with "distance", how far
+    the newest user vector moves, the next item's "rank", the ten "best".
+    """
+
+    def __init__(self, model: Backbone, data: SequenceDataset, user: int,
+                 epsilons: Sequence[float], batch_size: int = 128, seed: int = 0):
+        self.data, self.user = data, user
+        users, inputs = training_inputs(data, model.max_len)
+        own = users.tolist().index(user)
+        self.inputs, self.target = inputs[own], int(training_sequences(data)[user][-1])
+        self.effects = cascade_effects(inputs, model.max_len, batch_size)[own]
+        device = model.items.weight.device
+        tokens, _ = training_table(model, data, device, "both", batch_size, AdversarialSettings())
+        order = np.random.default_rng(seed).permutation(len(users))[:batch_size]
+        order = np.append(own, order[order != own])[:batch_size]
+        batch = next(tokens.batches(order, len(order)))
+        rows, _, A = generic_perturbation(model, batch, seed=seed)
+        mine = batch.sequence == int(np.flatnonzero(batch.users == own)[0])
+        self.rows = rows[mine]
+        self.A = {"generic": A[mine], "guided": batch.weights[mine].unsqueeze(1) * A[mine]}
+        epsilons = np.union1d(0, epsilons)
+        self.moved = {kind: self._moved(model, A, epsilons) for kind, A in self.A.items()}
+
+    @torch.no_grad()
+    def _moved(self, model: Backbone, A: Tensor, epsilons: np.ndarray) -> pd.DataFrame:
+        batch = pack([self.inputs] * len(epsilons), model.max_len, A.device)
+        rows = self.rows + torch.as_tensor(epsilons).to(A)[:, None, None] * A
+        w = model.encode(rows.flatten(0, 1), batch)[batch.last]  # (epsilons, d)
+        met = np.setdiff1d(self.inputs, [self.target])
+        scores = scores_without(model, w, [met] * len(epsilons))
+        own = scores[:, [self.target - 1]]
+        ranks = 1 + (scores > own).sum(1) + ((scores == own).sum(1) - 1) / 2
+        return pd.DataFrame({"distance": distance(w, w[0]).cpu(), "rank": ranks.cpu(),
+                             "best": ten_best(scores)}, index=epsilons)
+
+    def picture(self, epsilon: float) -> Figure:
+        """Figure 1, in the plane of the first two principal directions."""
+        centred = self.rows[-MOVED:] - self.rows[-MOVED:].mean(0)
+        plane = torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
+        if plane.shape[1] < 2:  # one item spans no plane: the first coordinates then
+            plane = torch.eye(len(plane), 2, device=plane.device)
+        moves = [epsilon * A[-MOVED:] for A in self.A.values()]
+        return figure1(*((one @ plane).cpu().numpy() for one in (centred, *moves)),
+                       self.effects[-MOVED:], [move.norm(dim=1).cpu().numpy() for move in moves],
+                       pd.DataFrame({kind: one["distance"] for kind, one in self.moved.items()}),
+                       epsilon)
+
+    def words(self, epsilon: float) -> str:
+        parts = [f"{kind}: ‖ŵ - w‖ {moved['distance'][epsilon]:.3f}, rank of the next item "
+                 f"{moved['rank'][0]:g} → {moved['rank'][epsilon]:g}"
+                 for kind, moved in self.moved.items()]
+        return f"User {self.data.user_ids[self.user]}, epsilon {epsilon:g}. {'; '.join(parts)}."
+
+    def lists(self, epsilon: float) -> pd.DataFrame:
+        generic, guided = (list_table(moved["best"][0], moved["best"][epsilon],
+                                      self.data.item_names, self.target, "next")
+                           for moved in self.moved.values())
+        return pd.concat([generic, guided.iloc[:, 1:]], axis=1).set_axis(
+            ["before", "generic", "stood at", "guided", "stood at"], axis=1)
+
+
+def epsilon_panel(config: Configuration, data: SequenceDataset, user: int,
+                  epsilons: Sequence[float], epsilon: float,
+                  marked: Callable[[float], Figure] | None = None, seed: int = 0) -> Panel:
+    """Epsilon for one user, an index into data.sequences.
+
+    config: of the run that is shown first, of `data`. epsilons: what the slider offers; epsilon:
+    where it begins. marked: draws stored runs with an epsilon marked, to stand below.
+    """
+    choices = Choices(config, data, user)
+
+    @cache
+    def perturbed(run, user):
+        own = choices.data_of(run)
+        return PerturbedUser(choices.models(run)[run[-1]], own, find_user(user, own), epsilons,
+                             choices.stored[run].training.batch_size, seed)
+
+    @cache
+    def stored(epsilon):
+        return picture(marked(epsilon), f"The stored sweep, epsilon {epsilon:g} marked")
+
+    def show(epsilon, run, user):
+        one = perturbed(run, user)
+        yield "user", picture(one.picture(epsilon), one.words(epsilon))
+        yield "tables", table(one.lists(epsilon), "The ten best items, before and after")
+        if marked is not None:
+            yield "stored", stored(epsilon)
+        yield "words", one.words(epsilon)
+
+    return Panel({"epsilon": Slider("epsilon", epsilons, epsilon), **choices.controls}, show)
+
+
+# Replaced items (Section 5.6)
+
+@torch.no_grad()
+def top_lists(model: Backbone, inputs: list[np.ndarray], met: list[np.ndarray]) -> list[list[int]]:
+    """The ten best items for each history in `inputs`, best first, without its items in `met`."""
+    return ten_best(scores_without(model, user_vectors(model, inputs), met))
+
+
+def history_table(before: np.ndarray, after: np.ndarray, names, max_len: int = 50) -> pd.DataFrame:
+    """The newest items of a history and all that were replaced, newest last."""
+    replaced = before != after
+    frame = pd.DataFrame({"before": [names[item] for item in before],
+                          "after": [names[item] for item in after],
+                          "change": np.where(replaced, "replaced", "")},
+                         index=pd.RangeIndex(len(before) - 1, -1, -1, name="steps from the end"))
+    return frame[(replaced | (frame.index < NEWEST)) & (frame.index < max_len)]
+
+
+def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k: int = 1,
+                      step: float = 0.1, marked: Callable[[int], Figure] | None = None,
+                      seed: int = 0, sample: int = 300) -> Panel:
+    """The attack's options, for a user (an index into data.sequences) and the mean of a sample.
+
+    config: of the run that is shown first, of `data`. k, step: where they begin. marked: draws
+    stored attacks with K marked. seed: as in `attack`. sample: how many users an average takes,
+    drawn among those with at least 5 items, so that every K has the same.
+    """
+    choices = Choices(config, data, user)
+
+    @cache
+    def attack_of(run):
+        """A run's models, and `attack` on the one of a method."""
+        own, models = choices.data_of(run), choices.models(run)
+        units = {name: neighbour_distance(model.item_table()) for name, model in models.items()}
+
+        def attacked(method, users, **asked):
+            return attack(models[method], own, users=users, unit=units[method], seed=seed, **asked)
+
+        return models, attacked
+
+    @cache
+    def average(run, **asked):
+        models, attacked = attack_of(run)
+        lengths = np.minimum([len(sequence) - 1 for sequence in choices.data_of(run).sequences],
+                             models["base"].max_len)
+        able = np.flatnonzero(lengths >= min(MOST_REPLACED, lengths.max()))
+        users = np.sort(np.random.default_rng(seed).permutation(able)[:sample])
+        results = {method: attacked(method, users, **asked) for method in models}
+        frame = pd.DataFrame([
+            {"method": method, "mean of": name, "clean": result["clean"][metric],
+             "attacked": result[metric]}
+            for metric, name in METRICS.items() for method, result in results.items()])
+        frame["change (%)"] = 100 * (frame["attacked"] / frame["clean"] - 1)
+        frame = frame.round({"clean": 4, "attacked": 4, "change (%)": 1}).set_index("method")
+        return table(frame, f"A sample of {len(users)} users")
+
+    @cache
+    def stored(k):
+        return picture(marked(k), f"Stored attacks on all users, with K = {k} marked")
+
+    def show(run, user, **asked):
+        own, method, (models, attacked) = choices.data_of(run), run[-1], attack_of(run)
+        index, names = find_user(user, own), own.item_names
+        result = attacked(method, [index], **asked)
+        before, target = own.sequences[index][:-1], own.sequences[index][-1]
+        after = result["histories"][0]
+        lists = top_lists(models[method], [before, after],
+                          [before, *excluded([before], [after], asked["exclude"])])
+        yield "user", (
+            table(history_table(before, after, names, models[method].max_len), "History")
+            + table(list_table(*lists, names, target), "The ten best items"))
+        yield "average", average(run, **asked)
+        if marked is not None:
+            yield "stored", stored(asked["k"])
+        named = ", ".join(f"{name} {value}" for name, value in asked.items())
+        yield "words", (
+            f"User {own.user_ids[index]}, {method}, {named}: the held-out item {names[target]} "
+            f"goes from rank {result['clean']['ranks'][0]:g} to {result['ranks'][0]:g}; the new "
+            f"items lie {result['distance'].mean() / result['unit']:.2f} neighbour distances off.")
+
+    return Panel({
+        "step": Slider("step (neighbour distances)", np.union1d(STEPS, [step]), step),
+        "k": Slider("K", range(1, MOST_REPLACED + 1), k),
+        "positions": choice("position", POSITIONS, value="last"),
+        "pick": choice("attack", PICKS), "exclude": choice("left out", EXCLUDES),
+        **choices.controls}, show)

@@ -1,0 +1,249 @@
+"""Sliders without a browser: what they show is what `attack` and the training code say."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import build
+
+import casadv_lib as cas
+from casadv_lib.adversarial import generic_perturbation
+from casadv_lib.data import training_inputs, training_sequences
+from casadv_lib.experiments import runs
+from casadv_lib.experiments.configuration import configure
+from casadv_lib.figures.style import panels
+from casadv_lib.widgets.sliders import (
+    PerturbedUser,
+    cascade_panel,
+    epsilon_panel,
+    history_table,
+    reaches,
+    replacement_panel,
+    stored_like,
+    top_lists,
+)
+
+SMALL = {"device": "cpu", "epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16}
+
+
+def longest(data):
+    return int(np.argmax([len(sequence) for sequence in data.sequences]))
+
+
+@pytest.fixture(params=["sasrec", "gru4rec"])
+def model(request):
+    return build(request.param).eval()
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A data set in a file: 40 users, 30 items; runs are stored beside it."""
+    folder, rng = tmp_path_factory.mktemp("own"), np.random.default_rng(0)
+    rows = [(f"u{user}", f"film {item}", step) for user in range(40)
+            for step, item in enumerate(rng.permutation(30)[: rng.integers(5, 12)])]
+    frame = pd.DataFrame(rows, columns=["user", "item", "timestamp"])
+    frame.to_csv(folder / "own.csv", index=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CASADV_RUNS", str(folder / "runs"))
+        yield str(folder / "own.csv")
+
+
+@pytest.fixture(scope="module")
+def stored(own):
+    """Stored runs of the base and of adv_cas: {method: Run}."""
+    data = cas.load_dataset(own)
+    return {method: runs.run(configure("quick", own, method=method, **SMALL), data, progress=False)
+            for method in ("base", "adv_cas")}
+
+
+def words(panel):
+    return re.sub("<[^>]+>", "", panel.parts["words"].value)
+
+
+def shown(panel):
+    return {name: part.value for name, part in panel.parts.items() if name != "words"}
+
+
+def table_cells(html):
+    return re.findall(r"<td>(.*?)</td>", html)
+
+
+# The cascade effect of an interaction
+
+def test_what_an_interaction_reaches_adds_up(toy):
+    reach, (users, inputs) = reaches(toy, max_len=8), training_inputs(toy, 8)
+    C = reach["reaches"] + 12 / len(users) * reach["across"]
+    assert C.tolist() == pytest.approx(np.concatenate(cas.cascade_effects(inputs, 8, 12)))
+    assert reach["item"].tolist() == np.concatenate(inputs).tolist()
+
+
+def test_the_cascade_panel_follows(stored):
+    made, user, b = stored["base"], 2, 40
+    sliders = cascade_panel(made.config, made.data, user, [1, 16, b])
+    before = shown(sliders)
+    sliders.controls["batch_size"].value = b
+    assert sliders.parts["user"].value != before["user"]
+    users, inputs = training_inputs(made.data, 50)
+    effects, row = cas.cascade_effects(inputs, 50, b), users.tolist().index(user)
+    length = min(8, len(inputs[row]))
+    for back in (0, 1, 7):  # a shorter history shows its oldest
+        sliders.controls["back"].value = back
+        steps = min(back, length - 1)
+        item = inputs[row][-1 - steps]
+        others = [len(one) - step for other, one in enumerate(inputs) if other != row
+                  for step in np.flatnonzero(one == item)]
+        assert f"at step T-{steps}, b = {b}: C = {steps + 1} + " in words(sliders)
+        assert f" = {effects[row][-1 - steps]:.4g}. {len(others)} other users" in words(sliders)
+        assert words(sliders).endswith(f"it reaches {sum(others)} interactions.")
+    assert sliders.parts["boxes"].value != before["boxes"]
+    good = shown(sliders)
+    sliders.controls["user"].value = "nobody"
+    assert "user is 'nobody'; allowed are" in words(sliders) and shown(sliders) == good
+
+
+# An epsilon
+
+def test_alone_in_a_batch_it_is_the_training_code(model, toy):
+    user, epsilon = longest(toy), 2.5
+    one = PerturbedUser(model, toy, user, [1.0, epsilon], batch_size=1)
+    batch = cas.pack([training_sequences(toy)[user][:-1]], model.max_len)
+    rows, w, A = generic_perturbation(model, batch, epsilon)
+    moved = model.encode(rows + A, batch)[-1:].detach()
+    assert one.moved["generic"]["distance"][epsilon] == pytest.approx(
+        float((moved - w[-1]).norm()), rel=1e-4)
+    assert float(one.A["generic"].norm()) == pytest.approx(1, rel=1e-5)
+    # the list and the rank of the next item are those of the moved user vector
+    scores = (moved @ model.item_table().T)[0].detach().numpy()
+    target = training_sequences(toy)[user][-1]
+    met = set(one.inputs.tolist()) - {target}
+    order = [item for item in np.argsort(-scores, kind="stable") + 1 if item not in met]
+    assert one.moved["generic"]["best"][epsilon] == order[:10]
+    assert one.moved["generic"]["rank"][epsilon] == 1 + order.index(target)
+
+
+def test_in_a_batch_it_gets_its_share_and_the_weights_of_the_training_set(model, toy):
+    user = longest(toy)
+    one = PerturbedUser(model, toy, user, [1.0, 4.0], batch_size=12)
+    assert 0 < float(one.A["generic"].norm()) < 1
+    users, inputs = training_inputs(toy, model.max_len)
+    effects, own = cas.cascade_effects(inputs, model.max_len, 12), users.tolist().index(user)
+    assert one.effects == pytest.approx(effects[own])
+    ratio = one.A["guided"].norm(dim=1) / one.A["generic"].norm(dim=1)
+    assert ratio.numpy() == pytest.approx(cas.cascade_weights(effects)[own], rel=1e-4)
+    figure = one.picture(4.0)
+    for axis, A in zip(figure.axes, one.A.values()):
+        [circles] = [part for part in axis.collections if hasattr(part, "get_widths")]
+        assert circles.get_widths() == pytest.approx(8 * A.norm(dim=1).numpy()[-10:], rel=1e-4)
+    marks = [line for line in figure.axes[2].lines if len(line.get_xdata()) == 1]
+    assert [float(line.get_ydata()[0]) for line in marks] == [
+        one.moved[kind]["distance"][4.0] for kind in ("generic", "guided")]
+
+
+def test_the_epsilon_panel_follows(stored, own):
+    made, figures = stored["base"], []
+
+    def marked(epsilon):
+        figure, axes = panels(1, 1)
+        axes[0, 0].axvline(epsilon)
+        figures.append(epsilon)
+        return figure
+
+    sliders = epsilon_panel(made.config, made.data, 3, [0.0, 1.0, 30.0], 1.0, marked)
+    before = shown(sliders)
+    sliders.controls["epsilon"].value = 30.0
+    assert "epsilon 30." in words(sliders)
+    assert all(value != before[name] for name, value in shown(sliders).items())
+    sliders.controls["epsilon"].value = 0.0
+    ranks = re.findall(r"(\d+) → (\d+)", words(sliders))
+    assert ranks[0][0] == ranks[0][1] and "‖ŵ - w‖ 0.000" in words(sliders)
+    cells = np.reshape(table_cells(sliders.parts["tables"].value), (10, 6))
+    assert (cells[:, [2, 4]] == cells[:, [0]]).sum() == 0  # names against ranks
+    assert (cells[:, [3, 5]] == cells[:, [0]]).all() and (cells[:, 1] == cells[:, 2]).all()
+    sliders.controls["run"].value = (own, "sasrec", "adv_cas")
+    assert "Not possible" not in words(sliders)
+    assert figures == [1.0, 30.0, 0.0]  # each is drawn once
+
+
+# Replaced items
+
+def test_a_history_shows_the_newest_items_and_all_that_were_replaced():
+    before = np.arange(1, 13)
+    after = before.copy()
+    after[[1, 11]] = 20, 21
+    table = history_table(before, after, [str(item) for item in range(30)])
+    assert table.index.tolist() == [10, 7, 6, 5, 4, 3, 2, 1, 0]
+    assert table.loc[10].tolist() == ["2", "20", "replaced"]
+    assert table.loc[0].tolist() == ["12", "21", "replaced"] and table.loc[5, "change"] == ""
+
+
+@pytest.fixture
+def panel(stored):
+    made = stored["adv_cas"]
+    user = longest(made.data)
+    return replacement_panel(made.config, made.data, user), made, user
+
+
+@pytest.mark.parametrize("positions, k, pick, step, exclude", [
+    ("last", 4, "nearest", 0.1, "attacked"), ("first", 1, "random", 0.1, "original"),
+    ("middle", 1, "gradient", 2.0, "both")])
+def test_the_replacement_panel_shows_what_attack_returns(panel, positions, k, pick, step, exclude):
+    sliders, made, user = panel
+    for name, value in (("positions", positions), ("pick", pick), ("k", k), ("step", step),
+                        ("exclude", exclude)):
+        sliders.controls[name].value = value
+    model = made.model(device="cpu").eval()
+    whole = cas.attack(model, made.data, positions, k, pick, step, exclude=exclude)
+    row = int(np.flatnonzero(whole["users"] == user)[0])
+    after, before = whole["ranks"][row], whole["clean"]["ranks"][row]
+    assert f"pick {pick}, exclude {exclude}: " in words(sliders)
+    assert f"from rank {before:g} to {after:g};" in words(sliders)
+    away = whole["distance"][row].mean() / whole["unit"]
+    assert words(sliders).endswith(f" lie {away:.2f} neighbour distances off.")
+    names = made.data.item_names
+    old, new = made.data.sequences[user][:-1], whole["histories"][row]
+    met = {"both": [*old, *new], "attacked": new, "original": old}[exclude]
+    expected = history_table(old, new, names)
+    lists = top_lists(model, [old, new], [old, np.asarray(met)])
+    assert not {*lists[1]} & {*met}
+    cells = table_cells(sliders.parts["user"].value)
+    assert cells[: 4 * len(expected)] == [*map(str, expected.reset_index().to_numpy().ravel())]
+    second = cells[4 * len(expected) + 2 :: 4]
+    assert [cell.removesuffix(" ← held out") for cell in second] == [names[i] for i in lists[1]]
+    able = np.flatnonzero([len(sequence) > 5 for sequence in made.data.sequences])
+    assert len(able) < made.data.n_users
+    rows = np.flatnonzero(np.isin(whole["users"], able))
+    cells = np.reshape(table_cells(sliders.parts["average"].value), (4, 5))
+    for row, of in ((1, cas.ndcg), (3, cas.hit_ratio)):  # of adv_cas
+        clean, after = (of(ranks[rows]) for ranks in (whole["clean"]["ranks"], whole["ranks"]))
+        assert cells[row, 2:].astype(float).tolist() == [
+            round(clean, 4), round(after, 4), round(100 * (after / clean - 1), 1)]
+
+
+def test_a_wrong_entry_leaves_the_last_view(panel):
+    sliders, _, _ = panel
+    sliders.controls["user"].value = ""
+    assert words(sliders).startswith("User ")
+    sliders.controls["k"].value = 3
+    good = shown(sliders)
+    sliders.controls["positions"].value = "middle"
+    assert "k is 3 with positions='middle'; allowed is 1, or positions='last'" in words(sliders)
+    assert shown(sliders) == good
+
+
+def test_the_list_of_runs_holds_what_is_stored(panel, own, stored, monkeypatch):
+    sliders, made, _ = panel
+    assert sliders.controls["run"].options == (
+        ("own, sasrec, adv_cas", (own, "sasrec", "adv_cas")),
+        ("own, sasrec, base", (own, "sasrec", "base")))
+    average = sliders.parts["average"].value
+    sliders.controls["run"].value = (own, "sasrec", "base")
+    assert "base, step 0.1, k 1," in words(sliders) and sliders.parts["average"].value != average
+    other = made.config.but(epsilon=7.0)
+    new = replacement_panel(other, made.data, 0)  # makes the run, which is not stored
+    for config in (made.config, other):  # each finds itself
+        closest = stored_like(config)[own, "sasrec", "adv_cas"]
+        assert closest.adversarial.epsilon == config.adversarial.epsilon
+    monkeypatch.setattr(runs.Run, "is_complete", False)  # as after a change of the data
+    new.controls["run"].value = (own, "sasrec", "base")
+    assert "its base run is not stored for own as it is now" in words(new)
