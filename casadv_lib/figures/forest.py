@@ -1,7 +1,5 @@
 """Marks with intervals, a row each: the one picture of differences, claims and effects."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +9,7 @@ from matplotlib.figure import Figure
 from ..adversarial import METHOD_ORDER
 from ..results import frames
 from ..results.frames import MissingRecords, Results, select
-from ..results.paper import paper_change
+from ..results.paper import paper_beside
 from . import style
 from .style import PAPER_LOOK, STYLES, styled
 
@@ -23,7 +21,7 @@ OPTIONAL = {"panel": "", "method": "", "reference": np.nan, "low_all": np.nan, "
 @styled
 def forest(frame: pd.DataFrame, xlabel: str = "", labels: Sequence[str] | None = None,
            zero: str = "no difference", ours: str = "ours, 95% interval",
-           reference: str = "paper", missing: Sequence[str] = ()) -> Figure:
+           reference: str = "paper") -> Figure:
     """A mark at "value" and a line from "low" to "high" for each row; 0 as a broken line.
 
     frame: one row a mark; NaN is not drawn. Columns: "row" (its label), "value", "low", "high";
@@ -58,7 +56,7 @@ def forest(frame: pd.DataFrame, xlabel: str = "", labels: Sequence[str] | None =
     for axis in axes.flat[max(0, len(titles) - columns):len(titles)]:
         axis.set_xlabel(xlabel)
         axis.tick_params(labelbottom=True)
-    style.key_below(figure, missing=missing)
+    style.key_below(figure)
     return figure
 
 
@@ -69,26 +67,23 @@ def gains(results: Results, dataset: str | None = None) -> Figure:
     all data sets for dataset None. A hollow diamond is the paper's change.
     Needs the run of "base" and of at least one other method.
     """
-    names = frames.datasets(results)
-    names = names if dataset is None else [frames.choose_dataset(results, dataset)]
-    rows, missing = style.by_backbone(_gains, results, names)
-    methods = [method for method in METHOD_ORDER if method in set(rows["method"])]
-    return forest(rows, "change of NDCG@10 (% of the base)", zero="base", missing=missing,
-                  labels=[STYLES[method].label for method in methods])
-
-
-def _gains(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
-    base = frames.main_run(results, dataset, backbone, "base")
-    methods = {run: method for method, run in results.main[dataset, backbone].items()}
-    rows = select(results.intervals, kind="pair", quantity="percent", metric="ndcg@10",
-                  which="last", versus=base, versus_which="last")
-    rows = rows.assign(method=rows["run"].map(methods)).dropna(subset="method")
+    if dataset is not None:
+        frames.choose_dataset(results, dataset)
+    rows = frames.with_role(results, "main", dataset=dataset)
+    bases = select(rows, method="base")[["dataset", "backbone", "run"]]
+    rows = rows.merge(bases, on=["dataset", "backbone"], suffixes=("", "_base"))
+    stored = select(results.intervals, kind="pair", quantity="percent", metric="ndcg@10",
+                    which="last", versus_which="last")[["run", "versus", "value", "low", "high"]]
+    rows = rows.merge(stored, left_on=["run", "run_base"], right_on=["run", "versus"])
     if rows.empty:
-        raise MissingRecords("no method besides 'base' with an interval, backbone "
-                             f"{backbone!r}, dataset {dataset!r}")
-    return rows.assign(row=[STYLES[method].label for method in rows["method"]],
-                       reference=[paper_change(dataset, backbone, method)
-                                  for method in rows["method"]])
+        raise MissingRecords("no runs of 'base' and of a method besides it with an interval")
+    rows = rows.assign(
+        panel=list(map(style.panel_title, rows["backbone"], rows["dataset"])),
+        row=[STYLES[method].label.replace("100", f"{epochs:g}")
+             for method, epochs in zip(rows["method"], rows["adv_epochs"])],
+        reference=paper_beside(rows)["ndcg@10 change"])
+    in_order = rows.sort_values("method", key=lambda names: names.map(METHOD_ORDER.index))
+    return forest(rows, "change of NDCG@10 (% of the base)", in_order["row"].unique(), zero="base")
 
 
 def ladder(rows: pd.DataFrame) -> Figure:

@@ -4,11 +4,9 @@ The colours are those of Okabe and Ito, which colour-blind readers can tell apar
 hatch carry the same information for a grey print.
 """
 
-from __future__ import annotations
-
 import io
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
@@ -16,8 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..evaluation import METRICS
-from ..results import frames
-from ..results.frames import MissingRecords, Results
+from ..results.frames import BACKBONE_NAMES, DATASET_NAMES
 from ..support.files import read_json
 
 RC = read_json(Path(__file__).with_name("style.json"))  # a hashsalt, or the ids in SVGs are random
@@ -95,9 +92,8 @@ def bar_look(method: str) -> dict:
     return {"facecolor": style.color, "hatch": style.hatch, "edgecolor": "white", "linewidth": 0.5}
 
 
-def key_below(figure: Figure, handles: list | None = None, missing: list[str] = (),
-              columns: int = 4) -> None:
-    """The legend below the panels, with a line on what is not drawn.
+def key_below(figure: Figure, handles: list | None = None, columns: int = 4) -> None:
+    """The legend below the panels.
 
     handles: by default all that have a label in any panel; of equal labels the last one's look.
     """
@@ -105,59 +101,16 @@ def key_below(figure: Figure, handles: list | None = None, missing: list[str] = 
         labelled = [axis.get_legend_handles_labels() for axis in figure.axes]
         handles = {label: one for ones, labels in labelled for one, label in zip(ones, labels)}
         handles = handles.values()
-    width = figure.get_figwidth()
-    columns = min(columns, max(1, int(width / 2.1)))
-    title = textwrap.fill("not drawn: " + "; ".join(missing), int(14 * width)) if missing else None
-    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns, title=title,
-                  title_fontsize=7.5)
+    columns = min(columns, max(1, int(figure.get_figwidth() / 2.1)))
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
 
 
 def panel_title(backbone: str, dataset: str) -> str:
     # a reader's own data set is named by its path; a dollar sign would begin a formula
     own_file = Path(dataset).stem.replace("$", r"\$")
-    return ", ".join([frames.BACKBONE_NAMES.get(backbone, backbone),
-                      frames.DATASET_NAMES.get(dataset, own_file)])
+    return f"{BACKBONE_NAMES.get(backbone, backbone)}, {DATASET_NAMES.get(dataset, own_file)}"
 
 
 def level_label(metric: str) -> str:
     """The axis label of a metric, which has no unit."""
     return f"{METRICS[metric]} (from 0 to 1)"
-
-
-def by_backbone(rows_of: Callable[..., pd.DataFrame], results: Results, datasets: list[str],
-                *options, needed: tuple[str, ...] = (), what: str = "rows"
-                ) -> tuple[pd.DataFrame, list[str]]:
-    """rows_of(results, dataset, backbone, *options), with a column "panel", and what is missing;
-    MissingRecords where that is all.
-
-    needed: methods that must be among the rows; what: the rows' name in a message.
-    """
-    there, missing = {}, []
-    for dataset in datasets:
-        for backbone in frames.backbones(results, dataset):
-            try:
-                rows = rows_of(results, dataset, backbone, *options)
-                for method in needed:
-                    if method not in set(rows["method"]):
-                        raise MissingRecords(f"no {what} of method {method!r}, backbone "
-                                             f"{backbone!r}, dataset {dataset!r}")
-                there[panel_title(backbone, dataset)] = rows
-            except MissingRecords as error:
-                missing.append(str(error))
-    if not there:
-        raise MissingRecords("; ".join(missing) or "results hold no runs at all")
-    return pd.concat(there, names=["panel"]).reset_index("panel"), missing
-
-
-def grid(frame: pd.DataFrame, lines: Iterable[str] = ("",), **options
-         ) -> tuple[Figure, list[tuple]]:
-    """A figure with a column for each value of "panel", and (axis, line, rows) of each panel.
-
-    lines: a name for each row of panels. options: of `panels`.
-    """
-    columns, lines = list(frame.groupby("panel", sort=False)), list(lines)
-    figure, axes = panels(len(lines), len(columns), **options)
-    for axis, (title, _) in zip(axes[0], columns):
-        axis.set_title(title)
-    return figure, [(axis, line, rows) for line, row in zip(lines, axes)
-                    for axis, (_, rows) in zip(row, columns)]

@@ -1,7 +1,5 @@
 """The batch that writes figures and tables to files."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,9 +9,8 @@ from matplotlib.figure import Figure
 from ..results.frames import MissingRecords, Results, datasets
 from ..results.tables import TABLES, markdown
 from ..support.files import write_bytes
-from .accuracy import figure3, figure4
 from .forest import gains
-from .robustness import figure5, figure6, trade_off, traded_off
+from .measured import figure3, figure4, figure5, figure6, trade_off, traded_off
 from .sketches import FIGURE2_TOY, figure1, figure2
 from .style import picture
 

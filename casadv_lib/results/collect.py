@@ -1,7 +1,5 @@
 """From stored runs to tables: what the grid leaves behind, or a notebook has just made."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -30,6 +28,8 @@ from .comparisons import intervals
 from .frames import BACKBONE_NAMES, COLUMNS, EPOCHS, Ranks, Results, read_ranks, select
 
 TOLD_APART = ("positions", "k", "pick", "step", "surrogate")  # columns of an attack's options
+KEYS = {"runs": ["run", "which", "split"], "curves": ["run", "epoch", "split"],
+        "attacks": ["run", "attack", "exclude"]}  # what tells rows of a table apart
 
 
 def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
@@ -42,33 +42,28 @@ def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
     here is the same; runs that are not complete are left out.
     """
     stored, ranks = stored or Results(), {}
-    roles = {run: one.split() for run, one in zip(stored.runs["run"], stored.runs["roles"])}
+    roles = dict(zip(stored.runs["run"], stored.runs["roles"].str.split()))
     roles = roles if only is None else dict(only)
-    taken = set(roles)
-    parts = {name: [table[table["run"].isin(taken)]] for name, table in (
-        ("runs", stored.runs), ("curves", stored.curves), ("attacks", stored.attacks))}
+    tables = {name: getattr(stored, name) for name in KEYS}
+    parts = {name: [table[table["run"].isin(roles)]] for name, table in tables.items()}
     configs, origins = dict(stored.configs), dict(stored.provenance)
     for run, wanted in made.items():
-        there = attacks_in(stored, folder, run.name) if run.name in taken else None
-        is_new = there is None and run.is_complete
-        more = {record["attack"] for record in _attacks(run)} - (there or set())
-        if is_new or (run.is_complete and more and not check_of(stored, run.name)(run)):
-            own = _tables_of(run)
-            gone = {"run": [run.name]}
-            if is_new:
-                configs[run.name], origins[run.name] = run.config.flat(), run.metrics["provenance"]
-            else:
-                gone["attack"] = more
-                own = {"attacks": own["attacks"][own["attacks"]["attack"].isin(more)]}
-            for name, rows in own.items():
-                parts[name] = [part[~part[list(gone)].isin(gone).all(axis=1)]
-                               for part in parts[name]] + [rows]
-            old = {} if is_new else read_ranks(folder, run.name)
-            ranks[run.name] = old | {
-                column: one for column, one in ranks_of(run).items() if column not in old
-                or one.ndim == 2 and one.shape[1] > old[column].shape[1]}  # of a larger k
-        if is_new or there is not None:
-            roles[run.name] = [*roles.get(run.name, ()), *wanted]
+        there = attacks_in(stored, folder, run.name) if run.name in roles else None
+        if there is None and not run.is_complete:
+            continue
+        roles[run.name] = [*roles.get(run.name, ()), *wanted]
+        own = _tables_of(run) if run.is_complete else {}
+        if there is None:
+            configs[run.name], origins[run.name] = run.config.flat(), run.metrics["provenance"]
+            ranks[run.name] = ranks_of(run)
+        elif own and set(own["attacks"]["attack"]) - there and not check_of(stored, run.name)(run):
+            own = {"attacks": own["attacks"][~own["attacks"]["attack"].isin(there)]}
+            old = read_ranks(folder, run.name)
+            ranks[run.name] = old | ranks_of(run) | old
+        else:
+            own = {}
+        for name, rows in own.items():
+            parts[name].append(rows)
     tables = {name: _joined(own, name, roles) for name, own in parts.items()}
     names, rows = tables["runs"]["run"].unique(), stored.intervals
     if made:
@@ -249,9 +244,10 @@ def _stored_run(stored: Results, config: Configuration, data: SequenceDataset, r
 
 
 def _joined(parts: list[pd.DataFrame], name: str, roles: Mapping[str, list[str]]) -> pd.DataFrame:
-    """One table, in the order of the paper's data sets, backbones and methods."""
+    """One table, in the order of the paper's data sets, backbones and methods; the last of rows
+    with the same key stays."""
     filled = [part for part in parts if len(part)]
-    table = pd.concat(filled, ignore_index=True) if filled else parts[0].copy()
+    table = pd.concat(filled or parts[:1]).drop_duplicates(KEYS[name], keep="last")
     if "roles" in table:
         table["roles"] = [" ".join(dict.fromkeys(roles[run])) for run in table["run"]]
     if "dataset" in table:
@@ -273,9 +269,9 @@ def _tables_of(run: Run) -> dict[str, pd.DataFrame]:
     """The rows of a run in `runs`, `curves` and `attacks`."""
     config, metrics, method = run.config, run.metrics, METHODS.get(run.config.method)
     both = {"run": run.name, "dataset": run.dataset, "backbone": config.backbone,
-            "loss": config.training.loss,
-            "method": config.method, "seed": config.seed, "roles": ""}
-    perturbs = method is not None and bool(method.level1 or method.level2)
+            "loss": config.training.loss, "method": config.method, "seed": config.seed,
+            "roles": ""}
+    perturbs = bool(method and (method.level1 or method.level2))
     settings = config.adversarial
     own = both | {
         "epsilon": settings.epsilon if perturbs else math.nan,
@@ -310,21 +306,13 @@ def ranks_of(made: Run) -> Ranks:
         return whole
 
     codes = {which: column(made.ranks("test", which)) for which in EPOCHS}
-    substitutes: dict[str, np.ndarray] = {}
-    for attack in {record["attack"]: None for record in _attacks(made)}:
+    for attack in dict.fromkeys(record["attack"] for record in _attacks(made)):
         with np.load(made.folder / "attacks" / f"{attack}.npz", allow_pickle=False) as stored:
             users = stored["users"]
             codes[f"{attack} clean"] = column(stored["clean"], users)
             codes |= {f"{attack}-{rule} attacked": column(stored[rule], users)
                       for rule in EXCLUDES}
-            items = stored["substitutes"]
-        if "-random-" not in attack:
-            name, k = attack.replace(f"-{items.shape[1]}-", "-", 1), items.shape[1]
-            before = substitutes.get(name, np.zeros((made.data.n_users, 0), np.int32))
-            missing = max(0, k - before.shape[1])  # columns of a larger k, for those who have it
-            substitutes[name] = np.pad(before, ((0, 0), (0, missing)))
-            substitutes[name][users, :k] = items
-    return codes | {f"substitutes {name}": items for name, items in substitutes.items()}
+    return codes
 
 
 def dataset_row(data: SequenceDataset, name: str) -> dict:

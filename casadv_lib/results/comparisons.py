@@ -4,9 +4,8 @@ All intervals come from the same resamples of a data set's users (see `resampled
 are always compared on the same users.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import combinations, product
 
 import numpy as np
@@ -15,18 +14,8 @@ import pandas as pd
 from ..adversarial import METHOD_ORDER
 from ..evaluation import METRICS, gains, resampled_gains
 from ..experiments.configuration import attack_name
-from .frames import (
-    COLUMNS,
-    NOT_RANKED,
-    Ranks,
-    Results,
-    decode,
-    read_ranks,
-    read_results,
-    select,
-    stored_folder,
-    with_role,
-)
+from . import frames
+from .frames import NOT_RANKED, Ranks, Results, select, with_role
 from .paper import PAPER_BASELINES, PAPER_SPARSE
 
 COMPARED_ROLES = ("main", "seed", "sweep", "values", "switch")
@@ -54,8 +43,7 @@ def resampled_means(ranks: dict[str, Ranks], data_hash: str) -> Means:
     Columns of attacks on the last items have a second one, "... of able": HR@10 of those who can
     be attacked at every K, so that Figure 6 is about one group of users.
     """
-    codes = {(run, column): code for run, one in ranks.items() for column, code in one.items()
-             if not column.startswith("substitutes ")}
+    codes = {(run, column): code for run, one in ranks.items() for column, code in one.items()}
     of_last = [key for key in codes if "-last-" in key[1]]
     able = np.logical_and.reduce([codes[key] != NOT_RANKED for key in of_last])
     codes |= {(run, f"{column} of able"): np.where(able, codes[run, column], NOT_RANKED)
@@ -65,7 +53,7 @@ def resampled_means(ranks: dict[str, Ranks], data_hash: str) -> Means:
         users = code != NOT_RANKED
         for metric in ["hr@10"] if column.endswith("of able") else METRICS:
             alike.setdefault(users.tobytes(), []).append(
-                ((run, column, metric), gains(decode(code[users]), metric)))
+                ((run, column, metric), gains(frames.decode(code[users]), metric)))
     means: Means = {}
     for columns in alike.values():
         table = np.stack([gain for _, gain in columns], axis=1)  # (users, columns)
@@ -95,9 +83,9 @@ def intervals(runs: pd.DataFrame, ranks: dict[str, Ranks]) -> pd.DataFrame:
                     found += _attacks(compared, there, means[dataset])
                 rows += [{"dataset": dataset, "backbone": backbone} | row for row in found]
     rows += _averages(results, means)
-    table = pd.DataFrame(rows, columns=COLUMNS["intervals"])
+    table = pd.DataFrame(rows, columns=frames.COLUMNS["intervals"])
     table[NUMBERS] = table[NUMBERS].map(lambda value: float(f"{value:.6g}"))
-    names = [c for c in COLUMNS["intervals"] if c not in NUMBERS]
+    names = frames.TEXT["intervals"]
     table[names] = table[names].astype(object).fillna("")
     return table.drop_duplicates(names, ignore_index=True)
 
@@ -205,24 +193,22 @@ def ladder(bases: dict[str, str], dataset: str, backbone: str = "sasrec") -> pd.
     "value", "low", "high". measure "accuracy": the change of NDCG@10 against "base+100" in percent;
     "robustness": how many points less of it are lost where the last item is replaced.
     """
-    rows, attacked = [], f"{LAST_ITEM}-both attacked"
+    rows, read = [], ("last", f"{LAST_ITEM} clean", f"{LAST_ITEM}-both attacked")
     for loss, name in bases.items():
-        folder = stored_folder(name)
-        results = read_results(folder)
-        methods = results.main[dataset, backbone]
-        read = ("last", f"{LAST_ITEM} clean", attacked)
-        ranks = {run: {column: code for column, code in read_ranks(folder, run).items()
-                       if column in read} for run in methods.values()}
+        folder = frames.stored_folder(name)
+        results = frames.read_results(folder)
+        runs = dict(results.main[dataset, backbone])
+        ranks = {run: {column: codes for column, codes in frames.read_ranks(folder, run).items()
+                       if column in read} for run in runs.values()}
         means = resampled_means(ranks, select(results.runs, dataset=dataset)["data_hash"].iloc[0])
-        control = methods["base+100"]
-        for method, run in methods.items():
-            found = {"accuracy": percent(means[run, "last", "ndcg@10"],
-                                         means[control, "last", "ndcg@10"])}
-            if attacked in ranks[run] and attacked in ranks[control]:
+        _, control = runs.pop("base"), runs.pop("base+100")
+        for method, run in runs.items():
+            found = {"accuracy": percent(*(means[one, "last", "ndcg@10"]
+                                           for one in (run, control)))}
+            with suppress(KeyError):  # not attacked
                 own, other = (change_by(means, one, LAST_ITEM, "both", "ndcg@10")
                               for one in (run, control))
                 found["robustness"] = own - other
             rows += [{"loss": loss, "measure": measure, "method": method}
-                     | percentile_interval(values) for measure, values in found.items()
-                     if method not in ("base", "base+100")]
+                     | percentile_interval(values) for measure, values in found.items()]
     return pd.DataFrame(rows)

@@ -5,14 +5,12 @@ columns.csv; `runs.json` holds the rest. `ranks/` holds the users' ranks as far 
 look at them, a byte a user: intervals of new comparisons need no run that is long gone.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import zipfile
-from collections import defaultdict
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -25,13 +23,12 @@ from ..support.repository import folder_named_by, root
 BACKBONE_NAMES, DATASET_NAMES = read_json(Path(__file__).with_name("names.json")).values()
 SCHEMA = pd.read_csv(Path(__file__).with_name("columns.csv"))
 COLUMNS = {name: own["column"].tolist() for name, own in SCHEMA.groupby("table", sort=False)}
+TEXT = {name: own["column"][own["holds"] == "text"].tolist()
+        for name, own in SCHEMA.groupby("table")}  # the columns that hold text
 NOT_RANKED = 255  # the code of a user who was not ranked, or not attacked
 EPOCHS = ("last", "best")  # the columns of the run itself; best: on validation
-# A run's ranks on test. Columns of codes (see `encode`), (users,) uint8: "last", "best", for each
-# attack "ATTACK clean", and for each attack and rule of exclusion "ATTACK-RULE attacked". And what
-# was put in, "substitutes ATTACK" without its k: (users, k) int32 for the largest k, 0 where nobody
-# was attacked: those of k items are the first of those of k + 1. Those of pick "random" follow from
-# the seed and are left out.
+# A run's ranks on test, columns of codes (see `encode`), (users,) uint8: "last", "best", for each
+# attack "ATTACK clean", and for each attack and rule of exclusion "ATTACK-RULE attacked".
 Ranks = dict[str, np.ndarray]
 
 
@@ -39,14 +36,8 @@ class MissingRecords(ValueError):
     """The results hold too little for a figure or table; the message names what is missing."""
 
 
-def _holding(name: str, kind: str) -> list[str]:
-    """The columns of a table that hold "numbers", or "text"."""
-    return SCHEMA["column"][(SCHEMA["table"] == name) & (SCHEMA["holds"] == kind)].tolist()
-
-
 def _frame(name: str):
-    return field(default_factory=lambda: pd.DataFrame(columns=COLUMNS[name]).astype(
-        dict.fromkeys(_holding(name, "numbers"), float)), repr=False)
+    return field(default_factory=lambda: pd.DataFrame(columns=COLUMNS[name]), repr=False)
 
 
 @dataclass(frozen=True)
@@ -64,17 +55,13 @@ class Results:
     provenance: dict = field(default_factory=dict, repr=False)  # {run: where its numbers are from}
     figure1: dict | None = field(default=None, repr=False)  # arguments of figure 1
 
-    def but(self, **frames) -> Results:
+    def but(self, **frames) -> Self:
         return dataclasses.replace(self, **frames)
 
     @cached_property
-    def interval_rows(self) -> dict[tuple, list[dict]]:
-        """Rows of `intervals` by kind, quantity, metric, run and attack: it has thousands."""
-        found = defaultdict(list)
-        for row in self.intervals.to_dict("records"):
-            key = row["kind"], row["quantity"], row["metric"], row["run"], row["attack"]
-            found[key].append(row)
-        return found
+    def intervals_of(self) -> dict[str, pd.DataFrame]:
+        """Rows of `intervals` by run: it has thousands."""
+        return dict(iter(self.intervals.groupby("run")))
 
     @cached_property
     def main(self) -> dict[tuple[str, str], dict[str, str]]:
@@ -122,25 +109,21 @@ def stored_folder(profile_or_folder: str | Path, dataset: str | None = None) -> 
 def read_results(profile_or_folder: str | Path) -> Results:
     """The results in `stored_folder`; DamagedFile where they cannot be read."""
     folder = stored_folder(profile_or_folder)
-    beside = read_json(folder / "runs.json")
     try:
-        frames = {name: _read_csv(folder / f"{name}.csv") for name in COLUMNS}
-        return Results(beside["profile"], **frames, configs=beside["configs"],
-                       provenance=beside["provenance"], figure1=beside["figure1"])
+        return Results(**read_json(folder / "runs.json"), **{
+            name: _read_csv(folder / f"{name}.csv", name) for name in COLUMNS})
     except (KeyError, TypeError, OSError, ValueError) as error:
         raise DamagedFile(f"{folder} holds no whole results ({error}); bring its files back, or "
                           "delete its runs.json and make them again") from error
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
-    numbers = dict.fromkeys(_holding(path.stem, "numbers"), [""])
-    table = pd.read_csv(path, dtype=dict.fromkeys(_holding(path.stem, "text"), str),
-                        keep_default_na=False, na_values=numbers)
-    if path.stem == "trials" and "loss" not in table:  # an older one is all of the runs' loss
-        table.insert(2, "loss", _read_csv(path.with_name("runs.csv"))["loss"].iloc[0])
-    if list(table) != COLUMNS[path.stem]:
-        raise ValueError(f"{path.name} has the columns {list(table)}; wanted {COLUMNS[path.stem]}")
-    return table
+def _read_csv(path: Path, name: str) -> pd.DataFrame:
+    # nothing but an empty field is a missing number: "NA" may be a name
+    table = pd.read_csv(path, dtype=dict.fromkeys(TEXT[name], str), keep_default_na=False,
+                        na_values=[""])
+    if name == "trials" and "loss" not in table:  # an older one is all of the runs' loss
+        table["loss"] = _read_csv(path.with_name("runs.csv"), "runs")["loss"].iloc[0]
+    return table[COLUMNS[name]].fillna(dict.fromkeys(TEXT[name], ""))
 
 
 def write_results(results: Results, folder: Path) -> Path:
@@ -169,10 +152,8 @@ def ranks_file(folder: Path, run: str) -> Path:
 
 def write_ranks(folder: Path, run: str, ranks: Ranks) -> Path:
     """Store a run's ranks beside the tables."""
-    columns = [name for name in ranks if not name.startswith("substitutes ")]
     return write_arrays(ranks_file(folder, run), {
-        "columns": np.array(columns), "codes": np.stack([ranks[name] for name in columns]),
-        **{name: items for name, items in ranks.items() if name not in columns}})
+        "columns": np.array(list(ranks)), "codes": np.stack(list(ranks.values()))})
 
 
 def read_ranks(folder: Path, run: str) -> Ranks:
@@ -180,11 +161,7 @@ def read_ranks(folder: Path, run: str) -> Ranks:
     path = ranks_file(folder, run)
     try:
         with np.load(path, allow_pickle=False) as stored:
-            ranks = dict(zip(stored["columns"].tolist(), stored["codes"], strict=True))
-            if not set(EPOCHS) <= set(ranks) or stored["codes"].dtype != np.uint8:
-                raise ValueError(f"its columns are {list(ranks)}")
-            return ranks | {name: stored[name] for name in stored
-                            if name.startswith("substitutes ")}
+            return dict(zip(stored["columns"].tolist(), stored["codes"], strict=True))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DamagedFile(f"{path} does not hold the ranks of a run ({error}); delete it, and its "
                           "run is made again") from error
@@ -209,9 +186,9 @@ def choose_dataset(results: Results, dataset: str | None) -> str:
     there = datasets(results)
     if not there:
         raise MissingRecords("results hold no runs at all")
-    if dataset is not None and dataset not in there:
+    if dataset not in (None, *there):
         raise MissingRecords(f"dataset is {dataset!r}; there are runs on {', '.join(there)}")
-    return there[0] if dataset is None else dataset
+    return dataset or there[0]
 
 
 def backbones(results: Results, dataset: str) -> list[str]:
@@ -262,8 +239,8 @@ def rule_of(results: Results, run: str) -> str:
 def interval(results: Results, kind: str, quantity: str, metric: str = "ndcg@10", **values
              ) -> dict:
     """The row of `intervals` with these values, as a dict; MissingRecords where there is none."""
-    key = (kind, quantity, metric, values.get("run", ""), values.get("attack", ""))
-    rows = [row for row in results.interval_rows.get(key, []) if values.items() <= row.items()]
+    own = results.intervals_of.get(values.get("run", ""), results.intervals.iloc[:0])
+    rows = select(own, kind=kind, quantity=quantity, metric=metric, **values)
     if len(rows) != 1:
         raise MissingRecords(f"no {quantity} ({kind}, {metric}) of {values}")
-    return rows[0]
+    return rows.iloc[0].to_dict()

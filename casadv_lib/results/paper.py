@@ -1,15 +1,14 @@
-"""What the paper prints: its numbers and its known slips (paper.json, beside this file)."""
+"""What the paper prints: its scores (paper.csv), other numbers and known slips (paper.json)."""
 
-from __future__ import annotations
-
-from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
 from ..evaluation import METRICS
 from ..support.files import read_json
+from .frames import select
 
+HERE = Path(__file__).parent
 # Section 5: the data sets, the three sparse ones first, and the baselines besides the base.
 PAPER_DATASETS = ("beauty", "video", "clothing", "ml-1m")
 PAPER_SPARSE = PAPER_DATASETS[:3]
@@ -17,28 +16,37 @@ PAPER_BASELINES = ("adv_linear", "adv_seq", "adv_global")
 PAPER_BEST_EPSILON = (10, 20)  # Section 5.5, Figure 4
 # Section 5.6: what the last item costs the bases on Video, in percent, the mean of both backbones
 PAPER_LAST_DROP_PERCENT = {"ndcg@10": 23.22, "hr@10": 11.04}
+PAPER_ADDED_TIME = 100 * 8.3 / 10.6  # Section 5.7: minutes of the second phase over the first's
+# Tables 3 and 4 (SASRec alone), the base first; the paper writes HT for HR, and trains by the BCE
+SCORES = pd.read_csv(HERE / "paper.csv").assign(loss="bce")
+RUN = ["dataset", "backbone", "loss", "method"]
 
 
-@cache
 def paper_numbers() -> dict:
-    """The numbers of its tables, figures (in words) and Section 5.7, and the slips."""
-    return read_json(Path(__file__).with_name("paper.json"))
+    """The numbers of Table 2, of the figures (in words) and of Section 5.7, and the slips."""
+    return read_json(HERE / "paper.json")
 
 
-def paper_scores(dataset: str, backbone: str, metric: str = "ndcg@10") -> dict[str, float]:
-    """{method: score} of Table 3, with the parts of the cascade effect from Table 4 (SASRec)."""
-    numbers, column = paper_numbers(), list(METRICS).index(metric)  # its order; it writes HT for HR
-    rows = dict(numbers["table3"].get(backbone, {}).get(dataset, {}))
-    if backbone == "sasrec":
-        rows = numbers["table4_sasrec"].get(dataset, {}) | rows
-    return {method: row[column] for method, row in rows.items()}
+def paper_beside(runs: pd.DataFrame, where: str | None = None) -> pd.DataFrame:
+    """The paper's scores of rows of `runs`, in their order, NaN where it prints none.
+
+    where: "table3" or "table4" alone. Columns: both metrics, and "METRIC change" of each, in
+    percent of the base's, NaN for the base.
+    """
+    printed = select(SCORES, where=where).drop_duplicates(RUN)
+    for metric in METRICS:
+        base = printed.groupby(["dataset", "backbone"])[metric].transform("first")
+        change = 100 * (printed[metric] / base - 1)
+        printed[f"{metric} change"] = change.mask(printed["method"] == "base")
+    return runs[RUN].merge(printed, "left", on=RUN)
 
 
 def paper_change(dataset: str, backbone: str, method: str, metric: str = "ndcg@10",
                  versus: str = "base") -> float | None:
     """The paper's change of a method against another in percent; None where it prints none."""
-    scores = paper_scores(dataset, backbone, metric)
-    if method == versus or not {method, versus} <= set(scores):
+    own = select(SCORES, dataset=dataset, backbone=backbone).drop_duplicates(RUN)
+    scores = own.set_index("method")[metric]
+    if method == versus or not {method, versus} <= set(scores.index):
         return None
     return 100 * (scores[method] / scores[versus] - 1)
 
@@ -49,14 +57,11 @@ def paper_slips(where: str | None = None, **row: str) -> list[str]:
     where: such as "table2"; None: all. row: dataset, backbone and method of a row of the table;
     then those that concern it alone.
     """
-    found = [slip for slip in paper_numbers()["slips"] if where in (None, slip["where"])]
-    if row:
-        found = [slip for slip in found if len(slip) > 2  # more than "where" and "text"
-                 and {**row, "where": slip["where"], "text": slip["text"]}.items() >= slip.items()]
-    return [slip["text"] for slip in found]
+    found = [dict(slip) for slip in paper_numbers()["slips"] if where in (None, slip["where"])]
+    texts = {slip.pop("text"): slip.items() - {("where", slip["where"])} for slip in found}
+    return [text for text, about in texts.items() if not row or about and about <= row.items()]
 
 
 def readings() -> pd.DataFrame:
     """Where the paper is silent or contradicts itself, one row an open place."""
-    return pd.read_csv(Path(__file__).with_name("readings.csv"), index_col="number",
-                       keep_default_na=False)
+    return pd.read_csv(HERE / "readings.csv", index_col="number", keep_default_na=False)

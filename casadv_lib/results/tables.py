@@ -5,10 +5,9 @@ none, and raises MissingRecords where nothing can be shown. A column "note" hold
 about that row, `attrs["notes"]` sentences about the table. dataset: one data set; None: all.
 """
 
-from __future__ import annotations
-
 import math
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -22,7 +21,13 @@ from . import frames
 from .claims import OURS, check
 from .comparisons import percent
 from .frames import MissingRecords, Results, select
-from .paper import PAPER_DATASETS, paper_numbers, paper_scores, paper_slips
+from .paper import (
+    PAPER_ADDED_TIME,
+    PAPER_DATASETS,
+    paper_beside,
+    paper_numbers,
+    paper_slips,
+)
 
 VERDICTS = ("reproduced", "partly", "not", "undecided", "not run")
 TABLE4_METHODS = ("base", "adv_cas_1", "adv_cas_2", "adv_cas")
@@ -35,27 +40,18 @@ FORMATS = (  # of the first pattern that a column's name holds
 )  # fmt: skip
 
 
-def _compared(results: Results, dataset: str | None, needed: tuple[str, ...] = ("base",),
-              methods: tuple[str, ...] = METHOD_ORDER) -> pd.DataFrame:
-    """The rows of `runs` behind a table, with the base's in columns "base ..."; of settings that
-    lack a needed method or any second one, `attrs["notes"]` says so."""
+def _compared(results: Results, dataset: str | None, methods: Iterable[str] = METHOD_ORDER,
+              needed: Iterable[str] = ("base",)) -> pd.DataFrame:
+    """The rows of `runs` behind a table, with the base's in columns "base ...", where a data set
+    and backbone have the needed methods and any second one."""
     frames.choose_dataset(results, dataset)
-    rows = frames.with_role(results, "main", dataset=dataset)
-    parts, missing = [], []
-    for (name, backbone), own in rows.groupby(["dataset", "backbone"], sort=False):
-        own = own[own["method"].isin(methods)]
-        lacking = [m for m in needed if m not in set(own["method"])]
-        if lacking or len(own) < 2:
-            missing.append(f"no run of method {', '.join(lacking) or 'besides base'}, backbone "
-                           f"{backbone!r}, dataset {name!r}")
-        else:
-            base = select(own, method="base").iloc[0]
-            parts.append(own.assign(**base.add_prefix("base ")))
-    if not parts:
-        raise MissingRecords("; ".join(missing))
-    found = pd.concat(parts, ignore_index=True)
-    found.attrs["notes"] = [f"Left out: {sentence}." for sentence in missing]
-    return found
+    rows, setting = frames.with_role(results, "main", dataset=dataset), ["dataset", "backbone"]
+    rows = rows[rows["method"].isin(methods)].groupby(setting, sort=False).filter(
+        lambda own: {*needed} <= {*own["method"]} and len(own) > 1)
+    if rows.empty:
+        raise MissingRecords(f"no backbone has a run of {', '.join(needed)} and a second method")
+    base = select(rows, method="base").add_prefix("base ")
+    return rows.merge(base, left_on=setting, right_on=["base dataset", "base backbone"])
 
 
 def table2(results: Results) -> pd.DataFrame:
@@ -80,8 +76,8 @@ def table3(results: Results, dataset: str | None = None) -> pd.DataFrame:
     interval of the difference to the base, the value at the best-validation epoch, the paper's
     value and its change.
     """
-    methods = tuple(m for m in METHOD_ORDER if m not in TABLE4_METHODS[1:3])
-    return _accuracy(results, "table3", _compared(results, dataset, methods=methods))
+    methods = [m for m in METHOD_ORDER if m not in TABLE4_METHODS[1:3]]
+    return _accuracy(results, "table3", _compared(results, dataset, methods))
 
 
 def table4(results: Results, dataset: str | None = None) -> pd.DataFrame:
@@ -95,25 +91,25 @@ def _accuracy(results: Results, where: str, rows: pd.DataFrame) -> pd.DataFrame:
     best = select(results.runs, which="best", split="test").set_index("run")
     best = best.loc[rows["run"]].reset_index()
     table = names.assign(epoch=rows["epoch"].astype(int))
+    printed = paper_beside(rows, where)
     for metric, label in METRICS.items():
         bounds = select(results.intervals, kind="pair", quantity="difference", metric=metric,
                         versus_which="last")
-        bounds = rows[["run", "base run"]].rename(columns={"base run": "versus"}).merge(
-            bounds, "left", on=["run", "versus"])
-        # the paper's Table 4 has SASRec alone
-        printed = pd.Series([
-            paper_scores(d, b, metric).get(m, math.nan) if where == "table3" or b == "sasrec"
-            else math.nan for d, b, m in names.itertuples(index=False)])
-        of_base = printed.where(is_base).ffill()  # the base is a setting's first row
+        bounds = rows[["run", "base run"]].merge(
+            bounds, "left", left_on=["run", "base run"], right_on=["run", "versus"])
         table = table.assign(**{
             label: rows[metric],
             f"{label} vs base %": percent(rows[metric], rows[f"base {metric}"]).mask(is_base),
             f"{label} difference low": bounds["low"], f"{label} difference high": bounds["high"],
-            f"{label} best": best[metric], f"{label} paper": printed,
-            f"{label} paper vs base %": percent(printed, of_base).mask(is_base)})
+            f"{label} best": best[metric], f"{label} paper": printed[metric],
+            f"{label} paper vs base %": printed[f"{metric} change"]})
     table["best epoch"] = best["epoch"].astype(int)
     table["note"] = [" ".join(paper_slips(where, **row)) for row in names.to_dict("records")]
-    table.attrs["notes"] = [TEXTS["accuracy"], *paper_slips(where), *rows.attrs["notes"]]
+    table["note"] = table["note"].where(rows["loss"] == "bce", "")
+    is_other = (rows["method"] == "base+100") & (rows["adv_epochs"] != 100)
+    table.loc[is_other, "note"] = rows["adv_epochs"].map("{:g} more epochs, not 100".format)
+    slips = paper_slips(where) if "bce" in set(rows["loss"]) else []
+    table.attrs["notes"] = [TEXTS["accuracy"], *slips]
     return table
 
 
@@ -122,10 +118,9 @@ def efficiency(results: Results, dataset: str | None = None) -> pd.DataFrame:
     phase's training time relative to the first's. The paper's numbers stand with SASRec, adv_cas.
     """
     paper, rows = paper_numbers()["section57_efficiency"], _compared(results, dataset)
-    minutes = paper["base_500_epochs_minutes"], paper["adversarial_100_epochs_minutes"]
-    machine, of_base = (rows[column].map(lambda run: ", ".join(
-        results.provenance[run].get(key, "unknown") for key in ("hardware", "device")))
-        for column in ("run", "base run"))
+    machines = {run: f"{of.get('hardware', 'unknown')}, {of.get('device', 'unknown')}"
+                for run, of in results.provenance.items()}
+    machine, of_base = rows["run"].map(machines), rows["base run"].map(machines)
     is_paper = (rows["backbone"] == "sasrec") & (rows["method"] == "adv_cas")
     table = rows[["dataset", "backbone", "method"]].assign(**{
         "seconds an epoch": rows["seconds_per_epoch"],
@@ -135,10 +130,10 @@ def efficiency(results: Results, dataset: str | None = None) -> pd.DataFrame:
             rows["method"] != "base"),
         "over base epoch paper (ml-1m)": is_paper.map(
             {True: paper["adversarial_epoch_over_base_epoch"]}),
-        "added time % paper (ml-1m)": is_paper.map({True: 100 * minutes[1] / minutes[0]}),
+        "added time % paper (ml-1m)": is_paper.map({True: PAPER_ADDED_TIME}),
         "hardware": machine,
         "note": ("not comparable: the base ran on " + of_base).where(machine != of_base, "")})
-    table.attrs["notes"] = [TEXTS["efficiency"].format(**paper), *rows.attrs["notes"]]
+    table.attrs["notes"] = [TEXTS["efficiency"].format(**paper)]
     return table
 
 
@@ -175,10 +170,10 @@ def robustness(results: Results, dataset: str | None = None) -> pd.DataFrame:
     stored = results.attacks.set_index(["run", "exclude", "attack"])
     names = {attack_name(**options): f"{label} %" for label, options in ATTACKS.items()}
     changes = percent(stored["ndcg@10"], stored["ndcg@10_clean"]).unstack("attack")
-    rows = frames.with_role(results, "main", dataset=dataset)
-    rows = rows[["dataset", "backbone", "method", "run"]].merge(
-        pd.Series(EXCLUDES, name="exclude"), "cross").merge(
-        select(results.attacks, attack=attack_name())[["run", "exclude", "ndcg@10_clean"]])
+    clean = select(results.attacks, attack=attack_name())[["run", "exclude", "ndcg@10_clean"]]
+    rows = frames.with_role(results, "main", dataset=dataset)[
+        ["dataset", "backbone", "method", "run"]]
+    rows = rows.merge(pd.Series(EXCLUDES, name="exclude"), "cross").merge(clean)
     if rows.empty:
         raise MissingRecords("results hold no attack on a main run")
     table = rows.merge(changes.reindex(columns=list(names)), on=["run", "exclude"]).rename(

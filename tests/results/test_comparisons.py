@@ -11,7 +11,7 @@ from casadv_lib.evaluation import METRICS, RESAMPLES, gains, summary
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.results import comparisons, frames
-from casadv_lib.results.collect import collect, ranks_of
+from casadv_lib.results.collect import collect
 from casadv_lib.results.frames import MissingRecords, interval, read_ranks, read_results, select
 from casadv_lib.settings import EXCLUDES
 from casadv_lib.support.repository import root
@@ -105,17 +105,6 @@ def test_figure_6_is_about_those_who_can_be_attacked_at_every_k(world):
         found = interval(results, "attack", quantity, "hr@10", run=made["base"].name,
                          attack=runs.attack_name(), exclude="both")
         assert found["value"] == pytest.approx(gains(ranks[kept], "hr@10").mean(), rel=1e-5)
-
-
-def test_ranks_keep_what_each_attack_put_in(world, tmp_path):
-    run = world[0]["base"]
-    frames.write_ranks(tmp_path, run.name, ranks_of(run))
-    stored = read_ranks(tmp_path, run.name)
-    for k in (1, 3):
-        attacked = runs.run_attack(run, k=k)
-        name = runs.attack_name(k=k).replace(f"-{k}-", "-", 1)
-        items = stored[f"substitutes {name}"][attacked["indices"], :k]
-        assert (items == attacked["substitutes"]).all() and (items > 0).all()
 
 
 def test_a_number_without_meaning_is_none():

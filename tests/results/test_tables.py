@@ -94,9 +94,9 @@ def test_what_was_tried_chosen_and_passed_over(results):
 
 @pytest.mark.parametrize("name, spoil, message", [
     ("table2", lambda r: r, "no data sets"),
-    ("table3", lambda r: without(r, method="base"), "method base, backbone 'sasrec'"),
-    ("table4", lambda r: without(r, method="adv_cas_1"), "adv_cas_1, backbone 'sasrec'"),
-    ("efficiency", lambda r: r.but(runs=r.runs[r.runs["method"] == "base"]), "besides base"),
+    ("table3", lambda r: without(r, method="base"), "a run of base and a second"),
+    ("table4", lambda r: without(r, method="adv_cas_1"), "base, adv_cas_1, adv_cas_2, adv_cas"),
+    ("efficiency", lambda r: r.but(runs=r.runs[r.runs["method"] == "base"]), "a second method"),
     ("selection", lambda r: r.but(trials=r.trials[:0]), "nothing that was tried"),
     ("robustness", lambda r: r, "no attack"),
     ("scoreboard", lambda r: without(r, dataset="beauty"), "no run on a data set of the paper"),
@@ -108,10 +108,17 @@ def test_what_is_missing_is_named(results, name, spoil, message):
 
 
 @pytest.mark.parametrize("make", [tables.table3, tables.table4, tables.efficiency])
-def test_a_part_that_is_missing_is_said_in_the_notes(results, make):
-    table = make(without(results, backbone="gru4rec", method="base"))
-    assert set(table["backbone"]) == {"sasrec"}
-    assert any("Left out" in note and "'gru4rec'" in note for note in table.attrs["notes"])
+def test_a_backbone_without_its_base_is_left_out(results, make):
+    assert set(make(without(results, backbone="gru4rec", method="base"))["backbone"]) == {"sasrec"}
+
+
+def test_the_paper_s_numbers_stand_beside_its_loss_alone(results):
+    runs = results.runs.assign(loss="ce", adv_epochs=6)
+    table = tables.table3(results.but(runs=runs), "beauty")
+    assert table.filter(like="paper").isna().all(axis=None)
+    assert set(table["note"]) == {"", "6 more epochs, not 100"}
+    assert table["method"][table["note"] != ""].unique() == ["base+100"]
+    assert len(table.attrs["notes"]) == 1
 
 
 def test_the_eye_sees_no_empty_column_and_markdown_no_bar(results):

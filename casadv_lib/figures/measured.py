@@ -1,0 +1,289 @@
+"""Figures 3 to 6, and accuracy against robustness, from stored results (Sections 5.5 and 5.6)."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+
+from ..adversarial import METHOD_ORDER
+from ..evaluation import METRICS
+from ..results import frames
+from ..results.frames import MissingRecords, Results, select
+from ..results.paper import PAPER_BEST_EPSILON, PAPER_LAST_DROP_PERCENT
+from ..settings import MOST_REPLACED, POSITIONS
+from ..support.checks import number
+from . import style
+from .style import STYLES, level_label, method_line, method_lines, styled
+
+NEEDED = ("base", "adv_cas")
+FIGURE3_METHODS = ("base", "base+100", "adv_cas")
+FIGURE5_METHODS = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas", "adv_neighbour")
+FIGURE6_METHODS = ("base", "adv_global", "adv_cas", "adv_neighbour")
+SPLIT_LOOK = {"validation": {"linewidth": 0.8, "markersize": 4, "markerfacecolor": "white"},
+              "test": {"linewidth": 1.6, "markersize": 5}}
+CONTROLS = {"nearest": "--", "random": ":"}  # and their lines
+CONTROL_LOOK = {"linewidth": 1, "markersize": 4.5, "markerfacecolor": "white"}
+RULES = {"both": "", "attacked": "\nleft out: the attacked history",
+         "original": "\nleft out: the original history, substitutes compete"}
+BESIDE = {"adv_linear": (-6, -3), "adv_global": (6, -3), "adv_cas": (2, -11)}  # points
+
+
+def main_runs(results: Results, dataset: str | None, methods=METHOD_ORDER) -> pd.DataFrame:
+    """The rows of `runs` that the tables show, of one data set and these methods."""
+    rows = frames.with_role(results, "main", dataset=frames.choose_dataset(results, dataset))
+    return rows[rows["method"].isin(methods)]
+
+
+def whole(rows: pd.DataFrame, what: str, needed=NEEDED) -> pd.DataFrame:
+    """The rows of the backbones that have these methods; MissingRecords where none has."""
+    found = rows.groupby("backbone", sort=False).filter(
+        lambda own: set(needed) <= set(own["method"]))
+    if found.empty:
+        raise MissingRecords(f"no backbone has {what} of both methods {' and '.join(needed)}")
+    return found
+
+
+def grid(frame: pd.DataFrame, lines=("",), **options) -> tuple[Figure, list[tuple]]:
+    """A figure with a column for each backbone, and (axis, line, rows) of each panel.
+
+    lines: a name for each row of panels. options: of `style.panels`.
+    """
+    columns = list(frame.groupby(["dataset", "backbone"], sort=False))
+    figure, axes = style.panels(len(lines), len(columns), **options)
+    for axis, ((dataset, backbone), _) in zip(axes[0], columns):
+        axis.set_title(style.panel_title(backbone, dataset))
+    return figure, [(axis, line, rows) for line, row in zip(lines, axes)
+                    for axis, (_, rows) in zip(row, columns)]
+
+
+@styled
+def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10") -> Figure:
+    """Learning curves over both phases: phase 1 is the base, phase 2 adv_cas and the control.
+
+    One panel a backbone, a mark at every epoch that was evaluated. The synthetic world has an
+    optimum, drawn as a line: no model can do better on average.
+    Needs the curves of "base" and "adv_cas"; "base+100" is drawn where it is there.
+    """
+    runs = main_runs(results, dataset, FIGURE3_METHODS)[["run", "dataset", "backbone", "method"]]
+    curves = runs.merge(results.curves, on="run")
+    base = select(curves, method="base")
+    ends = base[base["epoch"] == base.groupby("backbone")["epoch"].transform("max")]
+    second = curves[curves["method"] != "base"].drop_duplicates("run")  # begins where phase 1 ends
+    starts = second[["backbone", "method"]].merge(ends.drop(columns="method"), on="backbone")
+    curves = pd.concat([starts, curves]).sort_values("epoch", kind="stable")
+    figure, panels = grid(whole(curves, "curves"), sharey=True)
+    optimum = select(results.datasets, dataset=runs["dataset"].iloc[0])[f"optimum_{metric}"]
+    for axis, _, rows in panels:
+        for split, look in SPLIT_LOOK.items():
+            method_lines(axis, select(rows, split=split), "epoch", metric, **look)
+            axis.plot([], [], color="0.3", marker="o", label=split, **look)
+        axis.axvline(select(rows, method="base")["epoch"].max(), color=style.PAPER_GREY,
+                     linewidth=1, label="end of phase 1")
+        for level in optimum.dropna():
+            axis.axhline(level, color="#0072B2", linewidth=1.2, linestyle=(0, (2, 2)),
+                         label="optimum of the world")
+        axis.set(xlabel="epoch (passes over the training data)", ylabel=level_label(metric))
+        axis.label_outer()
+    style.key_below(figure)
+    return figure
+
+
+@styled
+def figure4(results: Results, highlight: float | None = None, dataset: str | None = None
+            ) -> Figure:
+    """Test NDCG@10 and HR@10 of adv_cas against epsilon, last epoch; the base as a level line.
+
+    The shade is the 95% interval of the difference to the base, where it is stored. highlight: an
+    epsilon of the sweep to mark, with its values; ValueError for any other.
+    Needs "base" and at least two values of epsilon for "adv_cas".
+    """
+    swept = _swept(results, dataset)
+    epsilons = sorted(set(swept["epsilon"]))
+    if highlight is not None and not np.isclose(epsilons, highlight).any():
+        raise ValueError(f"highlight is {highlight!r}; allowed are the values of epsilon that were "
+                         f"run, {', '.join(f'{e:g}' for e in epsilons)}, and None")
+    figure, panels = grid(swept, METRICS, height=2.5, sharex=True)
+    for axis, metric, rows in panels:
+        rows = select(rows, metric=metric)
+        method_lines(axis, rows, "epsilon", "score", "95% interval of the difference to base")
+        axis.axhline(rows["base"].iloc[0], label="base", **method_line("base", marker=""))
+        axis.axvspan(*PAPER_BEST_EPSILON, facecolor="0.85", zorder=0,
+                     label="paper: best from 10 to 20")
+        axis.set(xscale="log", ylabel=level_label(metric))
+        axis.set_xticks(epsilons, [f"{epsilon:g}" for epsilon in epsilons])
+        axis.minorticks_off()
+        if axis.get_subplotspec().is_last_row():
+            axis.set_xlabel("epsilon (length in embedding units, log scale)")
+        if highlight is not None:
+            there = rows[np.isclose(rows["epsilon"], highlight)]
+            words = [f"{row.score:.4f} ({100 * (row.score / row.base - 1):+.1f}% against the base)"
+                     for row in there.itertuples()] or ["not run"]
+            style.mark(axis, highlight, there["score"], f"epsilon {highlight:g}: {words[0]}")
+    style.key_below(figure)
+    return figure
+
+
+def _swept(results: Results, dataset: str | None) -> pd.DataFrame:
+    """Columns: dataset, backbone, method, epsilon, metric, score, base, low, high (NaN where the
+    interval is not stored)."""
+    base = main_runs(results, dataset, ("base",)).rename(columns={"run": "versus"})
+    runs = frames.with_role(results, "sweep", method="adv_cas").sort_values(
+        "epsilon", kind="stable").groupby("backbone").filter(lambda own: len(own) > 1)
+    rows = runs.melt(["run", "dataset", "backbone", "method", "epsilon"], list(METRICS),
+                     "metric", "score")
+    rows = rows.merge(base.melt(["versus", "dataset", "backbone"], list(METRICS), "metric", "base"),
+                      on=["dataset", "backbone", "metric"])
+    if rows.empty:
+        raise MissingRecords("no backbone has a base and a sweep of adv_cas over two or more "
+                             "values of epsilon")
+    differences = select(results.intervals, kind="pair", quantity="difference", which="last",
+                         versus_which="last")[["run", "versus", "metric", "low", "high"]]
+    rows = rows.merge(differences, "left", on=["run", "versus", "metric"])
+    return rows.assign(low=rows["base"] + rows["low"], high=rows["base"] + rows["high"])
+
+
+def _attacked(results: Results, dataset: str | None, methods: tuple[str, ...],
+              exclude: str | None, step: float) -> pd.DataFrame:
+    """A row for each interval of attacks on main runs, by the gradient with this step and by the
+    controls."""
+    runs = main_runs(results, dataset, methods)
+    rules = {row.backbone: exclude or frames.rule_of(results, row.run)
+             for row in select(runs, method="base").itertuples()}
+    rows = select(results.attacks, surrogate="")
+    rows = rows[rows["run"].isin(runs["run"])
+                & (rows["exclude"] == rows["backbone"].map(rules))
+                & ((rows["pick"] == "gradient") & (rows["step"] == step)
+                   | rows["pick"].isin(CONTROLS))]
+    stored = select(results.intervals, kind="attack").drop(columns=["dataset", "backbone"])
+    return rows.merge(stored, on=["run", "attack", "exclude"])
+
+
+@styled
+def figure5(results: Results, dataset: str | None = None, step: float = 0.1,
+            exclude: str | None = None) -> Figure:
+    """Change of NDCG@10 and HR@10 when the first, middle or last item is replaced, in percent.
+
+    The change is relative to the same users' clean score, with its 95% interval. A diamond is what
+    the paper prints, for the last item on Video Games alone. step, exclude: which attack, as in
+    `casadv_lib.attack`; exclude None: see `rule_of`.
+    Needs the three attacks with k = 1 for "base" and "adv_cas"; others are drawn where they are.
+    """
+    drops = select(_attacked(results, dataset, FIGURE5_METHODS, exclude, step),
+                   quantity="change", k=1, pick="gradient")
+    drops = drops.groupby("run", sort=False).filter(lambda own: own["positions"].nunique() == 3)
+    drops = whole(drops, f"attacks at positions {POSITIONS} with step {step}, exclude {exclude}")
+    figure, panels = grid(drops, METRICS, sharex=True, sharey="row")
+    for axis, metric, rows in panels:
+        _drop_bars(axis, select(rows, metric=metric))
+        if rows["dataset"].iloc[0] == "video":
+            at = max(bar.get_center()[0] for bar in axis.patches[:3])  # the base's
+            # as error bars without a length the legend lists it after the bars
+            axis.errorbar([at], [-PAPER_LAST_DROP_PERCENT[metric]], zorder=5,
+                          label="paper: base, mean of both backbones", **style.PAPER_LOOK)
+        axis.set_xticks(range(3), POSITIONS)
+        axis.set(xlabel=f"position of the replaced item{RULES[rows['exclude'].iloc[0]]}",
+                 ylabel=f"change of {METRICS[metric]} (% of clean)")
+        axis.label_outer()
+    style.key_below(figure)
+    return figure
+
+
+def _drop_bars(axis: Axes, rows: pd.DataFrame) -> None:
+    methods = list(rows.groupby("method", sort=False))
+    width = 0.8 / len(methods)
+    for place, (method, own) in enumerate(methods):
+        ends = [(own["value"] - own["low"]).clip(0), (own["high"] - own["value"]).clip(0)]
+        at = own["positions"].map(POSITIONS.index) + (place + 0.5) * width - 0.4
+        bars = axis.bar(at, own["value"], width, yerr=ends, capsize=2, ecolor="0.15",
+                        error_kw={"elinewidth": 1}, label=STYLES[method].label,
+                        **style.bar_look(method))
+        _, caps, lines = bars.errorbar
+        for artist in (*caps, *lines):  # a light rim, to be seen on a dark bar
+            artist.set_path_effects([withStroke(linewidth=2.4, foreground="white")])
+    axis.axhline(0, color="0.2", linewidth=0.8)
+    axis.grid(False, axis="x")
+
+
+@styled
+def figure6(results: Results, dataset: str | None = None, highlight: int | None = None,
+            step: float = 0.1, exclude: str | None = None) -> Figure:
+    """Test HR@10 after the last K items are replaced, K = 0 (clean) to 5, of one group of users.
+
+    Above: the gradient attack, with 95% intervals as shades. Below: its controls for base and
+    adv_cas, which put in the nearest or a random item. The group are those who can be attacked at
+    every K. highlight: a K to mark, from 0 to 5. step, exclude: which attacks, as in `figure5`.
+    Needs attacks at the last position with pick "gradient" for "base" and "adv_cas".
+    """
+    if highlight is not None:
+        number("highlight", highlight, 0, MOST_REPLACED, kind=int)
+    rows = select(_attacked(results, dataset, FIGURE6_METHODS, exclude, step), metric="hr@10",
+                  positions="last")
+    rows = rows[(rows["k"] <= MOST_REPLACED)
+                & ((rows["pick"] == "gradient") | rows["method"].isin(NEEDED))]
+    rows = rows.groupby("run", sort=False).filter(lambda own: "gradient" in set(own["pick"]))
+    rows = whole(rows, f"attacks at position 'last' with step {step}, exclude {exclude}")
+    clean = select(rows, quantity="able_clean").drop_duplicates(["run", "pick"]).assign(k=0)
+    curves = pd.concat([clean, select(rows, quantity="able").sort_values("k", kind="stable")])
+    users = int(select(results.attacks, dataset=rows["dataset"].iloc[0], positions="last")[
+        "users"].min())
+    lines = ["by the gradient", *(["controls"] if curves["pick"].isin(CONTROLS).any() else [])]
+    figure, panels = grid(curves, lines, height=2.6, sharex=True, sharey=True)
+    for axis, line, rows in panels:
+        gradient, rule = select(rows, pick="gradient"), RULES[rows["exclude"].iloc[0]]
+        if line == "controls":
+            for pick, dashes in CONTROLS.items():
+                look = {"linestyle": dashes, **CONTROL_LOOK}
+                method_lines(axis, select(rows, pick=pick), "k", "value", label="", **look)
+                axis.plot([], [], color="0.3", marker="o", label=f"control: {pick} item", **look)
+        else:
+            method_lines(axis, gradient, "k", "value", band="", linestyle="-")
+            if highlight is not None:
+                there = select(gradient, k=highlight)
+                words = [f"{row.method}={row.value:.3f}" for row in there.itertuples()]
+                style.mark(axis, highlight, there["value"],
+                           f"K={highlight}: {', '.join(words) or 'not attacked'}")
+        axis.axhline(gradient["value"].iloc[0], color="0.2", linewidth=0.8, label="base, clean")
+        axis.set(xlabel=f"K, last items replaced, of {users:,} users{rule}",
+                 ylabel=f"{level_label('hr@10')}\n{line}", xticks=range(MOST_REPLACED + 1))
+        axis.label_outer()
+    style.key_below(figure)
+    return figure
+
+
+def traded_off(results: Results) -> list[str]:
+    """The data sets that have what `trade_off` draws."""
+    return list(frames.with_role(results, "trade-off")["dataset"].unique())
+
+
+@styled
+def trade_off(results: Results, dataset: str) -> Figure:
+    """NDCG@10 after the last item is replaced against NDCG@10 before it: a curve a method.
+
+    Small marks are short runs (role "trade-off"), the number beside them epsilon, or the chance of
+    a replacement; large hollow marks are the methods' own runs. Attacked users alone, test split.
+    """
+    runs = frames.with_role(results, "trade-off", dataset=dataset)
+    if runs.empty:
+        raise MissingRecords(f"no runs of role 'trade-off', dataset {dataset!r}")
+    backbone = runs["backbone"].iloc[0]
+    runs = runs.assign(setting=runs["epsilon"].fillna(runs["replace_probability"]))
+    last = select(results.attacks, positions="last", k=1, pick="gradient", step=0.1,
+                  exclude="both", surrogate="")
+    short = runs[["run", "setting"]].merge(last, on="run").sort_values("setting")
+    own = last[last["run"].isin(select(main_runs(results, dataset), backbone=backbone)["run"])]
+    figure, ((axis,),) = style.panels(1, 1, width=6.2, height=4.4)
+    method_lines(axis, own, "ndcg@10_clean", "ndcg@10", linestyle="", markerfacecolor="none",
+                 markersize=10)
+    method_lines(axis, short, "ndcg@10_clean", "ndcg@10", linestyle="-", markersize=4)
+    for row in short.to_dict("records"):
+        x, y = BESIDE.get(row["method"], (-6, 3))  # curves lie close to each other
+        axis.annotate(f"{row['setting']:g}", (row["ndcg@10_clean"], row["ndcg@10"]), (x, y),
+                      fontsize=7, textcoords="offset points", color=STYLES[row["method"]].color,
+                      ha="left" if x > 0 else "right")
+    low, high = axis.get_xlim()
+    axis.plot([low, high], [low, high], color="0.5", linestyle="--", linewidth=0.8)
+    axis.set(title=style.panel_title(backbone, dataset), xlim=(low, high),
+             xlabel="test NDCG@10, clean", ylabel="test NDCG@10, last item replaced")
+    style.key_below(figure)
+    return figure
