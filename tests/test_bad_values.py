@@ -17,7 +17,7 @@ from oracles import dataset, random_sequences
 
 import casadv_lib as cas
 from casadv_lib.datasets import synthetic
-from casadv_lib.datasets.kcore import k_core
+from casadv_lib.datasets.sources import k_core
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.settings import AttackOptions, TrainingSettings
 from casadv_lib.support import checks

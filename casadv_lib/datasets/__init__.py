@@ -14,10 +14,9 @@ import pandas as pd
 from ..data import SHORTEST, SequenceDataset
 from ..support.checks import DataError, number, shown
 from ..support.repository import folder_named_by
-from .kcore import k_core
-from .layouts import Layout, check_options
-from .readers import checked, read_file, read_frame
-from .sources import CORE, SOURCES, Source, download, read_titles
+from .layouts import check_options
+from .readers import read_file, read_frame, renumbered
+from .sources import CORE, SOURCES, Source, download, k_core
 from .synthetic import make_world
 
 NAMES = ("synthetic", *SOURCES)
@@ -51,12 +50,12 @@ def load_dataset(name: str | Path | pd.DataFrame, min_count: int | None = None, 
     seed = number("seed", seed, low=0, kind=int)
     columns = check_options(columns, separator)
     if isinstance(name, pd.DataFrame):
-        return _build("frame", *_rows(*read_frame(name, columns)), min_count)
+        return _build("frame", min_count, *read_frame(name, columns))
     if not (isinstance(name, str) and name in NAMES):
         path = own_file(name)
         packed = path.suffix.lower() in (".gz", ".zip")
         return _build(Path(path.stem).stem if packed else path.stem,
-                      *_rows(*read_file(path, columns, separator)), min_count)
+                      min_count, *read_file(path, columns, separator))
     if columns or separator:
         raise DataError(f"columns and separator are for files and frames; allowed for {name!r} is "
                         "only None")
@@ -80,19 +79,17 @@ def own_file(name) -> Path:
 def _published(source: Source, min_count: int | None) -> SequenceDataset:
     """Load one of the published data sets from CASADV_DATA, or else from the cache."""
     core = CORE if min_count is None else min_count
-    if (folder := folder_named_by("CASADV_DATA")) and not folder.is_dir():
+    folder = folder_named_by("CASADV_DATA")
+    if folder and not folder.is_dir():
         raise DataError(f"CASADV_DATA is {str(folder)!r}; allowed is an existing folder, or unset "
                         "it")
     files = (f"{source.name}.txt", source.unpacked, source.file_name) if folder else ()
-    local = (path for file in files if (path := Path(folder, file)).is_file())
+    local = (path for file in files if (path := folder / file).is_file())
     path = next(local, None) or source.packed or download(source)
-    if path.suffix == ".txt":
-        layout, content = read_file(path, {})
-        titles = read_titles(path.with_name(source.name) / "movies")
-    else:
-        frame, titles = source.read(path)
-        layout, content = Layout("table", columns={}), checked(frame, source.name)
-    data = _build(source.name, *_rows(layout, content), core, titles)
+    films = path if path.suffix == ".zip" else Path(folder or ".", source.titles)
+    titles = source.read_titles(films) if source.titles and films.is_file() else {}
+    content = read_file(path, {}) if path.suffix == ".txt" else source.read(path)
+    data = _build(source.name, core, *content, titles)
     del data.notes[0]  # what it was read as is known
     fault = source.fault(data.n_users, data.n_items, data.n_interactions)
     if core == CORE and fault:
@@ -101,40 +98,9 @@ def _published(source: Source, min_count: int | None) -> SequenceDataset:
     return data
 
 
-def _rows(layout: Layout, content) -> tuple:
-    """Sort what was read by user and time; returns what `_build` takes after the name."""
-    notes = [f"read as {layout}."]
-    if layout.kind == "histories":
-        user_ids, sequences = content
-        users = np.repeat(np.arange(len(user_ids)), [len(sequence) for sequence in sequences])
-        return users, *pd.factorize(np.concatenate(sequences), sort=True), pd.Index(user_ids), notes
-    (users, user_ids), (items, item_ids) = (pd.factorize(content[column], sort=True)
-                                            for column in ("user", "item"))
-    times = content["timestamp"].to_numpy()
-    if times.dtype != np.int64 or len(user_ids) * (int(times.max()) - int(times.min()) + 1) >> 63:
-        times = pd.factorize(times, sort=True)[0]  # their ranks, as the key has 64 bits
-    key = users * np.int64(times.max() - times.min() + 1) + (times - times.min())
-    order = np.argsort(key, kind="stable")  # equal times stay as they were in the file
-    ties = np.diff(key[order]) == 0
-    near = np.flatnonzero(np.append(ties, False) | np.append(False, ties))
-    twice = near[pd.DataFrame({0: key[order[near]], 1: items[order[near]]}).duplicated()]
-    if len(twice):
-        order = np.delete(order, twice)
-        notes.append(f"merged {len(twice):,} interactions with others of the same user, item and "
-                     "time.")
-    return users[order], items[order], item_ids, user_ids, notes
-
-
-def _build(name: str, users: np.ndarray, items: np.ndarray, item_ids, user_ids: pd.Index,
-           notes: list[str], min_count: int | None, titles: dict | None = None) -> SequenceDataset:
-    """Filter, renumber and cut into sequences.
-
-    users, items: (interactions,) indices into the ids, not the ids, as text is slow to compare;
-        the rows of a user are neighbours, oldest first
-    item_ids: sorted; user_ids: in the order to be given out, also of users without rows
-    notes: sentences on how the rows were read
-    """
-    frame = pd.DataFrame({"user": users, "item": items})
+def _build(name: str, min_count: int | None, notes: list[str], frame: pd.DataFrame,
+           user_ids: pd.Index, item_ids: pd.Index, titles: dict | None = None) -> SequenceDataset:
+    """Filter, renumber and cut into sequences what a reader brings; users may be without rows."""
     n_users = len(user_ids)
     if min_count is not None:
         core = k_core(frame, min_count)
@@ -148,22 +114,22 @@ def _build(name: str, users: np.ndarray, items: np.ndarray, item_ids, user_ids: 
                          f"{left['item']:,} of {len(item_ids):,} items.")
             frame, n_users = core, left["user"]
     pairs = frame["user"].to_numpy() * np.int64(len(item_ids)) + frame["item"].to_numpy()
-    at_once = np.count_nonzero(np.diff(pairs) == 0)
+    at_once = np.count_nonzero(pairs[1:] == pairs[:-1])
     pairs.sort(kind="stable")
-    if repeats := np.count_nonzero(np.diff(pairs) == 0):
+    if repeats := np.count_nonzero(pairs[1:] == pairs[:-1]):
         easy = f", {at_once:,} of them the one just before, which is easy to predict"
         notes.append(f"{repeats:,} interactions repeat an item of the same user"
                      f"{easy if at_once else ''}; kept.")
-    codes, catalogue = pd.factorize(frame["item"], sort=True)
+    codes, catalogue = renumbered(frame["item"])
+    codes += 1
     users = frame["user"].to_numpy()
-    starts = np.flatnonzero(np.diff(users, prepend=-1))
+    starts = np.flatnonzero(np.append(True, users[1:] != users[:-1]))
     lengths = np.diff(np.append(starts, len(users)))
     enough = np.flatnonzero(lengths >= SHORTEST)
     if not len(enough):
         raise DataError(f"{name}: none of {n_users:,} users has {SHORTEST} items; at least one "
                         "user needs them (one to train on, one to validate, one to test). It was "
                         f"{notes[0]} If it is something else, give columns and separator")
-    codes = codes.astype(np.int64) + 1
     sequences = [codes[starts[row]:starts[row] + lengths[row]] for row in enough]
     alarms = []
     if len(enough) < n_users:

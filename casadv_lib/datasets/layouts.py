@@ -19,8 +19,8 @@ USUAL = json.loads(Path(__file__).with_name("columns.json").read_text())
 SEPARATORS = {"\t": "tabs", "::": "'::'", ";": "semicolons", ",": "commas", "|": "bars",
               " ": "blanks"}
 CLOCK = 10**7, 4 * 10**18  # a last column from here to there holds dates (20140525) or Unix times
-BLANKS, LINE_END = re.compile("[ \t]+"), re.compile("\r\n|\r|\n")
-_INTEGER, _SAID = re.compile("-?[0-9]+"), re.compile('"?sep=(.)"?')  # the latter is Excel's
+BLANKS, _INTEGER = re.compile("[ \t]+"), re.compile("-?[0-9]+")
+_SAID = re.compile('"?sep=(.)"?')  # the latter is Excel's
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def find_layout(path, head: str, wanted: dict, separator: str | None = None) -> 
     wanted, separator: as the caller of `load_dataset` gave them. Raises DataError, with the first
     line, what was tried and the call that would work.
     """
-    lines, skip = LINE_END.split(head), 0
+    lines, skip = head.split("\n"), 0
     for line in lines:
         text = line.strip(" \t")
         if said := _SAID.fullmatch(text):
@@ -122,7 +122,7 @@ def find_layout(path, head: str, wanted: dict, separator: str | None = None) -> 
             break
         skip += 1
     rows = [line for line in lines[skip:] if line.strip(" \t")]
-    read = _json if rows and rows[0].lstrip()[0] == "{" else _table
+    read = _json if rows and rows[0].lstrip().startswith("{") else _table
     found = rows and read(rows, wanted, separator, skip)
     if rows and not found and read is _table and not wanted:
         found = _convention(rows, separator, skip)
@@ -153,7 +153,8 @@ def _table(rows: list[str], wanted: dict, separator: str | None, skip: int) -> L
             continue
         if not by_number or any(find_columns(names, {}).values()):
             return Layout("table", names, columns, one, skip + 1)
-        if {"user", "item"} <= set(wanted) and len(split(rows[-1], one)) == len(names):
+        sample = split(rows[0 if separator else -1], one)  # the first line may be a comment
+        if {"user", "item"} <= set(wanted) and len(sample) == len(names):
             return Layout("table", list(range(len(names))), columns, one, skip)
     return None
 

@@ -17,7 +17,7 @@ from ..attacks import excluded
 from ..backbones import SASRecBlock, no_dropout
 from ..batching import pack
 from ..cascade import cascade_effects, cascade_weights
-from ..datasets.kcore import k_core
+from ..datasets.sources import k_core
 from ..evaluation import ndcg, paired_bootstrap
 from ..losses import CrossEntropy, bce
 from ..settings import AdversarialSettings

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from casadv_lib import datasets
 from casadv_lib.data import DataError
 from casadv_lib.datasets import load_dataset, readers
-from casadv_lib.datasets.kcore import k_core
-from casadv_lib.datasets.sources import SOURCES
+from casadv_lib.datasets.sources import SOURCES, k_core
 
 
 def frame_of(rows):
