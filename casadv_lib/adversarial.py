@@ -80,11 +80,9 @@ def moved_rows(model: Backbone, rows: Tensor, A: Tensor, weights, inject: str) -
     return rows + (A / model.input_scale if inject == "after" else A)
 
 
-def sequence_perturbation(
-    model: Backbone, batch: PackedBatch, rows: Tensor, w: Tensor,
-    loss: Callable[[Tensor], Tensor] | None, s: AdversarialSettings, drop: Dropout,
-    generator: torch.Generator | None = None,
-) -> Tensor:
+def sequence_perturbation(model: Backbone, batch: PackedBatch, rows: Tensor, w: Tensor,
+                          loss: Callable[[Tensor], Tensor] | None, s: AdversarialSettings,
+                          drop: Dropout, generator: torch.Generator | None = None) -> Tensor:
     """A of Eq. 7, (n, d): the direction in which the user vectors move most, of size epsilon.
 
     At A = 0 the norm ||w_moved - w|| has a kink and no gradient (autograd answers 0), so g is taken
@@ -107,10 +105,8 @@ def sequence_perturbation(
     return scaled(g.sign() if s.direction == "sign" else g, s.epsilon, owner)
 
 
-def score_perturbations(
-    loss: Tensor, vectors: Sequence[Tensor], s: AdversarialSettings,
-    generator: torch.Generator | None = None,
-) -> list[Tensor]:
+def score_perturbations(loss: Tensor, vectors: Sequence[Tensor], s: AdversarialSettings,
+                        generator: torch.Generator | None = None) -> list[Tensor]:
     """The perturbations of Eq. 9, one a tensor and each of size epsilon.
 
     loss: of these vectors, where nothing is moved. vectors: w and the item embeddings that the loss
@@ -125,9 +121,8 @@ def score_perturbations(
     return [scaled(part, s.epsilon, per_row=s.scope == "literal") for part in h]
 
 
-def generic_perturbation(
-    model: Backbone, batch: PackedBatch, epsilon: float = 1.0, seed: int = 0,
-) -> tuple[Tensor, Tensor, Tensor]:
+def generic_perturbation(model: Backbone, batch: PackedBatch, epsilon: float = 1.0, seed: int = 0
+                         ) -> tuple[Tensor, Tensor, Tensor]:
     """(S, w, A) of a batch as adv_global perturbs it, without dropout; each (n, d), detached."""
     rows = model.embed(batch.inputs).detach()
     w = model.encode(rows, batch).detach()
@@ -138,10 +133,8 @@ def generic_perturbation(
 
 
 @torch.no_grad()
-def neighbour_inputs(
-    model: Backbone, inputs: Tensor, positives: Tensor, s: AdversarialSettings,
-    generator: torch.Generator | None = None,
-) -> Tensor:
+def neighbour_inputs(model: Backbone, inputs: Tensor, positives: Tensor, s: AdversarialSettings,
+                     generator: torch.Generator | None = None) -> Tensor:
     """The inputs (n,), each replaced with probability p by one of its nearest items.
 
     Uniform over the `s.neighbours` nearest items in the present item table, never the item
@@ -160,11 +153,10 @@ def neighbour_inputs(
     return torch.where(chance < s.replace_probability, chosen, inputs)
 
 
-def training_loss(
-    model: Backbone, batch: PackedBatch, method: Method = BASE,
-    settings: AdversarialSettings | None = None, drop: Dropout | None = None,
-    generator: torch.Generator | None = None, criterion: Loss = Loss(),  # noqa: B008
-) -> tuple[Tensor, dict[str, Tensor]]:
+def training_loss(model: Backbone, batch: PackedBatch, method: Method = BASE,
+                  settings: AdversarialSettings | None = None, drop: Dropout | None = None,
+                  generator: torch.Generator | None = None, criterion: Loss = Loss()  # noqa: B008
+                  ) -> tuple[Tensor, dict[str, Tensor]]:
     """L of Eq. 10 on one batch, and its parts.
 
     settings: a trainer has them resolved for its method (`AdversarialSettings.of`) once for all.
@@ -184,9 +176,8 @@ def training_loss(
 
     if method.level1 is not None:
         at_rest = [e.detach() for e in read]
-        A = sequence_perturbation(
-            model, batch, rows, w, lambda w: loss(w, *at_rest), s, drop, generator
-        )
+        A = sequence_perturbation(model, batch, rows, w, lambda w: loss(w, *at_rest), s, drop,
+                                  generator)
         masks = drop.rewind(fresh=s.dropout_masks == "independent")
         w_moved = model.encode(moved_rows(model, rows, A, batch.weights, s.inject), batch, masks)
         if s.level1_loss == "bce":

@@ -21,12 +21,11 @@ NEIGHBOURS = 20  # candidates of pick="projection"
 CHUNK = 512  # users whose distances to all items are held at once
 
 
-def attack(
-    model: Backbone, data: SequenceDataset, positions: str = "last", k: int = 1,
-    pick: str = "gradient", step: float = 0.1, split: str = "test", seed: int = 0,
-    exclude: str = "both", *, loss: str = "target", joint: bool = True,
-    users: np.ndarray | None = None, unit: float | None = None, surrogate: Backbone | None = None,
-) -> dict:
+def attack(model: Backbone, data: SequenceDataset, positions: str = "last", k: int = 1,
+           pick: str = "gradient", step: float = 0.1, split: str = "test", seed: int = 0,
+           exclude: str = "both", *, loss: str = "target", joint: bool = True,
+           users: np.ndarray | None = None, unit: float | None = None,
+           surrogate: Backbone | None = None) -> dict:
     """Replace items of every user's history and rank the held-out item again.
 
     positions: "first" real item within the last T, "middle" (index (n - 1) // 2) or "last".

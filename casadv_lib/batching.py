@@ -99,10 +99,8 @@ class TokenTable:
     def _flat(self, arrays, dtype) -> Tensor:
         return torch.as_tensor(np.concatenate(arrays)).to(self.device, dtype)
 
-    def batches(
-        self, order: np.ndarray, batch_size: int, negatives: Tensor | None = None,
-        inputs: Tensor | None = None,
-    ) -> Iterator[PackedBatch]:
+    def batches(self, order: np.ndarray, batch_size: int, negatives: Tensor | None = None,
+                inputs: Tensor | None = None) -> Iterator[PackedBatch]:
         """Cut the sequences `order` (host indices) into packed batches of `batch_size` users.
 
         negatives: (all tokens,), in the table's own order; inputs: the same, other items in place
@@ -128,9 +126,8 @@ class TokenTable:
             yield PackedBatch(users=users[i], **plans[i], **arrays)
 
 
-def packed(
-    histories: Sequence[np.ndarray], max_len: int, device, batch_size: int
-) -> Iterator[PackedBatch]:
+def packed(histories: Sequence[np.ndarray], max_len: int, device, batch_size: int
+          ) -> Iterator[PackedBatch]:
     """Packed batches of the last `max_len` items of each history, the shortest first.
 
     Users of similar length share a batch: less padding, the same numbers up to rounding.
@@ -159,9 +156,7 @@ class NegativeSampler:
     Raises ValueError where a user has met every item.
     """
 
-    def __init__(
-        self, met: Sequence[np.ndarray], tokens: np.ndarray, n_items: int, device="cpu",
-    ):
+    def __init__(self, met: Sequence[np.ndarray], tokens: np.ndarray, n_items: int, device="cpu"):
         distinct = [np.unique(items) for items in met]
         sizes = np.array([len(items) for items in distinct])
         if len(sizes) and sizes.max() >= n_items:
@@ -180,9 +175,8 @@ class NegativeSampler:
     def draw(self, generator: torch.Generator | None = None) -> Tensor:
         """(all tokens,) int64 items in 1..n_items, uniform over the items not met."""
         # float64: with float32 the largest ranks of a big catalogue would never be drawn
-        uniform = torch.rand(
-            len(self.allowed), generator=generator, device=self.keys.device, dtype=torch.float64
-        )
+        uniform = torch.rand(len(self.allowed), generator=generator, device=self.keys.device,
+                             dtype=torch.float64)
         rank = torch.minimum((uniform * self.allowed).long(), self.allowed - 1)
         passed = torch.searchsorted(self.keys, rank + self.offset, right=True) - self.start
         return rank + 1 + passed

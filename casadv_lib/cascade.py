@@ -21,10 +21,8 @@ from .support.flat import blocks, recent, sums_of_repeats
 TERMS = ("both", "temporal", "cross")
 
 
-def cascade_effects(
-    histories: Sequence[np.ndarray], max_len: int = 50, batch_size: int = 128, terms: str = "both",
-    count_self: bool = False,
-) -> list[np.ndarray]:
+def cascade_effects(histories: Sequence[np.ndarray], max_len: int = 50, batch_size: int = 128,
+                    terms: str = "both", count_self: bool = False) -> list[np.ndarray]:
     """Cascade effects of all interactions, a list of float64 arrays, each value at least 1.
 
     histories: list of int arrays of item ids (1 or more), oldest first; only each one's last
@@ -42,10 +40,9 @@ def cascade_effects(
     return np.split(flat, np.cumsum(lengths)[:-1]) if arrays else []
 
 
-def cascade_effects_flat(
-    items: np.ndarray, offsets: np.ndarray, max_len: int = 50, batch_size: int = 128,
-    terms: str = "both", count_self: bool = False,
-) -> np.ndarray:
+def cascade_effects_flat(items: np.ndarray, offsets: np.ndarray, max_len: int = 50,
+                         batch_size: int = 128, terms: str = "both", count_self: bool = False
+                        ) -> np.ndarray:
     """The same on flat arrays: history i is items[offsets[i]:offsets[i + 1]].
 
     Returns one float64 array, the concatenation of the lists of `cascade_effects` (so it is
@@ -86,9 +83,8 @@ def _checked(items, offsets) -> tuple[np.ndarray, np.ndarray]:
     return items, offsets
 
 
-def cascade_weights(
-    effects: Sequence[np.ndarray], norm: str = "raw", mean: str = "inverse",
-) -> list[np.ndarray]:
+def cascade_weights(effects: Sequence[np.ndarray], norm: str = "raw", mean: str = "inverse"
+                   ) -> list[np.ndarray]:
     """The weights 1/C of Eq. 6, renormalised; a list of float64 arrays like `effects`.
 
     norm: "raw" takes C as Eq. 11 gives it; "minmax" takes 1 + min-max(C), since Algorithm 1's

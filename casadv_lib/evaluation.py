@@ -16,6 +16,7 @@ from .support.progress import long_work
 CUTOFF = 10
 METRICS = {"ndcg@10": "NDCG@10", "hr@10": "HR@10"}  # and how they are written
 RESAMPLES = 2000
+CHUNK = 128  # users whose scores stay in the processor's cache
 
 
 def gains(ranks: np.ndarray, metric: str) -> np.ndarray:
@@ -68,10 +69,8 @@ def chunks(items: Sequence[np.ndarray], device, size: int
 
 
 @torch.no_grad()
-def rank_items(
-    model: Backbone, histories: Sequence[np.ndarray], targets: np.ndarray,
-    seen: Sequence[np.ndarray], chunk: int = 128,  # its scores stay in the processor's cache
-) -> tuple[np.ndarray, float]:
+def rank_items(model: Backbone, histories: Sequence[np.ndarray], targets: np.ndarray,
+               seen: Sequence[np.ndarray], chunk: int = CHUNK) -> tuple[np.ndarray, float]:
     """Ranks of the targets, (users,) float64, and the share of users with a tie at the target.
 
     rank = 1 + number of better items + half the number of equal others, among all items but
@@ -112,10 +111,9 @@ def evaluate(model: Backbone, data: SequenceDataset, split: str = "test") -> dic
     return {**summary(ranks), "ranks": ranks, "tie_rate": tie_rate}
 
 
-def paired_bootstrap(
-    ranks: np.ndarray, reference: np.ndarray, metric: str = "ndcg@10", resamples: int = RESAMPLES,
-    seed: int = 0, level: float = 0.95,
-) -> dict[str, float]:
+def paired_bootstrap(ranks: np.ndarray, reference: np.ndarray, metric: str = "ndcg@10",
+                     resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
+                    ) -> dict[str, float]:
     """Difference of a metric (ranks - reference) with its interval, by resampling users.
 
     ranks, reference: (users,) ranks of the *same* users under two models, or clean and

@@ -29,11 +29,9 @@ from .support.dropout import Dropout
 from .support.progress import long_work
 
 
-def fit(
-    model: Backbone, data: SequenceDataset, epochs: int = 500, seed: int = 0, batch_size: int = 128,
-    device: str = "auto", eval_every: int = 0, *, checkpoint: Path | str | None = None,
-    progress: bool = True, **settings,
-) -> "History":
+def fit(model: Backbone, data: SequenceDataset, epochs: int = 500, seed: int = 0,
+        batch_size: int = 128, device: str = "auto", eval_every: int = 0, *,
+        checkpoint: Path | str | None = None, progress: bool = True, **settings) -> "History":
     """Phase 1: train a backbone on L_B (Eq. 5, or another loss), in place.
 
     checkpoint: a file to resume from and to write to. settings: fields of `TrainingSettings`.
@@ -44,13 +42,12 @@ def fit(
     return Trainer(model, data, own).run(checkpoint, progress)
 
 
-def fit_adversarial(
-    model: Backbone, data: SequenceDataset, method: str = "adv_cas", epsilon: float = 10.0,
-    lambda1: float = 1.0, lambda2: float = 1.0, epochs: int = 100, seed: int = 0,
-    scope: str | None = None, eval_every: int = 0, *, preset: str | None = None,
-    optimizer_state: dict | None = None, first_epoch: int = 0, checkpoint: Path | str | None = None,
-    progress: bool = True, **settings,
-) -> "History":
+def fit_adversarial(model: Backbone, data: SequenceDataset, method: str = "adv_cas",
+                    epsilon: float = 10.0, lambda1: float = 1.0, lambda2: float = 1.0,
+                    epochs: int = 100, seed: int = 0, scope: str | None = None, eval_every: int = 0,
+                    *, preset: str | None = None, optimizer_state: dict | None = None,
+                    first_epoch: int = 0, checkpoint: Path | str | None = None,
+                    progress: bool = True, **settings) -> "History":
     """Phase 2: go on training a converged backbone on L of Eq. 10, in place.
 
     method: a name of `METHODS`. preset: "batch" or "literal"; what is named besides stands above
@@ -93,11 +90,9 @@ class History:
 class Trainer:
     """One phase of training, an epoch at a time. `fit` and `fit_adversarial` run it."""
 
-    def __init__(
-        self, model: Backbone, data: SequenceDataset, settings: TrainingSettings,
-        method: str | None = None, adversarial: AdversarialSettings | None = None,
-        first_epoch: int = 0,
-    ):
+    def __init__(self, model: Backbone, data: SequenceDataset, settings: TrainingSettings,
+                 method: str | None = None, adversarial: AdversarialSettings | None = None,
+                 first_epoch: int = 0):
         self.model, self.data = instance("model", model, Backbone), data
         self.settings, self.method_name = settings, method
         self.phase, self.method = (1, BASE) if method is None else (2, METHODS[method])
@@ -110,9 +105,8 @@ class Trainer:
                              "eval_every of at least 1, as validation says when to stop")
         self.device = choose_device(settings.device)
         model.to(self.device)
-        self.table, self.sampler = training_table(
-            model, data, self.device, self.method.terms, settings.batch_size, self.adversarial
-        )
+        self.table, self.sampler = training_table(model, data, self.device, self.method.terms,
+                                                  settings.batch_size, self.adversarial)
         self.health = HealthCheck(self)
         self.optimizer = make_optimizer(model, settings)
         self.generator = torch.Generator(self.device)
@@ -147,9 +141,8 @@ class Trainer:
         order = np.random.default_rng(words).permutation(len(self.table.lengths))
         negatives, inputs = self.negatives(), self.table.inputs
         if self.method.replaces:
-            inputs = neighbour_inputs(
-                self.model, inputs, self.table.targets, self.resolved, self.generator
-            )
+            inputs = neighbour_inputs(self.model, inputs, self.table.targets, self.resolved,
+                                      self.generator)
         self.model.train()
         losses, sizes = [], []
         for batch in self.table.batches(order, s.batch_size, negatives, inputs):
@@ -157,10 +150,8 @@ class Trainer:
                 batch = replace(batch, negatives=self.shared_negatives())
             drop = Dropout(self.model.dropout, self.generator)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=s.amp is True):
-                loss, parts = training_loss(
-                    self.model, batch, self.method, self.resolved, drop, self.generator,
-                    self.criterion,
-                )
+                loss, parts = training_loss(self.model, batch, self.method, self.resolved, drop,
+                                            self.generator, self.criterion)
             if s.decay == "item_norm":
                 loss = loss + s.weight_decay * torch.linalg.vector_norm(self.model.items.weight)
             self.optimizer.zero_grad(set_to_none=True)
@@ -230,10 +221,9 @@ class Trainer:
         return history
 
 
-def training_table(
-    model: Backbone, data: SequenceDataset, device, terms: str | None, batch_size: int,
-    adversarial: AdversarialSettings,
-) -> tuple[TokenTable, NegativeSampler]:
+def training_table(model: Backbone, data: SequenceDataset, device, terms: str | None,
+                   batch_size: int, adversarial: AdversarialSettings
+                  ) -> tuple[TokenTable, NegativeSampler]:
     """The training tokens of a data set, with their cascade weights if `terms` is given.
 
     A training sequence v_1 ... v_n gives the inputs v_1 ... v_{n-1} with the targets
@@ -269,9 +259,8 @@ def make_optimizer(model: Backbone, s: TrainingSettings) -> torch.optim.Optimize
     decay = 0.0 if s.decay == "item_norm" else s.weight_decay
     # fused: one pass over the item table instead of many; it needs a real device
     fused = all(p.device.type != "meta" for p in model.parameters()) or None
-    return kind(
-        model.parameters(), s.learning_rate, (s.beta1, s.beta2), weight_decay=decay, fused=fused
-    )
+    return kind(model.parameters(), s.learning_rate, (s.beta1, s.beta2), weight_decay=decay,
+                fused=fused)
 
 
 def compile_encoder(model: Backbone) -> None:
