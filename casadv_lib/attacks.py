@@ -15,7 +15,7 @@ from .batching import packed
 from .data import SequenceDataset, held_out
 from .evaluation import chunks, rank_items, summary, user_vectors
 from .settings import EXCLUDES, checked_options
-from .support.checks import instance, number, one_of, shown, whole_numbers
+from .support.checks import instance, number, one_of, row, shown
 
 NEIGHBOURS = 20  # candidates of pick="projection"
 CHUNK = 512  # users whose distances to all items are held at once
@@ -71,7 +71,7 @@ def attack(model: Backbone, data: SequenceDataset, positions: str = "last", k: i
     if len(able) == 0:
         raise ValueError(f"no user has {least} items in the history and {k} not met; k is {k}, "
                          f"allowed is at most {most.max()}")
-    users = able if users is None else np.unique(whole_numbers("users", users))
+    users = able if users is None else np.unique(row("users", users))
     if len(users) == 0 or not np.isin(users, able).all():
         raise ValueError(f"users is {shown(users.tolist())}; allowed are some of 0 to "
                          f"{data.n_users - 1} who lack {k} and whose history has {least} items or "

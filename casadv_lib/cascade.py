@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .support import checks
-from .support.checks import number, one_of, whole_numbers
+from .support.checks import number, one_of, row
 from .support.flat import blocks, recent, sums_of_repeats
 
 TERMS = ("both", "temporal", "cross")
@@ -72,7 +72,7 @@ def cascade_effects_flat(items: np.ndarray, offsets: np.ndarray, max_len: int = 
 
 
 def _checked(items, offsets) -> tuple[np.ndarray, np.ndarray]:
-    items, offsets = whole_numbers("items", items), whole_numbers("offsets", offsets)
+    items, offsets = row("items", items), row("offsets", offsets)
     if len(items) and items.min() < 1:
         where = int(np.argmin(items))
         raise ValueError(f"items[{where}] is {items[where]}; allowed are ids of 1 or more (0 pads)")

@@ -95,10 +95,7 @@ class HealthCheck:
         else:
             return ""
         read = asdict(trainer.settings)  # by this method
-        if method.level1:
-            read |= asdict(a)
-        elif method.level2:
-            read["epsilon"] = a.epsilon
+        read |= asdict(a) if method.level1 else {"epsilon": a.epsilon} if method.level2 else {}
         listed = [f"{name} ({read[name]:g})" for name in LIKELY if name in read]
         listed += [f"{name} ({value!r}: {why})" for (name, value), why in TRAPS.items()
                    if read.get(name) == value]
@@ -120,10 +117,6 @@ def look_at(model, batch) -> tuple[Tensor, Tensor]:
     length = w.square().sum(1).mean().sqrt()
     apart = (w - w.mean(0)).square().sum(1).mean().sqrt()
     return size, apart / length.clamp_min(torch.finfo(size.dtype).tiny)
-
-
-class Stopped(KeyboardInterrupt):
-    """Training was stopped by hand; the message says where it stands and how to go on."""
 
 
 def content(trainer) -> dict:
@@ -214,4 +207,4 @@ class LastGood:
         if isinstance(error, TrainingError):
             raise TrainingError(f"{error}. Training stopped after the last good epoch, {at}; "
                                 f"{where}") from error
-        raise Stopped(f"stopped after epoch {at}; {where}{again}") from None
+        raise KeyboardInterrupt(f"stopped after epoch {at}; {where}{again}") from None

@@ -69,38 +69,35 @@ def instance(name: str, value, kind):
     return value
 
 
-def whole_numbers(name: str, values, rule="allowed are whole numbers in one row") -> np.ndarray:
-    """Return `values` as a one-dimensional int64 array; raise ValueError for anything else."""
+def row(name: str, values, rule: str = "allowed are whole numbers in one row", kind=np.int64,
+        low=-math.inf) -> np.ndarray:
+    """Return `values` as a one-dimensional array of `kind` if they are numbers in one row, each at
+    least `low`; raise ValueError, with the rule, otherwise."""
     try:
         array = np.asarray(values)
     except (ValueError, TypeError):
         array = np.array(None)
-    if array.ndim != 1 or (len(array) and array.dtype.kind not in "iu"):
+    kinds = "iu" if kind is np.int64 else "iuf"  # numpy's, for whole numbers and for others
+    if array.ndim != 1 or len(array) and not (array.dtype.kind in kinds and (array >= low).all()):
         raise ValueError(f"{name} is {shown(values)}; {rule}")
-    return array.astype(np.int64, copy=False)
+    return array.astype(kind, copy=False)
 
 
 def histories(name: str, value) -> list[np.ndarray]:
     """Return `value` as a list of one-dimensional int64 arrays of items, 1 or more."""
-    rule = "allowed is a list of lists of item numbers, each a whole number of at least 1"
+    rule = "allowed is a list of lists of item numbers, each a whole number of at least 1 (0 pads)"
     if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__len__"):
         raise ValueError(f"{name} is {shown(value)}; {rule}")
-    lists = [whole_numbers(f"{name}[{i}]", one, rule) for i, one in enumerate(value)]
-    if lists and np.concatenate(lists).min(initial=1) < 1:
-        i = next(i for i, one in enumerate(lists) if one.min(initial=1) < 1)
-        raise ValueError(f"{name}[{i}] is {shown(value[i])}; {rule} (0 pads)")
-    return lists
+    return [row(f"{name}[{i}]", one, rule, low=1) for i, one in enumerate(value)]
 
 
 def ranks(name: str, value) -> np.ndarray:
     """Return `value` as a float64 array of ranks, each at least 1 (possibly infinite)."""
-    try:
-        ranks = np.asarray(value, dtype=np.float64)
-    except (ValueError, TypeError):
-        ranks = np.array(np.nan)
-    if isinstance(value, (str, bytes, bool)) or not ranks.size or not (ranks >= 1).all():
-        raise ValueError(f"{name} is {shown(value)}; allowed are ranks, numbers of at least 1")
-    return ranks
+    rule = "allowed are ranks, numbers of at least 1"
+    array = row(name, value, rule, np.float64, low=1)
+    if not len(array):
+        raise ValueError(f"{name} is {shown(value)}; {rule}")
+    return array
 
 
 def file_path(name: str, value) -> Path | None:

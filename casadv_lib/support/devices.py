@@ -13,11 +13,8 @@ DEVICES = "are 'auto', 'cpu' and the names of this machine's devices that hold f
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The device of that name; "auto" takes PyTorch's accelerator where there is one.
-
-    It must hold float64, in which negatives are drawn and ranks counted; Apple's does not, and
-    "auto" takes the CPU there.
-    """
+    """The device of that name; "auto" takes PyTorch's accelerator where there is one that holds
+    float64, in which negatives are drawn and ranks counted (Apple's does not), else the CPU."""
     if name == "auto":
         best = torch.accelerator.current_accelerator(check_available=True)
         with contextlib.suppress(ValueError):
@@ -36,9 +33,6 @@ Device = Annotated[str, BeforeValidator(lambda name: str(choose_device(name) and
 
 
 def use_threads(count: int = 1) -> None:
-    """Let this process compute with that many CPU threads, in PyTorch and in numpy's products.
-
-    The order of a sum, and so its last digits, depends on the number.
-    """
+    """CPU threads of PyTorch and of numpy's products; the last digits of a sum depend on them."""
     torch.set_num_threads(count)
     threadpool_limits(count)

@@ -11,9 +11,6 @@ POOL = 1 << 17  # mask values drawn at once: many small draws would cost more th
 class Dropout:
     """Dropout that can be replayed: the n-th call after `rewind` uses the n-th mask again.
 
-    With independent masks, `L_adv1` would mostly measure dropout: the distance between two
-    thinned networks instead of the effect of the perturbation.
-
     rate: chance of a zero, rounded to 1/256; what stays is scaled so that the mean is kept.
     """
 

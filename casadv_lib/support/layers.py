@@ -21,9 +21,8 @@ def folded(
     """Queries, keys and values of one head with two of its four projections folded away.
 
     A score is (W_q q + b_q)' (W_k x + b_k) = (W_k' (W_q q + b_q))' x + what all keys share,
-    which the softmax ignores; and the output's W_o sum(p v) = sum(p W_o v). So x is its own
-    key, and the products W_k' W_q and W_o W_v, once a batch, save a third of all the
-    multiplications of a block. q, x: (n, d). What is left of the output is its bias.
+    which the softmax ignores; and the output's W_o sum(p v) = sum(p W_o v). So x is its own key,
+    and a third of a block's multiplications goes. q, x: (n, d). Of the output its bias is left.
     """
     w_key, w_value = key_value.weight.chunk(2)
     b_value = key_value.bias.chunk(2)[1]

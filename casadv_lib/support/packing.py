@@ -44,8 +44,7 @@ def length_edges(lengths: np.ndarray, most: int = MOST_GROUPS) -> np.ndarray:
 def layout(offsets: np.ndarray, lengths: np.ndarray, edges: np.ndarray) -> dict:
     """The index arrays of one batch, named as in `PackedBatch`; and "source", where tokens lie.
 
-    offsets, lengths: where the batch's sequences begin in the table, and how long they are, the
-    shortest first. edges: the upper lengths of its groups.
+    offsets, lengths: of its sequences, the shortest first. edges: upper lengths of its groups.
     """
     starts = np.cumsum(lengths) - lengths
     sequence = np.repeat(np.arange(len(lengths)), lengths)

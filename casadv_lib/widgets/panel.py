@@ -26,17 +26,15 @@ BAD_LOOK = "border-left:4px solid #D55E00;padding-left:6px"
 class Panel(ipywidgets.VBox):
     """Controls, below them a line of words, below that what there is to see.
 
-    controls: {name: widget}. show: from the controls' values (by keyword) it yields (name of a
-    part, its HTML), the quick ones first, and last ("words", a sentence). What cannot be shown is
-    said, and the last good picture stays.
+    show: from the controls' values (by keyword) it yields (name of a part, its HTML), the quick
+    ones first, and last ("words", a sentence). What cannot be shown is said.
     """
 
     def __init__(self, controls: Mapping[str, ipywidgets.Widget],
                  show: Callable[..., Iterator[tuple[str, str]]]):
-        row = ipywidgets.Box(list(controls.values()),
-                             layout={"flex_flow": "row wrap", "align_items": "center"})
-        super().__init__([row])
         self.controls, self.show, self.parts = dict(controls), show, {}
+        look = {"flex_flow": "row wrap", "align_items": "center"}
+        super().__init__([ipywidgets.Box([*self.controls.values()], layout=look)])
         self.follow()
         for control in self.controls.values():
             control.observe(self.follow, names="value")
@@ -143,14 +141,15 @@ def table(frame: pd.DataFrame, title: str) -> str:
 def find_user(name: str, data: SequenceDataset) -> int:
     """The index of a user's id, of the first user for ""; ValueError for one who is not there or
     has fewer than 4 items: two to train on, and the held-out ones."""
-    name, ids = name.strip(), [str(user) for user in data.user_ids]
-    if name and name not in ids:
+    ids = [str(user) for user in data.user_ids]
+    name = name.strip() or ids[0]
+    if name not in ids:
         raise ValueError(f"user is {name!r}; allowed are the {len(ids):,} users of {data.name}, "
                          f"such as {', '.join(ids[:3])} or {ids[-1]}")
-    user = ids.index(name) if name else 0
+    user = ids.index(name)
     if len(data.sequences[user]) < 4:
-        raise ValueError(f"user is {ids[user]!r} with {len(data.sequences[user])} items; allowed "
-                         "are users with at least 4")
+        raise ValueError(f"user is {name!r} with {len(data.sequences[user])} items; allowed are "
+                         "users with at least 4")
     return user
 
 

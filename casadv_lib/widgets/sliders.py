@@ -96,9 +96,7 @@ def cascade_panel(config: Configuration, data: SequenceDataset, user: int,
     """Batch size (of those given) and interaction, for a user, an index into data.sequences."""
     choices, most = Choices(config, data, user), max(batch_sizes)
 
-    @cache
-    def reach_of(run):
-        return reaches(choices.data_of(run), choices.stored[run].model["max_len"])
+    reach_of = cache(lambda run: reaches(choices.data_of(run), config.model["max_len"]))
 
     def show(run, user, back, batch_size):
         own, reach = choices.data_of(run), reach_of(run)
@@ -119,13 +117,12 @@ def cascade_panel(config: Configuration, data: SequenceDataset, user: int,
                  f"{others['reaches'].sum():,} interactions.")
         highest = (recent["reaches"] + most / m * recent["across"]).max()
         yield "user", picture(stacked_terms(recent, batch_size / m, mark, 1.05 * highest), words)
-        # those who met it among what the figure shows, the longest ago first
-        near = others[others["reaches"] <= NEWEST]["user"].unique()[:USERS - 1]
-        empty = USERS - 1 - len(near)  # the picture keeps its size
-        yield "boxes", picture(figure2(
-            [*(newest(one)["item"] for one in (index, *near)), *[[]] * empty], (0, mark), NEWEST,
-            batch_size, [*(str(own.user_ids[one])[:10] for one in (index, *near)), *[""] * empty],
-            (m, across)), "Figure 2 on this interaction")
+        # besides the user those who met it among what the figure shows, the longest ago first
+        seen = [index, *others[others["reaches"] <= NEWEST]["user"].unique()[:USERS - 1]]
+        yield "boxes", picture(
+            figure2([newest(one)["item"] for one in seen], (0, mark), NEWEST, batch_size,
+                    [str(own.user_ids[one])[:10] for one in seen], (m, across)),
+            "Figure 2 on this interaction")
         yield "words", words
 
     return Panel({
@@ -154,15 +151,13 @@ class PerturbedUser:
     """One user's training inputs in a batch of `batch_size`, perturbed by any of `epsilons`.
 
     Epsilon is the length of A over the whole batch, as in training; A: the user's rows, "generic",
-    or "guided", times 1/C. user: an index into data.sequences, of a user with two training items or
-    more; the last is the next item that the list is about.
+    or "guided", times 1/C. user: an index into data.sequences; the last training item is the next.
     moved: {"generic", "guided": a frame, a row an epsilon, 0 among them}, with "distance", how far
     the newest user vector moves, the next item's "rank", the ten "best".
     """
 
     def __init__(self, model: Backbone, data: SequenceDataset, user: int,
                  epsilons: Sequence[float], batch_size: int = 128, seed: int = 0):
-        self.data, self.user = data, user
         users, inputs = training_inputs(data, model.max_len)
         own = users.tolist().index(user)
         self.inputs, self.target = inputs[own], int(training_sequences(data)[user][-1])
@@ -203,19 +198,6 @@ class PerturbedUser:
                        pd.DataFrame({kind: one["distance"] for kind, one in self.moved.items()}),
                        epsilon)
 
-    def words(self, epsilon: float) -> str:
-        parts = [f"{kind}: ‖ŵ - w‖ {moved['distance'][epsilon]:.3f}, rank of the next item "
-                 f"{moved['rank'][0]:g} → {moved['rank'][epsilon]:g}"
-                 for kind, moved in self.moved.items()]
-        return f"User {self.data.user_ids[self.user]}, epsilon {epsilon:g}. {'; '.join(parts)}."
-
-    def lists(self, epsilon: float) -> pd.DataFrame:
-        generic, guided = (list_table(moved["best"][0], moved["best"][epsilon],
-                                      self.data.item_names, self.target, "next")
-                           for moved in self.moved.values())
-        return pd.concat([generic, guided.iloc[:, 1:]], axis=1).set_axis(
-            ["before", "generic", "stood at", "guided", "stood at"], axis=1)
-
 
 def epsilon_panel(config: Configuration, data: SequenceDataset, user: int,
                   epsilons: Sequence[float], epsilon: float,
@@ -233,17 +215,22 @@ def epsilon_panel(config: Configuration, data: SequenceDataset, user: int,
         return PerturbedUser(choices.models(run)[run[-1]], own, find_user(user, own), epsilons,
                              choices.stored[run].training.batch_size, seed)
 
-    @cache
-    def stored(epsilon):
-        return picture(marked(epsilon), f"The stored sweep, epsilon {epsilon:g} marked")
+    stored = cache(lambda one: picture(marked(one), f"The stored sweep, epsilon {one:g} marked"))
 
     def show(epsilon, run, user):
-        one = perturbed(run, user)
-        yield "user", picture(one.picture(epsilon), one.words(epsilon))
-        yield "tables", table(one.lists(epsilon), "The ten best items, before and after")
+        one, own = perturbed(run, user), choices.data_of(run)
+        parts = [f"{kind}: ‖ŵ - w‖ {moved['distance'][epsilon]:.3f}, rank of the next item "
+                 f"{moved['rank'][0]:g} → {moved['rank'][epsilon]:g}"
+                 for kind, moved in one.moved.items()]
+        words = f"User {user or own.user_ids[0]}, epsilon {epsilon:g}. {'; '.join(parts)}."
+        yield "user", picture(one.picture(epsilon), words)
+        yield "tables", "".join(
+            table(list_table(moved["best"][0], moved["best"][epsilon], own.item_names, one.target,
+                             "next"), f"The ten best items, {kind}")
+            for kind, moved in one.moved.items())
         if marked is not None:
             yield "stored", stored(epsilon)
-        yield "words", one.words(epsilon)
+        yield "words", words
 
     return Panel({"epsilon": Slider("epsilon", epsilons, epsilon), **choices.controls}, show)
 
@@ -256,14 +243,14 @@ def top_lists(model: Backbone, inputs: list[np.ndarray], met: list[np.ndarray]) 
     return ten_best(scores_without(model, user_vectors(model, inputs), met))
 
 
-def history_table(before: np.ndarray, after: np.ndarray, names, max_len: int = 50) -> pd.DataFrame:
+def history_table(before: np.ndarray, after: np.ndarray, names) -> pd.DataFrame:
     """The newest items of a history and all that were replaced, newest last."""
     replaced = before != after
     frame = pd.DataFrame({"before": [names[item] for item in before],
                           "after": [names[item] for item in after],
                           "change": np.where(replaced, "replaced", "")},
                          index=pd.RangeIndex(len(before) - 1, -1, -1, name="steps from the end"))
-    return frame[(replaced | (frame.index < NEWEST)) & (frame.index < max_len)]
+    return frame[replaced | (frame.index < NEWEST)]
 
 
 def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k: int = 1,
@@ -304,9 +291,7 @@ def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k
         frame = frame.round({"clean": 4, "attacked": 4, "change (%)": 1}).set_index("method")
         return table(frame, f"A sample of {len(users)} users")
 
-    @cache
-    def stored(k):
-        return picture(marked(k), f"Stored attacks on all users, with K = {k} marked")
+    stored = cache(lambda k: picture(marked(k), f"Attacks on all users, with K = {k} marked"))
 
     def show(run, user, **asked):
         own, method, (models, attacked) = choices.data_of(run), run[-1], attack_of(run)
@@ -317,7 +302,7 @@ def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k
         lists = top_lists(models[method], [before, after],
                           [before, *excluded([before], [after], asked["exclude"])])
         yield "user", (
-            table(history_table(before, after, names, models[method].max_len), "History")
+            table(history_table(before, after, names), "History")
             + table(list_table(*lists, names, target), "The ten best items"))
         yield "average", average(run, **asked)
         if marked is not None:
