@@ -8,18 +8,20 @@ import sys
 import warnings
 from pathlib import Path
 
+import numpy as np
+
 from .adversarial import METHOD_ORDER
 from .backbones import BACKBONES
+from .data import training_inputs
 from .datasets import load_dataset
 from .evaluation import paired_bootstrap
 from .experiments import configuration, grid, runs
-from .experiments.environment import code_version
 from .experiments.plan import PAPER_STAGES, plan, stages_of
 from .results import collect, frames
 from .settings import AttackOptions, checked_options
 from .support.checks import number, one_of
 from .support.devices import use_threads
-from .support.files import make_folder, read_json, write_json
+from .support.files import make_folder, read_json
 from .training import TrainingError
 
 
@@ -73,16 +75,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings(options) -> dict:
-    named = configuration.named(options.set)
+    named = configuration.by_name("--set", options.set) if options.set else {}
     for name in named.keys() & vars(options).keys():
         raise ValueError(f"--set names {name}; allowed is the option --{name} instead")
     return named | _reading(options)
 
 
 def _reading(options) -> dict:
-    """How a file is to be read, as far as it is said."""
-    return {name: value for name in configuration.READING
-            if (value := getattr(options, name)) is not None}
+    """How a file is to be read."""
+    return {name: getattr(options, name) for name in configuration.READING}
 
 
 def _dataset(options) -> str | None:
@@ -163,8 +164,7 @@ def _grid(options) -> int:
     make_folder(folder)  # what cannot be written shows before the work
 
     def store() -> Path:
-        return collect.store(jobs.made(), folder, profile, keep, jobs.trial_rows(),
-                             runs.perturbed_history)
+        return collect.store(jobs.made(), folder, profile, keep, jobs.trial_rows(), _figure1)
 
     failed = {}
     try:
@@ -178,6 +178,18 @@ def _grid(options) -> int:
         print(f"error: {len(failed)} job(s) failed", *(
             f"{name}: {why}" for name, why in failed.items()), sep="\n", file=sys.stderr)
     return int(bool(failed))
+
+
+def _figure1(made: runs.Run) -> dict:
+    """Figure 1's arrays; the user is the first with 6 to 9 training inputs, or else with any."""
+    from .widgets.sliders import PerturbedUser  # slow to import
+
+    model = made.model(device="cpu")
+    users, inputs = training_inputs(made.data, model.max_len)
+    user = next((u for u, one in zip(users, inputs) if 6 <= len(one) <= 9), users[0])
+    drawn = PerturbedUser(model, made.data, int(user), [10.0]).picture(10.0)
+    return {name: np.round(np.asarray(drawn[name], dtype=float), 6).tolist()
+            for name in ("points", "generic", "guided", "effects", "radii")}
 
 
 def _figures(options) -> None:
@@ -194,28 +206,24 @@ def _figures(options) -> None:
 def _notebooks(options) -> None:
     from .experiments import notebooks  # slow to import
 
-    asked = {name: getattr(options, name) for name in ("profile", "dataset", "backbone", "device")}
-    asked |= _reading(options)
-    usual = {"profile": "quick", "dataset": None, "backbone": None, "device": "auto"}
-    if options.refresh and asked != usual:
+    names = ("profile", "dataset", "backbone", "device", *configuration.READING)
+    asked = {name: getattr(options, name) for name in names}
+    if not options.refresh:
+        written = notebooks.execute(notebooks=options.notebooks, **asked)
+    elif set(asked.values()) != {"quick", "auto", None}:
         raise ValueError("--refresh runs the notebooks' own parameters; leave out the others")
-    print(*(notebooks.refresh(options.notebooks) if options.refresh else
-            notebooks.execute(notebooks=options.notebooks, **asked)), sep="\n")
+    else:
+        written = notebooks.refresh(options.notebooks)
+    print(*written, sep="\n")
 
 
 def _data(options) -> None:
-    rows = []
-    reading = _reading(options)
-    if "columns" in reading:
-        reading["columns"] = configuration.by_name("columns", reading["columns"])
+    columns = options.columns and configuration.by_name("columns", options.columns)
     for name in options.names:
-        data = load_dataset(name, **reading)
-        rows.append({"dataset": data.name, "data_hash": data.fingerprint} | data.statistics())
+        data = load_dataset(name, **_reading(options) | {"columns": columns})
         print(data.name, *data.notes, sep="\n")
         for key, value in data.statistics().items():
             print(f"{key:>16} {value:,.4g}" if isinstance(value, float) else f"{key:>16} {value:,}")
-    if options.save:
-        write_json(options.save, {"dataset": rows, "code_version": code_version()})
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ import contextlib
 import hashlib
 import inspect
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, field, replace
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Literal, Self
 
 import torch
+from pydantic import Field
 
 from ..adversarial import METHODS
 from ..backbones import BACKBONES
@@ -25,7 +26,16 @@ from ..settings import (
     TrainingSettings,
     checked_options,
 )
-from ..support.checks import DataError, allowed, number, one_of, shown
+from ..support.checks import (
+    Count,
+    DataError,
+    Number,
+    allowed,
+    number,
+    one_of,
+    settings,
+    shown,
+)
 from ..support.files import read_json
 
 # Where nothing was chosen on validation; from short trials on Beauty, on its validation split.
@@ -35,26 +45,21 @@ MAX_LEN = {"ml-1m": 200, "ml-latest-small": 200}  # T; 50 for all others (Sectio
 
 # Whose choice a method runs with: the cascade variants and the control must differ from
 # adv_global in nothing but the weights and the direction.
-FAMILY = {
-    "adv_linear": "adv_linear", "adv_seq": "adv_seq", "adv_global": "adv_global",
-    "adv_random": "adv_global", "adv_cas_1": "adv_global", "adv_cas_2": "adv_global",
-    "adv_cas": "adv_global", "neighbour": "neighbour", "adv_neighbour": "adv_neighbour",
-}  # fmt: skip
+FAMILY = {method: method for method in METHODS} | dict.fromkeys(
+    ("adv_random", "adv_cas_1", "adv_cas_2", "adv_cas"), "adv_global")
 
 READING = ("columns", "separator", "min_count")  # how a file is read: see `load_dataset`
-# what `training` says of phase 1 alone; adv_eval_every None: as in phase 1
-PHASE_2 = {"adv_epochs": 100, "adv_eval_every": None, "optimizer_state": "fresh"}
 # settings that older runs do not name: they count where they are not these
 NEWER = {"adv_eval_every": None, "loss": "bce", "negatives": 1, "calibration": 0.75,
-         "patience": 0, **dict.fromkeys(READING)}
+         "patience": 0, "reading": "{}"}
 CHOICES = read_json(Path(__file__).with_name("chosen.json"))
 SURROGATES = (None, "base")  # who picks the substitutes: the attacked model, or its base
 
 # How a run is computed, not what, and whence its data: these do not change which run it is.
-NOT_IDENTITY = ("profile", "device", "compile", "health", *READING)
+NOT_IDENTITY = ("profile", "device", "compile", "health", "reading")
 
 
-@dataclass(frozen=True)
+@settings
 class Configuration:
     """All that a run is told. `flat()` is what is stored, `of(...)` reads it back."""
 
@@ -65,22 +70,13 @@ class Configuration:
     model: dict = field(hash=False)  # arguments of the backbone's class, without n_items
     training: TrainingSettings  # of phase 1; `second_phase` has what differs in phase 2
     adversarial: AdversarialSettings
-    adv_epochs: int
-    adv_eval_every: int | None
-    optimizer_state: str  # Adam's at the switch of phases: "fresh" or "kept"
-    columns: tuple[tuple[str, object], ...] | None = None  # (ours, the file's)
-    separator: str | None = None
-    min_count: int | None = None
-
-    @property
-    def seed(self) -> int:
-        return self.training.seed
-
-    @property
-    def reading(self) -> dict:
-        """What `load_dataset` is told besides the data set."""
-        said = {name: value for name in READING if (value := getattr(self, name)) is not None}
-        return said | ({"columns": dict(self.columns)} if self.columns else {})
+    adv_epochs: Number(int, 1) = Field(
+        100, description="epochs of phase 2; epochs are those of phase 1")
+    adv_eval_every: Annotated[Count | None, "is a whole number of at least 0, or None"] = Field(
+        None, description="eval_every of phase 2; None: as in phase 1")
+    optimizer_state: Literal["fresh", "kept"] = Field(
+        "fresh", description="Adam's at the switch of phases")
+    reading: str = "{}"  # JSON of what `load_dataset` is told besides the data set
 
     @property
     def second_phase(self) -> TrainingSettings:
@@ -100,34 +96,23 @@ class Configuration:
         What is lacking has its default. Raises ValueError for a wrong type or a value out of range.
         """
         usual = model_defaults(flat["backbone"])
-        values = usual | PHASE_2 | flat
+        values = usual | flat
         with torch.device("meta"):  # the class checks its arguments; nothing is computed
             BACKBONES[values["backbone"]](1, **{name: values[name] for name in usual})
-        training, adversarial = (
-            kind(**{f.name: values[f.name] for f in fields(kind) if f.name in values})
-            for kind in (TrainingSettings, AdversarialSettings))
-        number("epochs", training.epochs, low=1)
-        if (every := values["adv_eval_every"]) is not None:
-            every = number("adv_eval_every", every, low=0, kind=int)
+        own, training, adversarial = (
+            {name: values[name] for name in kind.__pydantic_fields__ if name in values}
+            for kind in (cls, TrainingSettings, AdversarialSettings))
+        number("epochs", training.get("epochs", 1), low=1)
         return cls(
-            **{name: str(values[name]) for name in ("profile", "dataset", "backbone", "method")},
             # plain numbers: 10 and 10.0 must be one run
             model={name: type(default)(values[name]) for name, default in usual.items()},
-            training=training, adversarial=adversarial,
-            adv_epochs=number("adv_epochs", values["adv_epochs"], low=1, kind=int),
-            adv_eval_every=every,
-            optimizer_state=one_of("optimizer_state", values["optimizer_state"], ("fresh", "kept")),
-            columns=(columns := values.get("columns")) and tuple(dict(columns).items()),
-            separator=values.get("separator"), min_count=values.get("min_count"))
-
-    def but(self, **changes) -> Self:
-        """The same with other values of any settings, by name."""
-        return self.of(self.everything() | changes)
+            training=TrainingSettings(**training), adversarial=AdversarialSettings(**adversarial),
+            **own)
 
     def everything(self) -> dict:
         """All settings by name, also those that the method does not read."""
-        nested = asdict(self)
-        return nested.pop("model") | nested.pop("training") | nested.pop("adversarial") | nested
+        own = asdict(self)
+        return own.pop("model") | own.pop("training") | own.pop("adversarial") | own
 
     def flat(self) -> dict:
         """The settings that the method reads, plain values: equal for equal runs."""
@@ -136,23 +121,23 @@ class Configuration:
         if not (method.level1 or method.level2):
             own |= asdict(AdversarialSettings()) | {name: own[name] for name in REPLACING}
         if self.method == "base":
-            own |= PHASE_2
+            own |= {name: f.default for name, f in PHASE_2.items()}
         unread = set(() if method.replaces else REPLACING)
         unread |= {name for name, older in NEWER.items() if own[name] == older}
         return {name: value for name, value in own.items() if name not in unread}
 
-    def identity(self, data_hash: str) -> str:
-        """Text that is equal for equal runs on equal data, wherever a file of it lies."""
-        whence = () if self.dataset in NAMES else ("dataset",)
-        decisive = {name: v for name, v in self.flat().items()
-                    if name not in (*NOT_IDENTITY, *whence)}
-        return json.dumps(decisive | {"data": data_hash}, sort_keys=True)
-
     def run_name(self, data_hash: str) -> str:
-        """The name of the run's folder: what it is, and a hash of its identity."""
-        digest = hashlib.sha256(self.identity(data_hash).encode()).hexdigest()[:10]
+        """The name of the run's folder: what it is, and a hash that is equal for equal runs on
+        equal data, wherever a file of it lies."""
         dataset = self.dataset if self.dataset in NAMES else "own"
-        return f"{dataset}-{self.backbone}-{self.method}-seed{self.seed}-{digest}"
+        decisive = {name: value for name, value in self.flat().items()
+                    if name not in NOT_IDENTITY and (name != "dataset" or dataset != "own")}
+        identity = json.dumps(decisive | {"data": data_hash}, sort_keys=True)
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
+        return f"{dataset}-{self.backbone}-{self.method}-seed{self.training.seed}-{digest}"
+
+
+PHASE_2 = {name: f for name, f in Configuration.__pydantic_fields__.items() if f.description}
 
 
 def configure(profile: str = "quick", dataset: str | Path | None = None, backbone: str = "sasrec",
@@ -168,10 +153,15 @@ def configure(profile: str = "quick", dataset: str | Path | None = None, backbon
     one_of("method", method, ("base", *METHODS))
     if dataset is not None and (not isinstance(dataset, (str, Path)) or not str(dataset)):
         raise ValueError(f"dataset is {shown(dataset)}; allowed is a name, a path, or None")
-    if overrides.get("columns") is not None:
-        overrides["columns"] = by_name("columns", overrides["columns"])
+    reading = {name: value for name in READING if (value := overrides.pop(name, None)) is not None}
+    for name in reading if dataset is None else ():
+        raise ValueError(f"{name} is {shown(reading[name])}; allowed is None where dataset is left "
+                         "open: it says how that is read")
+    if "columns" in reading:
+        reading["columns"] = by_name("columns", reading["columns"])
     preset = one_of("preset", overrides.pop("preset", None), (None, *PRESETS))
-    values = {"profile": profile, "backbone": backbone, "method": method, "seed": seed}
+    values = {"profile": profile, "backbone": backbone, "method": method, "seed": seed,
+              "reading": json.dumps(reading, default=str)}
     values |= USUAL | PROFILES[profile]
     values |= {} if dataset is None else {"dataset": resolved(dataset)}
     values = {"max_len": MAX_LEN.get(values["dataset"], 50)} | values
@@ -227,27 +217,25 @@ def attack_name(split: str = "test", **options) -> str:
 
 
 def by_name(name: str, value) -> dict:
-    """`value` as a dict whose keys are text: it, JSON, or words such as "epsilon=3,epochs=20"."""
+    """`value` as a dict by names: it, JSON, or words such as "epsilon=3,epochs=20", also in a list.
+
+    The values of words are JSON, or else text.
+    """
+    found = value
     if isinstance(value, str):
-        with contextlib.suppress(json.JSONDecodeError):
-            value = json.loads(value) if value.startswith("{") else named(value.split(","), name)
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        found = _plain(value) if value.startswith("{") else value.split(",")
+    if isinstance(found, list) and found and all("=" in str(word) for word in found):
+        found = {key: _plain(text) for key, text in (word.split("=", 1) for word in found)}
+    if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise ValueError(f"{name} is {shown(value)}; allowed is a dict by names, or NAME=VALUE,...")
-    return value
+    return found
 
 
-def named(pairs: list[str], option: str = "--set") -> dict:
-    """{name: value} of words such as "epsilon=3"; values are JSON, or else text."""
-    values = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise ValueError(f"{option} is {pair!r}; allowed is NAME=VALUE, such as epsilon=3")
-        try:
-            values[name] = json.loads(text)
-        except json.JSONDecodeError:
-            values[name] = {"True": True, "False": False, "None": None}.get(text, text)
-    return values
+def _plain(text: str):
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return {"True": True, "False": False, "None": None}.get(text, text)
 
 
 def settings_table(*kinds: type) -> list[dict]:
@@ -255,8 +243,8 @@ def settings_table(*kinds: type) -> list[dict]:
     return [
         {"name": name, "default": field.default, "meaning": field.description,
          "allowed": allowed(kind, name).split(" ", 1)[1]}
-        for kind in kinds or (TrainingSettings, AdversarialSettings)
-        for name, field in kind.__pydantic_fields__.items()
+        for kind in kinds or (TrainingSettings, AdversarialSettings, Configuration)
+        for name, field in kind.__pydantic_fields__.items() if field.description
     ]
 
 
@@ -266,9 +254,6 @@ def settings_help() -> str:
             for row in settings_table()]
     rows += [(name, default, f"of {backbone}") for backbone in BACKBONES
              for name, default in model_defaults(backbone).items()]
-    rows += [("adv_epochs", 100, "epochs of phase 2; epochs are those of phase 1"),
-             ("adv_eval_every", None, "eval_every of phase 2; None: as in phase 1"),
-             ("optimizer_state", "fresh", "Adam's at the switch of phases, or kept"),
-             ("preset", None, "batch or literal, readings of Eq. 7 and 9")]
+    rows += [("preset", None, "batch or literal, readings of Eq. 7 and 9")]
     return "\n".join(["settings (a profile sets some, and validation has chosen some):",
                       *(f"  {name} ({default}): {words}" for name, default, words in rows)])

@@ -109,10 +109,10 @@ class Grid:
     def state(self, job: Job) -> str:
         """Of a job that is left: "running" in some process, "failed" at the last try, or "left"."""
         if self.is_decided(job):
-            folder = self.run(job).folder / ("attacks" if job.attacks else "")
+            lock = self.run(job).folder / ".lock"
             try:
-                if (folder / ".lock").exists():
-                    FileLock(folder / ".lock").acquire(timeout=0).lock.release()
+                if lock.exists():
+                    FileLock(lock).acquire(timeout=0).lock.release()
             except Timeout:
                 return "running"
         return "failed" if _story(job)[-1:] == ["failed"] else "left"
@@ -156,10 +156,8 @@ def work(job: Job, needs: list[list[dict] | dict | None],
         made = runs.run(job.config(*needs), progress=False)
         if why := check and check(made):
             raise Unequal(why)
-        if job.attacks:
-            with one_at_a_time(made.folder / "attacks"):
-                for options in fitting(job, made):
-                    runs.run_attack(made, **options)
+        for options in fitting(job, made):
+            runs.run_attack(made, **options)
         return _scored(made) if job.role == "trial" else None
 
 
@@ -179,10 +177,9 @@ def trial_row(trial: Run) -> dict:
 
 def _scored(trial: Run) -> dict:
     """The row of a trial that is stored."""
-    after, base = trial.metrics["last"]["validation"], trial.base
-    before = base.metrics["last"]["validation"] if base.is_complete else {}
-    return trial_row(trial) | {name: scores.get(m) for m in METRICS for name, scores in (
-        (m, after), (f"base_{m}", before))}
+    return trial_row(trial) | {
+        f"{prefix}{metric}": made.metrics["last"]["validation"][metric] for metric in METRICS
+        for prefix, made in (("", trial), ("base_", trial.base)) if made.is_complete}
 
 
 def log_of(job: Job) -> Path:

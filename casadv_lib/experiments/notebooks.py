@@ -9,8 +9,6 @@ import hashlib
 import os
 import tempfile
 import time
-from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
 from unittest.mock import patch
 
@@ -27,8 +25,7 @@ from ..support.devices import choose_device
 from ..support.files import make_folder, read_json, write_bytes, write_json
 from ..support.repository import folder_named_by, root, source_hash
 from .configuration import configure, resolved
-from .environment import provenance, runs_folder
-from .runs import Run
+from .runs import Run, provenance, runs_folder
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -55,11 +52,10 @@ def committed(names: list[str] | None = None) -> list[Path]:
 
 def execute(
     profile: str = "quick", dataset: str | None = None, backbone: str | None = None,
-    device: str = "auto", notebooks: list[str] | None = None, folder: Path | None = None,
-    **reading,
+    device: str = "auto", notebooks: list[str] | None = None, **reading,
 ) -> list[Path]:  # fmt: skip
-    """Run notebooks into `folder`; returns the paths. Its default is notebooks/ in the profile's
-    folder, or that of the data set, of what is made here: see `frames.folder_of`.
+    """Run notebooks into notebooks/ in the profile's folder, or that of the data set, of what is
+    made here: see `frames.folder_of`; returns the paths.
 
     A value is handed over where the notebook's parameters cell has that name; None leaves the
     notebook's own. reading: how a file is to be read, as for `load_dataset`. After a failure the
@@ -75,10 +71,10 @@ def execute(
              "device": device} | reading
     asked = {name: value for name, value in asked.items() if value is not None}
     known = {path: papermill.inspect_notebook(str(path)) for path in committed(notebooks)}
-    _check_parameters(asked.keys() - {"profile", "device"}, [*{}.fromkeys(chain(*known.values()))])
+    for name in asked.keys() - {"profile", "device"}:
+        one_of("parameter", name, set().union(*known.values()))
     label = Run(configure(profile, dataset, **reading)).dataset if dataset else None
-    place = folder_made() / folder_of(profile, dataset=label).name
-    folder = make_folder(folder or place / "notebooks")
+    folder = make_folder(folder_made() / folder_of(profile, dataset=label).name / "notebooks")
     make_folder(runs_folder())  # what cannot be written shows before the work
     written, failed = [], []
     for path, names in known.items():
@@ -114,8 +110,9 @@ def refresh(notebooks: list[str] | None = None) -> list[Path]:
 
 def run_notebook(path: Path, output: Path, parameters: dict) -> Path:
     """Run one notebook with Papermill, in its own folder. Raises ValueError for a parameter that it
-    does not have."""
-    _check_parameters(parameters, papermill.inspect_notebook(str(path)))
+    does not have, of which Papermill only warns."""
+    for name in parameters:
+        one_of("parameter", name, papermill.inspect_notebook(str(path)))
     for name in ("CASADV_RUNS", "CASADV_DATA", "CASADV_FIGURES"):
         folder_named_by(name)  # as the caller means it
     growing = make_folder(output.parent) / f".{output.stem}.partial.ipynb"  # cell by cell
@@ -136,13 +133,6 @@ def run_notebook(path: Path, output: Path, parameters: dict) -> Path:
         if growing.exists():  # whole, or as far as it came
             os.replace(growing, output)
     return output
-
-
-def _check_parameters(given: Iterable[str], known: Iterable[str]) -> None:
-    """Papermill itself only warns of a parameter that a notebook lacks."""
-    for name in set(given) - set(known):
-        more = ', and other settings by overrides, such as "epsilon=3"' * ("overrides" in known)
-        raise ValueError(f"there is no parameter {name!r}; allowed are {', '.join(known)}{more}")
 
 
 def code_hash(notebook) -> str:

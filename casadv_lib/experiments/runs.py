@@ -9,26 +9,24 @@ import contextlib
 import functools
 import json
 import os
+import platform
 import re
-import tempfile
+import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Self
-from unittest.mock import patch
 
 import numpy as np
 import torch
 from filelock import FileLock
 
-from ..adversarial import generic_perturbation, moved_rows
 from ..attacks import attack, excluded
 from ..backbones import BACKBONES, Backbone
-from ..batching import pack
-from ..cascade import cascade_effects, cascade_weights
-from ..data import SequenceDataset, held_out, training_inputs
-from ..datasets import NAMES, load_dataset
+from ..data import SequenceDataset, held_out
+from ..datasets import NAMES, load_dataset, own_file
 from ..evaluation import METRICS, evaluate, rank_items, summary
 from ..settings import EXCLUDES, checked_options
 from ..support.devices import choose_device
@@ -41,15 +39,27 @@ from ..support.files import (
     write_arrays,
     write_json,
 )
+from ..support.repository import folder_named_by, root, source_hash
 from ..training import Trainer
-from .configuration import Configuration, attack_name, attack_options
-from .environment import provenance, runs_folder
+from .configuration import (
+    Configuration,
+    attack_name,
+    attack_options,
+    by_name,
+    configure,
+    model_defaults,
+)
 
 SPLITS = ("validation", "test")
 
 
 class Unequal(RuntimeError):
     """A run made again gave other numbers; the message names the parts."""
+
+
+def runs_folder() -> Path:
+    """`CASADV_RUNS`, or `runs/` in the repository."""
+    return folder_named_by("CASADV_RUNS") or root() / "runs"
 
 
 @dataclass(frozen=True)
@@ -110,7 +120,7 @@ class Run:
 def build_model(config: Configuration, data: SequenceDataset) -> Backbone:
     """A fresh backbone whose weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
+        torch.manual_seed(config.training.seed)
         return BACKBONES[config.backbone](data.n_items, **config.model)
 
 
@@ -119,7 +129,7 @@ def data_of(config: Configuration) -> SequenceDataset:
     changed = None
     with contextlib.suppress(OSError):  # a name, or no file, as loading it then says
         changed = os.stat(config.dataset).st_mtime_ns
-    return _loaded(config.dataset, json.dumps(config.reading), changed)
+    return _loaded(config.dataset, config.reading, changed)
 
 
 @functools.lru_cache(maxsize=4)
@@ -179,14 +189,6 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
     write_json(folder / "metrics.json", metrics, parents=False)
 
 
-@contextlib.contextmanager
-def another_folder() -> Iterator[Path]:
-    """An empty folder of runs for a while."""
-    with (tempfile.TemporaryDirectory() as folder,
-          patch.dict(os.environ, {"CASADV_RUNS": folder})):
-        yield Path(folder)
-
-
 def _measure(trainer: Trainer) -> tuple[dict, dict[str, np.ndarray]]:
     """Metrics and ranks of the last epoch and of the best validation epoch."""
     metrics, ranks = {}, {}
@@ -202,6 +204,40 @@ def _measure(trainer: Trainer) -> tuple[dict, dict[str, np.ndarray]]:
             metrics[which][split] = {m: found[m] for m in (*METRICS, "tie_rate")}
             ranks[f"{split} {which}"] = found["ranks"]
     return metrics, ranks
+
+
+def provenance(data_hash: str, device: torch.device, wall_seconds: float) -> dict:
+    """The code, packages and machine behind a number, stored beside it."""
+    return {
+        "data_hash": data_hash,
+        "code_version": code_version(),
+        "packages": {"python": platform.python_version(),
+                     **{name: version(name) for name in ("torch", "numpy", "pandas")}},
+        "hardware": hardware(device),
+        "device": str(device),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "wall_seconds": round(wall_seconds, 2),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    }
+
+
+@functools.cache  # the code that a process works with does not change under it
+def code_version() -> str:
+    """The commit, if there is one, and the source's hash, which tells of changes since."""
+    commit = "no-commit"
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        commit = subprocess.run(["git", "-C", str(root()), "rev-parse", "--short=12", "HEAD"],
+                                capture_output=True, text=True, check=True).stdout.strip()
+    return f"{commit} source {source_hash()[:12]}"
+
+
+def hardware(device: torch.device) -> str:
+    """The processor, or the GPU and the processor, in words."""
+    info = Path("/proc/cpuinfo")
+    named = re.search(r"^model name\s*:(.*)", info.read_text() if info.exists() else "", re.M)
+    processor = named[1].strip() if named else platform.processor() or platform.machine()
+    words = f"{processor}, {os.cpu_count()} cores, {torch.get_num_threads()} thread(s) used"
+    return f"{torch.cuda.get_device_name(device)}; {words}" if device.type == "cuda" else words
 
 
 def has_attack(made: Run, split: str = "test", **options) -> bool:
@@ -266,33 +302,53 @@ def stored_attacks(made: Run) -> list[dict]:
             for path in sorted((made.folder / "attacks").glob("test-*.json"))]
 
 
-def perturbed_history(made: Run) -> dict:
-    """A (Eq. 7, of size 1) for one user's training inputs, and (1/C) * A: figure1's arguments.
+class Study:
+    """A profile, a data set, a backbone and a seed; runs of any method are made or reused.
 
-    It is the first user with 6 to 9 inputs; the one with most where there is none. They lie in the
-    plane of the first two principal directions of the history's embeddings; "radii" are the full
-    lengths, which the plane foreshortens.
+    The arguments are those of `configure`, checked at once; overrides: any setting by name, and
+    above the settings that are named one by one.
     """
-    model = made.model(device="cpu")
-    _, inputs = training_inputs(made.data, model.max_len)
-    lengths = np.array([len(one) for one in inputs])
-    fitting = np.flatnonzero((lengths >= 6) & (lengths <= 9))
-    own = int(fitting[0] if len(fitting) else lengths.argmax())
-    effects = cascade_effects(inputs, model.max_len)
-    batch = pack([inputs[own]], model.max_len, model.items.weight.device)
-    rows, _, A = generic_perturbation(model, batch, epsilon=1.0, seed=0)
-    share = torch.as_tensor(cascade_weights(effects)[own]).to(rows)
-    guided = moved_rows(model, rows, A, share, "before") - rows
-    centred = rows - rows.mean(0)
-    plane = torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
 
-    def flat(x):
-        return x.detach().double().numpy().round(6).tolist()
+    def __init__(self, profile: str = "quick", dataset: str | None = None,
+                 backbone: str = "sasrec", device: str = "auto", seed: int = 0,
+                 overrides: dict | str | None = None, columns: dict | str | None = None,
+                 separator: str | None = None, min_count: int | None = None, **settings):
+        self.asked = {
+            "profile": profile, "dataset": dataset, "backbone": backbone, "seed": seed,
+            "device": device, "columns": columns, "separator": separator, "min_count": min_count,
+            **settings, **({} if overrides is None else by_name("overrides", overrides))}
+        self.backbone, self.profile = backbone, profile
+        if (name := self.config().dataset) not in NAMES:
+            own_file(name)  # a mistyped name shows before any work
 
-    return {
-        "points": flat(centred @ plane),
-        "generic": flat(A @ plane),
-        "guided": flat(guided @ plane),
-        "effects": effects[own].round(6).tolist(),
-        "radii": [flat(torch.linalg.vector_norm(x, dim=1)) for x in (A, guided)],
-    }
+    def config(self, method: str = "base", **more) -> Configuration:
+        """The configuration of a method; more: settings that stand above the overrides.
+
+        Of another backbone's configuration, what this study's own backbone alone reads is left out.
+        """
+        asked = {**self.asked, "method": method, **more}
+        if (other := asked["backbone"]) != self.backbone and other in BACKBONES:
+            own = model_defaults(self.backbone).keys() - model_defaults(other).keys()
+            asked = {name: value for name, value in asked.items() if name not in own - more.keys()}
+        return configure(**asked)
+
+    @functools.cached_property
+    def _base(self) -> Run:
+        return Run(self.config())
+
+    @property
+    def data(self) -> SequenceDataset:
+        return self._base.data
+
+    @property
+    def dataset(self) -> str:
+        """How tables name the data set."""
+        return self._base.dataset
+
+    def run(self, method: str = "base", **more) -> Run:
+        """The run of a method, reused where it is stored, else made."""
+        return run(self.config(method, **more), self.data)
+
+    def model(self, method: str = "base", **more) -> Backbone:
+        """The backbone after the last epoch of that run, in evaluation mode."""
+        return self.run(method, **more).model(device=self.asked["device"]).eval()

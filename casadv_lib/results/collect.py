@@ -1,11 +1,14 @@
 """From stored runs to tables: what the grid leaves behind, or a notebook has just made."""
 
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -16,10 +19,8 @@ from ..datasets.sources import SOURCES
 from ..evaluation import METRICS
 from ..experiments import runs
 from ..experiments.configuration import NOT_IDENTITY, PROFILES, Configuration, attack_name
-from ..experiments.environment import provenance
 from ..experiments.plan import GROUP, SWITCHES, Known
-from ..experiments.runs import Run
-from ..experiments.study import Study
+from ..experiments.runs import Run, Study, provenance
 from ..settings import EXCLUDES
 from ..support.checks import one_of
 from ..support.devices import choose_device
@@ -178,7 +179,7 @@ def verified(results: Results, config: Configuration, report: Callable[[str], No
     here = provenance(data.fingerprint, choose_device(config.training.device), 0.0)
     for part in ("hardware", "packages"):
         report(f"{part}: stored {stored[part]}, here {here[part]}")
-    with runs.another_folder():
+    with TemporaryDirectory() as empty, patch.dict(os.environ, {"CASADV_RUNS": empty}):
         if why := check_of(results, name)(runs.run(config, data)):
             raise runs.Unequal(why)
     return name
@@ -237,7 +238,8 @@ def _stored_run(stored: Results, config: Configuration, data: SequenceDataset, r
     """The stored run of a configuration; settings that are `free` may differ in runs of a role."""
     if (name := config.run_name(data.fingerprint)) in stored.configs:
         return name
-    fitting = frames.with_role(stored, role, data_hash=data.fingerprint, seed=config.seed)["run"]
+    fitting = frames.with_role(stored, role, data_hash=data.fingerprint,
+                               seed=config.training.seed)["run"]
     ignored = {*free, *NOT_IDENTITY, "dataset"}  # a file may lie elsewhere; it has the hash
     wanted = {item for item in config.flat().items() if item[0] not in ignored}
     return next((run for run in fitting if wanted <= stored.configs[run].items()), None)
@@ -269,7 +271,7 @@ def _tables_of(run: Run) -> dict[str, pd.DataFrame]:
     """The rows of a run in `runs`, `curves` and `attacks`."""
     config, metrics, method = run.config, run.metrics, METHODS.get(run.config.method)
     both = {"run": run.name, "dataset": run.dataset, "backbone": config.backbone,
-            "loss": config.training.loss, "method": config.method, "seed": config.seed,
+            "loss": config.training.loss, "method": config.method, "seed": config.training.seed,
             "roles": ""}
     perturbs = bool(method and (method.level1 or method.level2))
     settings = config.adversarial

@@ -26,7 +26,7 @@ import torch
 from benchmarks import report
 from benchmarks.measuring import call
 
-from casadv_lib.experiments.environment import provenance
+from casadv_lib.experiments.runs import provenance
 from casadv_lib.support.files import read_json, write_json
 
 # name: {"run": "module.function", "arguments", "title", "notes"}

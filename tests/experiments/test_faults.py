@@ -111,7 +111,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_one_line_that_says_how_to_go_on(tmp_path
 
 CELL = """
 import torch; torch.set_num_threads(1)
-from casadv_lib.experiments.study import Study
+from casadv_lib.experiments.runs import Study
 study = Study("quick", {path!r}, overrides=dict(epochs={epochs}, adv_epochs=4, dim=8, eval_every=0,
                                                 batch_size=16))
 print("done", study.run("adv_cas").metrics["last"]["epoch"])

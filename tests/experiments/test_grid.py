@@ -140,7 +140,7 @@ def test_a_job_whose_process_dies_takes_no_other_with_it(tmp_path, runs_folder, 
     path, preload = write_data(tmp_path / "own.txt"), tmp_path / "dies.py"
     preload.write_text("import os; from casadv_lib.experiments import runs\n"
                        "def train(made, *more, train=runs._train):\n"
-                       "    if made.config.seed == 9: os.kill(os.getpid(), 9)\n"
+                       "    if made.config.training.seed == 9: os.kill(os.getpid(), 9)\n"
                        "    train(made, *more)\n"
                        "runs._train = train\n")
     jobs = jobs_of(path, "base", "base+100", seed=9) | {

@@ -1,4 +1,4 @@
-"""The check of the machine, the package's requirements, and what importing the library sets."""
+"""Folders of the environment, the package's requirements, and what importing the library sets."""
 
 import os
 import re
@@ -8,25 +8,11 @@ import tomllib
 
 import pytest
 
-from casadv_lib.experiments import environment
+from casadv_lib.experiments import runs
 from casadv_lib.results.frames import folder_of
 from casadv_lib.support.repository import root
 
 ROOT = root()
-
-
-def test_report_judges_packages_and_memory_and_shows_no_path(tmp_path, monkeypatch):
-    versions = {"torch": environment.version("torch").split("+")[0], "numpy": "0", "no-such": "1"}
-    monkeypatch.setattr(environment, "tested_versions", lambda: versions)
-    monkeypatch.setattr(environment, "MEMORY_GB", 1e9)
-    monkeypatch.setenv("CASADV_RUNS", str(tmp_path / "not" / "there"))
-    table = environment.report("cpu")
-    verdicts = table.set_index("what")["verdict"]
-    assert verdicts[list(versions)].tolist() == ["ok", "differs", "missing"]
-    assert verdicts["free memory"] == "less than wanted" and verdicts["device"] == "ok"
-    assert str(tmp_path) not in table.to_string()
-    with pytest.raises(ValueError, match="abacus"):
-        environment.report("abacus")
 
 
 def test_folders_are_seen_from_where_they_are_first_asked_for(tmp_path, monkeypatch):
@@ -34,9 +20,9 @@ def test_folders_are_seen_from_where_they_are_first_asked_for(tmp_path, monkeypa
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for given, whole in (("runs", "runs"), ("./a/../b", "b"), ("~/runs", "home/runs")):
         monkeypatch.setenv("CASADV_RUNS", given)
-        assert environment.runs_folder() == tmp_path / whole
+        assert runs.runs_folder() == tmp_path / whole
         monkeypatch.chdir("/")
-        assert environment.runs_folder() == tmp_path / whole
+        assert runs.runs_folder() == tmp_path / whole
         monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CASADV_FIGURES", "made")
     for profile, dataset, folder in (("quick", None, "quick"), ("quick", "synthetic", "quick"),

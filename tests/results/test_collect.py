@@ -7,7 +7,7 @@ import pytest
 
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import PROFILES, attack_name
-from casadv_lib.experiments.study import Study
+from casadv_lib.experiments.runs import Study
 from casadv_lib.results import collect, frames
 from casadv_lib.results.collect import known, results_of, store
 from casadv_lib.results.frames import read_ranks, read_results, select

@@ -238,7 +238,7 @@ def test_the_list_of_runs_holds_what_is_stored(panel, own, stored, monkeypatch):
     average = sliders.parts["average"].value
     sliders.controls["run"].value = (own, "sasrec", "base")
     assert "base, step 0.1, k 1," in words(sliders) and sliders.parts["average"].value != average
-    other = made.config.but(epsilon=7.0)
+    other = made.config.of(made.config.everything() | {"epsilon": 7.0})
     new = replacement_panel(other, made.data, 0)  # makes the run, which is not stored
     for config in (made.config, other):  # each finds itself
         closest = stored_like(config)[own, "sasrec", "adv_cas"]
