@@ -8,8 +8,6 @@ import sys
 import warnings
 from pathlib import Path
 
-import numpy as np
-
 from .adversarial import METHOD_ORDER
 from .backbones import BACKBONES
 from .data import training_inputs
@@ -187,9 +185,7 @@ def _figure1(made: runs.Run) -> dict:
     model = made.model(device="cpu")
     users, inputs = training_inputs(made.data, model.max_len)
     user = next((u for u, one in zip(users, inputs) if 6 <= len(one) <= 9), users[0])
-    drawn = PerturbedUser(model, made.data, int(user), [10.0]).picture(10.0)
-    return {name: np.round(np.asarray(drawn[name], dtype=float), 6).tolist()
-            for name in ("points", "generic", "guided", "effects", "radii")}
+    return PerturbedUser(model, made.data, int(user), [10.0]).arrays(10.0)
 
 
 def _figures(options) -> None:

@@ -186,17 +186,22 @@ class PerturbedUser:
         return pd.DataFrame({"distance": distance(w, w[0]).cpu(), "rank": ranks.cpu(),
                              "best": ten_best(scores)}, index=epsilons)
 
-    def picture(self, epsilon: float) -> Figure:
-        """Figure 1, in the plane of the first two principal directions."""
+    def arrays(self, epsilon: float) -> dict:
+        """Arguments of `figure1`, in the plane of the first two principal directions."""
         centred = self.rows[-MOVED:] - self.rows[-MOVED:].mean(0)
         plane = torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
         if plane.shape[1] < 2:  # one item spans no plane: the first coordinates then
             plane = torch.eye(len(plane), 2, device=plane.device)
         moves = [epsilon * A[-MOVED:] for A in self.A.values()]
-        return figure1(*((one @ plane).cpu().numpy() for one in (centred, *moves)),
-                       self.effects[-MOVED:], [move.norm(dim=1).cpu().numpy() for move in moves],
-                       pd.DataFrame({kind: one["distance"] for kind, one in self.moved.items()}),
-                       epsilon)
+        points, generic, guided = ((one @ plane).tolist() for one in (centred, *moves))
+        return {"points": points, "generic": generic, "guided": guided,
+                "effects": self.effects[-MOVED:].tolist(),
+                "radii": [move.norm(dim=1).tolist() for move in moves]}
+
+    def picture(self, epsilon: float) -> Figure:
+        """Figure 1, and how far the user vector moves."""
+        return figure1(**self.arrays(epsilon), epsilon=epsilon, curve=pd.DataFrame(
+            {kind: one["distance"] for kind, one in self.moved.items()}))
 
 
 def epsilon_panel(config: Configuration, data: SequenceDataset, user: int,
