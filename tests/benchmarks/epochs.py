@@ -1,7 +1,4 @@
-"""Epochs of training: packed against padded, phase 2 against phase 1, and where the time goes."""
-
-import re
-import time
+"""Epochs of training: packed against padded, phase 2 against phase 1, loss against loss."""
 
 import numpy as np
 import torch
@@ -10,7 +7,6 @@ from benchmarks.worlds import model_of, sample
 from oracles import PADDED
 from torch.nn.functional import binary_cross_entropy_with_logits as bce_of_logits
 from torch.nn.utils.rnn import pad_sequence
-from torch.profiler import ProfilerActivity, profile
 
 import casadv_lib as cas
 from casadv_lib.adversarial import METHODS
@@ -26,15 +22,6 @@ LOSSES = {"sampled, 256 negatives": {"loss": "sampled", "negatives": 256},
 LOSS_TARGETS = {"sampled, 256 negatives": 2.0, "ce": 4.0}  # times an epoch of bce
 PRODUCTS_TARGET = 1.5  # times the bare matrix products of ce and what else an epoch of bce does
 ADV_CAS_TARGET = 2.0  # times the base; the paper has 3.92, the count of passes 8/3
-KINDS = {  # of work, by PyTorch's names of operations
-    "matrix products": r"mm$|baddbmm|linear|dot$",
-    "look-ups and index sums": r"index|gather|scatter|embedding|take",
-    "random numbers and masks": r"random_|bernoulli|uniform|normal_|randint|dropout",
-    "copies, zeros, concatenation": r"copy_|zero|fill|cat$|clone|contiguous|empty|split|stack",
-    "softmax and norms": r"softmax|layer_norm|norm",
-    "other arithmetic": r"",
-}
-OPTIMISER, PYTHON = "optimiser", "Python, packing among it"
 
 
 class PaddedTrainer(Trainer):
@@ -152,38 +139,3 @@ def losses(dataset: str = "beauty", batches: int = 12, repeats: int = 5, dim: in
                     than="its matrix products and an epoch of bce",
                     other=seconds["products"] + seconds["bce"], target=PRODUCTS_TARGET))
     return {"rows": rows, "data": data.fingerprint, "notes": [note]}
-
-
-def shares(dataset: str = "beauty", batches: int = 12, dim: int = 100, device: str = "cpu") -> dict:
-    """Where the time of a step goes, by PyTorch's profiler: padded, phase 1, and adv_cas."""
-    data, _, note, trainer = trainers_of(dataset, batches, dim, device)
-    rows = [row(f"{cas.BACKBONES[name].__name__}, {what}: {kind}", [share], "%")
-            for name in BACKBONES
-            for what, method in (("padded, phase 1", "padded"), ("phase 1", None),
-                                 ("adv_cas", "adv_cas"))
-            for kind, share in shares_of(trainer(name, method).train_epoch).items()]
-    return {"rows": rows, "data": data.fingerprint, "notes": [note]}
-
-
-def shares_of(action) -> dict[str, float]:
-    """Percent of the wall time of `action`, by kind; sums to 100."""
-    action()
-    with profile(activities=[ProfilerActivity.CPU]) as profiled:
-        started = time.perf_counter()
-        action()
-        wall = 1e6 * (time.perf_counter() - started)
-    spent = dict.fromkeys((*KINDS, OPTIMISER), 0.0)
-    for event in profiled.events():
-        spent[kind_of(event)] += event.self_cpu_time_total
-    shares = {kind: 100 * x / wall for kind, x in spent.items()}
-    return shares | {PYTHON: 100 - sum(shares.values())}
-
-
-def kind_of(event) -> str:
-    """The kind of an operation; whatever runs inside the optimiser counts as that."""
-    name = event.name.removeprefix("aten::")
-    while event is not None:
-        if event.name.startswith("Optimizer.step"):
-            return OPTIMISER
-        event = event.cpu_parent
-    return next(kind for kind, pattern in KINDS.items() if re.search(pattern, name))

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from benchmarks import cascade, epochs, growth, measuring, public, ranking, report, suite
-from benchmarks.worlds import interactions_of
 from conftest import build
 from oracles import random_sequences
 
@@ -36,7 +35,6 @@ RUNS = {
     "adversarial": (2, lambda data, _: epochs.adversarial(
         data, batches=1, methods=("adv_linear", "adv_cas"), backbones=("gru4rec",), **TINY)),
     "losses": (4, lambda data, _: epochs.losses(data, batches=1, **TINY)),
-    "shares": (48, lambda data, _: epochs.shares(data, batches=1, dim=8)),
     "recbole": (4, lambda data, script: public.main("recbole", data, 1, script=script, **TINY)),
     "rectools": (2, lambda data, script: public.main("rectools", data, 1, script=script, **TINY)),
     "ranking": (3, lambda data, _: ranking.main(data, **TINY)),
@@ -67,8 +65,6 @@ def test_a_benchmark_runs_and_says_what_it_should(name, tiny, tmp_path, monkeypa
     assert len(record["rows"]) == expected
     for row in record["rows"]:
         assert row["here"]["low"] <= row["here"]["median"] <= row["here"]["high"]
-    if name == "shares":  # six steps, each of them whole
-        assert sum(row["here"]["median"] for row in record["rows"]) == pytest.approx(600)
     if name in ("recbole", "rectools"):  # 60 steps of half a second
         assert record["others"] == {"fake": "1.0"}
         assert all(row["other"]["median"] == 30.0 for row in record["rows"])
@@ -99,18 +95,6 @@ def test_algorithm_1_by_loops_is_the_library_s():
     by_loops = cascade.algorithm_1([h.tolist() for h in histories], 16, 20)
     ours = cas.cascade_effects(histories, batch_size=16, count_self=True)
     np.testing.assert_allclose(np.concatenate(ours), np.concatenate(by_loops), rtol=1e-12)
-
-
-@pytest.mark.parametrize("repeats", [False, True])
-def test_made_up_interactions_are_what_they_claim(repeats):
-    items, offsets = interactions_of(200_000, repeats=repeats)
-    lengths = np.diff(offsets)
-    assert lengths[:-1].min() >= 5 and lengths.max() <= 50 and 8.5 < lengths.mean() < 9.5
-    user = np.repeat(np.arange(len(lengths)), lengths)
-    assert (len({*zip(user.tolist(), items.tolist())}) < len(items)) == repeats
-    # Zipf: each decade of ranks holds about as many interactions
-    popular = np.sort(np.bincount(items, minlength=12_501))[::-1]
-    assert 0.5 < popular[100:1000].sum() / popular[1000:10000].sum() < 2
 
 
 def test_clocks_take_turns_and_ratios_and_verdicts_are_computed_turn_by_turn():
