@@ -1,7 +1,7 @@
 """Data sets: official sources, files and frames of one's own, the embedded world.
 
-`load_dataset` is the way in, to one `SequenceDataset`. What is published is in sources.py,
-layouts.py finds out what a file of one's own is, readers.py reads it.
+`load_dataset` is the way in, to one `SequenceDataset`. What is published is in sources.py;
+readers.py finds out what a file of one's own is, and reads it.
 """
 
 import contextlib
@@ -136,10 +136,8 @@ def _build(name: str, min_count: int | None, notes: list[str], frame: pd.DataFra
         lost = len(frame) - lengths[enough].sum()
         alarms.append(f"dropped {n_users - len(enough):,} of {n_users:,} users, who have "
                       f"fewer than {SHORTEST} items, with their {lost:,} interactions.")
-    near = np.flatnonzero(len(catalogue) - lengths[enough] < TOP)
-    sure = sum(len(catalogue) - len({*sequence[:-1]} - {sequence[-1]}) <= TOP
-               for sequence in (sequences[row] for row in near))
-    if sure:
+    if sure := sum(len(catalogue) - len({*sequence[:-1]} - {sequence[-1]}) <= TOP
+                   for sequence in sequences if len(catalogue) - len(sequence) < TOP):
         alarms.append(f"{sure:,} of {len(enough):,} users have at most {TOP} items to be ranked, "
                       f"so that their HR@{TOP} is 1 whatever the model does.")
     notes = [f"{name}: {note}" for note in notes + alarms]

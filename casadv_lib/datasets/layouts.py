@@ -27,7 +27,7 @@ _SAID = re.compile('"?sep=(.)"?')  # the latter is Excel's
 class Layout:
     """How to read a file."""
 
-    kind: str  # "table", "JSON lines" or "histories"
+    kind: str  # "a table", "JSON lines" or "histories"
     names: list = ()  # of all columns: texts of the header, or numbers from 0 without one
     columns: dict | None = None  # role to position in `names`; without "timestamp": rows in order
     separator: str = ""
@@ -37,13 +37,11 @@ class Layout:
     def __str__(self) -> str:
         if self.kind == "histories":
             return "histories, one line 'user item item ...' each"
-        what = self.kind
-        if self.kind == "table":
-            what = f"a table with {SEPARATORS.get(self.separator, repr(self.separator))}"
+        between = f" with {SEPARATORS.get(self.separator, repr(self.separator))}"
         where = ", ".join(f"{self.names[place]!r} as {role}"
                           for role, place in self.columns.items())
         order = "" if "timestamp" in self.columns else ", oldest row first"
-        return f"{what}, column {where}{order}"
+        return f"{self.kind}{between if self.separator else ''}, column {where}{order}"
 
 
 def is_whole_number(token: str) -> bool:
@@ -122,17 +120,14 @@ def find_layout(path, head: str, wanted: dict, separator: str | None = None) -> 
             break
         skip += 1
     rows = [line for line in lines[skip:] if line.strip(" \t")]
-    read = _json if rows and rows[0].lstrip().startswith("{") else _table
-    found = rows and read(rows, wanted, separator, skip)
-    if rows and not found and read is _table and not wanted:
-        found = _convention(rows, separator, skip)
-    return found or _refuse(path, skip + 1, rows[0] if rows else "", wanted, separator)
-
-
-def _json(rows: list[str], wanted: dict, _, skip: int) -> Layout | None:
-    names = _keys(rows[0])
-    if columns := chosen(find_columns(names, wanted)):
-        return Layout("JSON lines", names, columns, skip=skip)
+    first, found = rows[0] if rows else "", None
+    if names := _keys(first):
+        if columns := chosen(find_columns(names, wanted)):
+            found = Layout("JSON lines", names, columns, skip=skip)
+    elif rows:
+        found = _table(rows, wanted, separator, skip) or (
+            None if wanted else _convention(rows, separator, skip))
+    return found or _refuse(path, skip + 1, first, wanted, separator)
 
 
 def _keys(line: str) -> list[str]:
@@ -152,10 +147,10 @@ def _table(rows: list[str], wanted: dict, separator: str | None, skip: int) -> L
         if not columns or len(names) == 1:
             continue
         if not by_number or any(find_columns(names, {}).values()):
-            return Layout("table", names, columns, one, skip + 1)
+            return Layout("a table", names, columns, one, skip + 1)
         sample = split(rows[0 if separator else -1], one)  # the first line may be a comment
         if {"user", "item"} <= set(wanted) and len(sample) == len(names):
-            return Layout("table", list(range(len(names))), columns, one, skip)
+            return Layout("a table", list(range(len(names))), columns, one, skip)
     return None
 
 
@@ -180,7 +175,7 @@ def _convention(rows: list[str], separator: str | None, skip: int) -> Layout | N
     rated = width == 4 and 1000 * values[:, 2].max() < last.min()  # 'rating time', not two items
     if many and width == 2 or clock and (many and width == 3 or rated):
         columns = {"user": 0, "item": 1} | ({"timestamp": width - 1} if width > 2 else {})
-        return Layout("table", list(range(width)), columns, one, skip, numbers=True)
+        return Layout("a table", list(range(width)), columns, one, skip, numbers=True)
     numbers = one != "::" and all(map(_INTEGER.fullmatch, table[0]))
     return Layout("histories") if numbers else None
 
@@ -215,12 +210,11 @@ def guess(names: list, wanted: dict) -> dict:
     They are numbers where there seems to be no header, or a name is there twice.
     """
     found = find_columns(names, wanted)
-    free = [place for place in range(len(names)) if [place] not in found.values()]
-    likely = {}
-    for role in sorted(found, key=lambda role: role != "timestamp"):
-        places = found[role] or free
-        likely[role] = places[-1 if places is free and role == "timestamp" else 0] if places else 0
-        free = [place for place in free if place != likely[role]]
+    likely = {role: places[0] if places else None for role, places in found.items()}
+    free = [place for place in range(len(names)) if place not in likely.values()]
+    for role, place in likely.items():
+        if place is None:
+            likely[role] = free.pop(-1 if role == "timestamp" else 0) if free else 0
     named = any(found.values()) or not any(re.match("[-+.]?[0-9]", str(name)) for name in names)
     named = named and 0 < len(set(names)) == len(names)
     return {role: names[likely[role]] if named else likely[role] for role in found}

@@ -1,7 +1,7 @@
 """From a file or frame to interactions in order, with errors that name the file and the line.
 
 layouts.py says what a file is. Every reader returns (notes, rows, user_ids, item_ids): sentences on
-how it was read; a frame whose int64 columns user and item point into the ids, the rows of a user
+how it was read; a frame whose columns user and item point into the ids, the rows of a user
 together, oldest first; and the ids in the order in which they are given out.
 """
 
@@ -36,7 +36,6 @@ MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>", "nat")  # in small le
 HEAD = 100_000  # characters from which the layout is found
 BLOCK, PIECE = 1 << 18, 1_000_000  # characters, rows at a time
 UNIT = b"\x1f"  # stands for '::', as pandas takes one character
-_INTEGERS = re.compile("-?[0-9]+([ \t]+-?[0-9]+)*")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?)?"
                    r"\s*(Z|UTC|[+-]\d\d:?\d\d)?", re.ASCII)
@@ -63,7 +62,7 @@ def read_file(path: Path, wanted: dict, separator: str | None = None, member: st
         if len(head) == HEAD:  # the last line is not whole
             head = head.rpartition("\n")[0] or head
         layout = layouts.find_layout(path, head, wanted, separator)
-        read = {"table": _read_table, "JSON lines": _read_json, "histories": _read_histories}
+        read = {"a table": _read_table, "JSON lines": _read_json, "histories": _read_histories}
         return read[layout.kind](path, opened, layout)
     except UnicodeDecodeError:
         with _unpacked(path, member) as raw:
@@ -88,7 +87,7 @@ def read_frame(frame: pd.DataFrame, wanted: dict) -> tuple:
                         "and timestamp: load_dataset(frame, "
                         f"columns={layouts.guess(names, wanted)})")
     content = {role: frame.iloc[:, place] for role, place in columns.items()}
-    return _in_order("the frame", Layout("frame", names, columns), content)
+    return _in_order("the frame", Layout("a frame", names, columns), content)
 
 
 def _unpacked(path: Path, member: str) -> BinaryIO:
@@ -116,31 +115,25 @@ def _read_histories(path: Path, opened: Callable, layout: Layout) -> tuple:
         for number, line in enumerate(text, start=1):
             if not (line := line.strip(" \t\n")) or line[0] == "#" and not line_of:
                 continue
-            try:
-                row = np.array(line.split() if _INTEGERS.fullmatch(line) else [line], np.int64)
-            except (ValueError, OverflowError):
-                token = next(one for one in BLANKS.split(line) if not is_whole_number(one))
-                _no_history(path, number, line, f"{shown(token)} is not a whole number of 64 bits")
-            user, items = int(row[0]), row[1:]
-            if items.min(initial=1) < 1:
-                _no_history(path, number, line,
-                            f"item {items[items < 1][0]} is below 1 (0 stands for padding)")
-            if user in line_of:
-                _no_history(path, number, line, f"user {user} was already on line {line_of[user]}")
-            line_of[user] = number
-            sequences.append(items)
+            user, *items = BLANKS.split(line)
+            if wrong := [one for one in (user, *items) if not is_whole_number(one)]:
+                problem = f"{shown(wrong[0])} is not a whole number of 64 bits"
+            elif (row := np.array(items, np.int64)).min(initial=1) < 1:
+                problem = f"item {row[row < 1][0]} is below 1 (0 stands for padding)"
+            elif int(user) in line_of:
+                problem = f"user {user} was already on line {line_of[int(user)]}"
+            else:
+                line_of[int(user)] = number
+                sequences.append(row)
+                continue
+            columns = dict(zip(COLUMNS, (0, 1, len(items))[:len(items) + 1]))
+            fail(path, f"{problem}; allowed are lines 'user item item ...' of whole numbers, "
+                 "oldest first, items from 1, one line a user. For one interaction a line, call "
+                 f"load_dataset({shown(str(path))}, columns={columns}, separator=' ')", number)
     items, item_ids = pd.factorize(np.concatenate(sequences), sort=True)
     users = np.repeat(np.arange(len(sequences)), [len(sequence) for sequence in sequences])
     rows = pd.DataFrame({"user": users, "item": items})
     return [f"read as {layout}."], rows, pd.Index(list(line_of)), item_ids
-
-
-def _no_history(path, number: int, line: str, problem: str):
-    width = len(BLANKS.split(line))
-    columns = dict(zip(COLUMNS, (0, 1, width - 1)[:width]))
-    fail(path, f"{problem}; allowed are lines 'user item item ...' of whole numbers, oldest first, "
-         "items from 1, one line a user. For one interaction a line, call "
-         f"load_dataset({shown(str(path))}, columns={columns}, separator=' ')", number)
 
 
 class Lines:

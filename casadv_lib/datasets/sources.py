@@ -13,7 +13,7 @@ import pandas as pd
 import pooch
 from filelock import FileLock
 
-from ..support.checks import DataError, instance, number, shown
+from ..support.checks import DataError, instance, number
 from .readers import read_file
 
 CORE = 5  # every published data set is filtered to its 5-core
@@ -21,10 +21,6 @@ RETRIES = 2  # where the server is out of reach, busy, breaks off or sends anoth
 SECONDS = 10.0, 30.0  # without an answer, without a byte
 _MOVIELENS = "https://files.grouplens.org/datasets/movielens"
 _AMAZON = "http://snap.stanford.edu/data/amazon/productGraph/categoryFiles"
-
-
-class DownloadError(DataError):
-    """A data set that could not be fetched, or that is not the published one."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +74,6 @@ def k_core(frame: pd.DataFrame, k: int) -> pd.DataFrame:
     """
     k = number("k", k, low=1, kind=int)
     instance("frame", frame, pd.DataFrame)
-    for name in ("user", "item"):
-        if (frame.columns == name).sum() != 1:
-            raise ValueError(f"frame has the columns {shown(list(frame.columns))}; allowed is a "
-                             f"table with one column {name!r}")
     codes = np.stack([pd.factorize(frame[name])[0] for name in ("user", "item")])
     rows = np.flatnonzero((codes >= 0).all(axis=0))  # a missing id belongs to nobody
     while len(rows):
@@ -96,7 +88,7 @@ def k_core(frame: pd.DataFrame, k: int) -> pd.DataFrame:
 def download(source: Source) -> Path:
     """Return the path of the source's archive in the user's cache, fetched if it is not there yet.
 
-    Raises DownloadError, naming the address and what to do, if the server cannot be reached or
+    Raises DataError, naming the address and what to do, if the server cannot be reached or
     refuses, the transfer breaks off, or the file fails its check. Then no archive is left.
     """
     fetch = pooch.HTTPDownloader(progressbar=not os.environ.get("CI"), timeout=SECONDS)
@@ -114,7 +106,7 @@ def download(source: Source) -> Path:
         with FileLock(cache / ".lock"):  # a second process waits, and finds the file
             return Path(files.fetch(name, downloader=fetch_and_check))
     except (OSError, ValueError) as error:
-        raise DownloadError(
+        raise DataError(
             f"{source.name}: no usable copy from {source.url} ({error}). Try again later, or "
             f"fetch it by other means, put it as {name} into a folder of your own and name that "
             "folder in the environment variable CASADV_DATA") from error
