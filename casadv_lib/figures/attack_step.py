@@ -5,8 +5,6 @@ distances, the replaced item at the origin. So distances to points of the line a
 dimensions, and the substitute is the item that a circle around the goal touches first.
 """
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping, Sequence
 

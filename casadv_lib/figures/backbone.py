@@ -1,7 +1,5 @@
 """Looking into a backbone: its attention, what a changed item changes, and where padding lies."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

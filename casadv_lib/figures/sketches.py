@@ -1,7 +1,5 @@
 """Figures 1 and 2, perturbations and cascade effects, drawn from small arrays, not from results."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 from matplotlib.collections import EllipseCollection
@@ -45,15 +43,8 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
     radii: two (n,) arrays, generic and guided: the perturbations' full lengths.
     curve: for a third panel, the distances ||w_moved - w||, columns "generic" and "guided", index
         epsilon; epsilon: the one of them whose perturbations these are.
-    Raises ValueError where the shapes differ or C is not positive.
     """
     points, *moves = (np.asarray(array, dtype=float) for array in (points, generic, guided))
-    effects, n = np.asarray(effects, dtype=float), len(points)
-    for name, array in zip(("points", "generic", "guided"), (points, *moves)):
-        if array.shape != (n, 2) or n == 0:
-            raise ValueError(f"{name} has shape {array.shape}; all three need the same (n, 2)")
-    if effects.shape != (n,) or not (effects > 0).all():
-        raise ValueError(f"effects has shape {effects.shape}; allowed are {n} values above 0")
     room = np.max(radii, axis=0)[:, None]
     size = {"width": 5.0, "height": 4.6}
     if curve is not None:  # the same room for all epsilons: the circles of large ones may leave it
@@ -62,7 +53,7 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
     low, high = (points - room).min(axis=0), (points + room).max(axis=0)
     margin = 0.1 * max(float((high - low).max()), 1e-9)
     with_C = [f"{step}\nC={C:.1f}" for step, C in enumerate(effects, start=1)]
-    without = [str(step) for step in range(1, n + 1)]  # a small panel has no room for more
+    without = [str(step) for step in range(1, len(points) + 1)]  # small panels hold no more
     titles = ("generic: all positions alike", "cascade-guided: scaled by 1/C")
     for axis, title, move, radius, method, texts in zip(
             axes[0], titles, moves, radii, FIGURE1_METHODS.values(),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from ..results.frames import MissingRecords, Results, datasets
+from ..results.frames import MissingRecords, Results
 from ..results.tables import TABLES, markdown
 from ..support.files import write_bytes
 from .forest import gains
@@ -43,18 +43,16 @@ def write_all(results: Results, folder: str | Path, report: Callable[[str], None
 def figure_makers(results: Results) -> dict[str, Callable[[], Figure]]:
     """`{file name: function that draws it}`: the first data set's figures are figure3 and so on,
     another's figure3_<dataset>."""
-    makers = {"figure1": partial(_stored_figure1, results),
-              "figure2": partial(figure2, **FIGURE2_TOY)}
-    for position, dataset in enumerate(datasets(results) or [None]):
+    def stored_figure1() -> Figure:
+        if not results.figure1:
+            raise MissingRecords("results hold no 'figure1', the arrays of one user's history")
+        return figure1(**results.figure1)
+
+    makers = {"figure1": stored_figure1, "figure2": partial(figure2, **FIGURE2_TOY)}
+    for position, dataset in enumerate(results.runs["dataset"].unique()):
         for draw in (figure3, figure4, figure5, figure6):
             name = draw.__name__ + (f"_{Path(dataset).stem}" if position else "")
             makers[name] = partial(draw, results, dataset=dataset)
     for dataset in traded_off(results):
         makers[f"trade_off_{Path(dataset).stem}"] = partial(trade_off, results, dataset)
     return makers | {"gains": partial(gains, results)}
-
-
-def _stored_figure1(results: Results) -> Figure:
-    if not results.figure1:
-        raise MissingRecords("results hold no 'figure1', the arrays of one user's history")
-    return figure1(**results.figure1)

@@ -13,6 +13,7 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ..evaluation import METRICS
@@ -56,17 +57,13 @@ def difference(results: Results, run: str, versus: str, which: str = "last",
         found, percent = (interval(results, "pair", quantity, metric, **ends)
                           for quantity in ("difference", "percent"))
         return found | {"percent": percent}
-    return opposite(interval(results, "pair", "difference", metric, run=versus, which=which,
-                             versus=run, versus_which="last"))
+    turned = dict(zip(ends, [versus, which, run, "last"]))
+    return opposite(interval(results, "pair", "difference", metric, **turned))
 
 
 def opposite(row: dict) -> dict:
     """The interval of the opposite difference."""
     return row | {"value": -row["value"], "low": -row["high"], "high": -row["low"]}
-
-
-def signed(value: float) -> str:
-    return f"{value:+.1f}%"
 
 
 # Tests: each returns rows, the first named interval with words for `about`. A row may say itself
@@ -91,11 +88,11 @@ def better(results: Results, setting: Setting, methods: list[str], versus: list[
             made |= dict(zip(rows["seed"], rows["run"], strict=True))
         return made
 
-    found = [(run, runs(other)[seed], metric, {"method": method, "versus": other, "seed": seed})
+    found = [difference(results, run, runs(other)[seed], which, metric)
+             | {"method": method, "versus": other, "seed": seed}
              for method, other, metric in product(methods, versus, metrics)
              for seed, run in runs(method).items() if seed in runs(other)]
-    return [difference(results, run, other, which, metric) | words | {"number": len(found)}
-            for run, other, metric, words in found]
+    return [row | {"number": len(found)} for row in found]
 
 
 def mean_gain(results: Results, setting: Setting, quantity: str) -> list[dict]:
@@ -108,11 +105,10 @@ def mean_gain(results: Results, setting: Setting, quantity: str) -> list[dict]:
                         for method in ("adv_cas", *paper.PAPER_BASELINES))
         if own is not None:
             printed.append(own if quantity == "gain" else 100 * (own / max(others) - 1))
-    wanted = sum(printed) / len(printed) if printed else math.nan
-    holds = [row["low"] > 0, row["high"] >= wanted]
-    if math.isnan(row["low"]):  # the second best gains nothing in a resample
-        holds = []
-    return [row | {"names": ", ".join(names), "wanted": signed(wanted), "holds": holds}]
+    wanted = np.mean(printed) if printed else math.nan
+    # no number: the second best gains nothing in a resample
+    holds = [] if math.isnan(row["low"]) else [row["low"] > 0, row["high"] >= wanted]
+    return [row | {"names": ", ".join(names), "wanted": wanted, "holds": holds}]
 
 
 def sparse_gains_more(results: Results, setting: Setting) -> list[dict]:
@@ -173,8 +169,7 @@ def last_item_costs(results: Results, setting: Setting) -> list[dict]:
     for metric, drop in paper.PAPER_LAST_DROP_PERCENT.items():
         row = interval(results, "average", "last item", metric, dataset=setting[0])
         rows.append(row | {"holds": [row["high"] < 0, row["low"] <= -drop <= row["high"]]})
-    hits = rows[1]["value"]
-    return [row | {"hits": "no number" if math.isnan(hits) else signed(hits)} for row in rows]
+    return [row | {"hits": rows[1]["value"]} for row in rows]
 
 
 def added_time(results: Results, setting: Setting) -> list[dict]:
@@ -246,5 +241,5 @@ def printed(claim: dict, setting: Setting) -> str:
         changes = [paper.paper_change(*setting, method, versus=other) for method, other in product(
             claim["options"]["methods"], claim["options"]["versus"])]
         if None not in changes:
-            return signed(min(changes))
+            return f"{min(changes):+.1f}%"
     return next((text for name, text in claim["paper"].items() if name in setting), "")

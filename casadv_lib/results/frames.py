@@ -176,14 +176,9 @@ def select(table: pd.DataFrame, **values) -> pd.DataFrame:
     return table[rows]
 
 
-def datasets(results: Results) -> list[str]:
-    """The data sets that have runs, in the order of the table."""
-    return list(results.runs["dataset"].unique())
-
-
 def choose_dataset(results: Results, dataset: str | None) -> str:
     """`dataset` if it has runs; the first of the table for None."""
-    there = datasets(results)
+    there = list(results.runs["dataset"].unique())
     if not there:
         raise MissingRecords("results hold no runs at all")
     if dataset not in (None, *there):

@@ -185,7 +185,7 @@ def robustness(results: Results, dataset: str | None = None) -> pd.DataFrame:
 
 def scoreboard(results: Results) -> pd.DataFrame:
     """Every claim where the paper makes it (see `claims.check`)."""
-    if not set(frames.datasets(results)) & set(PAPER_DATASETS):
+    if not set(results.runs["dataset"]) & set(PAPER_DATASETS):
         raise MissingRecords("results hold no run on a data set of the paper")
     table = check(results)
     rules = table.drop_duplicates(["section", "claim"])
