@@ -17,19 +17,13 @@ from ..evaluation import METRICS
 from ..experiments.configuration import attack_name, choice
 from ..settings import EXCLUDES
 from ..support.files import read_json
-from . import frames
+from . import frames, paper
 from .claims import OURS, check
 from .comparisons import percent
 from .frames import MissingRecords, Results, select
-from .paper import (
-    PAPER_ADDED_TIME,
-    PAPER_DATASETS,
-    paper_beside,
-    paper_numbers,
-    paper_slips,
-)
 
 VERDICTS = ("reproduced", "partly", "not", "undecided", "not run")
+SETTING = ["dataset", "backbone"]
 TABLE4_METHODS = ("base", "adv_cas_1", "adv_cas_2", "adv_cas")
 TEXTS = read_json(Path(__file__).with_name("tables.json"))
 ATTACKS = TEXTS["attacks"]  # the columns of `robustness`
@@ -45,13 +39,13 @@ def _compared(results: Results, dataset: str | None, methods: Iterable[str] = ME
     """The rows of `runs` behind a table, with the base's in columns "base ...", where a data set
     and backbone have the needed methods and any second one."""
     frames.choose_dataset(results, dataset)
-    rows, setting = frames.with_role(results, "main", dataset=dataset), ["dataset", "backbone"]
-    rows = rows[rows["method"].isin(methods)].groupby(setting, sort=False).filter(
+    rows = frames.with_role(results, "main", dataset=dataset)
+    rows = rows[rows["method"].isin(methods)].groupby(SETTING, sort=False).filter(
         lambda own: {*needed} <= {*own["method"]} and len(own) > 1)
     if rows.empty:
         raise MissingRecords(f"no backbone has a run of {', '.join(needed)} and a second method")
     base = select(rows, method="base").add_prefix("base ")
-    return rows.merge(base, left_on=setting, right_on=["base dataset", "base backbone"])
+    return rows.merge(base, left_on=SETTING, right_on=["base dataset", "base backbone"])
 
 
 def table2(results: Results) -> pd.DataFrame:
@@ -59,13 +53,13 @@ def table2(results: Results) -> pd.DataFrame:
     own, table = results.datasets, results.datasets[["dataset"]].copy()
     if own.empty:
         raise MissingRecords("results hold no data sets")
-    printed = pd.DataFrame(paper_numbers()["table2_datasets"]).T.reindex(own["dataset"])
+    printed = pd.DataFrame(paper.paper_numbers()["table2_datasets"]).T.reindex(own["dataset"])
     for column in ("users", "items", "interactions", "density_percent"):
         name = column.replace("_percent", " %")
         table[name], table[f"{name} paper"] = own[column], printed[column].to_numpy(float)
     table["mean length"] = own["mean_length"]
-    table["note"] = [" ".join(paper_slips("table2", dataset=name)) for name in own["dataset"]]
-    table.attrs["notes"] = paper_slips("table2")
+    table["note"] = [" ".join(paper.paper_slips("table2", dataset=name)) for name in own["dataset"]]
+    table.attrs["notes"] = paper.paper_slips("table2")
     return table
 
 
@@ -73,8 +67,7 @@ def table3(results: Results, dataset: str | None = None) -> pd.DataFrame:
     """Table 3: accuracy on test, one row a data set, backbone and method; controls included.
 
     For each metric: the value at the last epoch, its change against the base in percent, the 95%
-    interval of the difference to the base, the value at the best-validation epoch, the paper's
-    value and its change.
+    interval of the difference, the value at the best-validation epoch, the paper's and its change.
     """
     methods = [m for m in METHOD_ORDER if m not in TABLE4_METHODS[1:3]]
     return _accuracy(results, "table3", _compared(results, dataset, methods))
@@ -82,21 +75,18 @@ def table3(results: Results, dataset: str | None = None) -> pd.DataFrame:
 
 def table4(results: Results, dataset: str | None = None) -> pd.DataFrame:
     """Table 4: which part of the cascade effect helps, columns as in Table 3 (SASRec's paper)."""
-    rows = _compared(results, dataset, TABLE4_METHODS, TABLE4_METHODS)
-    return _accuracy(results, "table4", rows)
+    return _accuracy(results, "table4", _compared(results, dataset, TABLE4_METHODS, TABLE4_METHODS))
 
 
 def _accuracy(results: Results, where: str, rows: pd.DataFrame) -> pd.DataFrame:
-    names, is_base = rows[["dataset", "backbone", "method"]], rows["method"] == "base"
-    best = select(results.runs, which="best", split="test").set_index("run")
-    best = best.loc[rows["run"]].reset_index()
+    names, is_base = rows[[*SETTING, "method"]], rows["method"] == "base"
+    best = rows[["run"]].merge(select(results.runs, which="best", split="test"), on="run")
     table = names.assign(epoch=rows["epoch"].astype(int))
-    printed = paper_beside(rows, where)
+    printed = paper.paper_beside(rows, where)
     for metric, label in METRICS.items():
-        bounds = select(results.intervals, kind="pair", quantity="difference", metric=metric,
+        stored = select(results.intervals, kind="pair", quantity="difference", metric=metric,
                         versus_which="last")
-        bounds = rows[["run", "base run"]].merge(
-            bounds, "left", left_on=["run", "base run"], right_on=["run", "versus"])
+        bounds = rows.merge(stored, "left", left_on=["run", "base run"], right_on=["run", "versus"])
         table = table.assign(**{
             label: rows[metric],
             f"{label} vs base %": percent(rows[metric], rows[f"base {metric}"]).mask(is_base),
@@ -104,11 +94,11 @@ def _accuracy(results: Results, where: str, rows: pd.DataFrame) -> pd.DataFrame:
             f"{label} best": best[metric], f"{label} paper": printed[metric],
             f"{label} paper vs base %": printed[f"{metric} change"]})
     table["best epoch"] = best["epoch"].astype(int)
-    table["note"] = [" ".join(paper_slips(where, **row)) for row in names.to_dict("records")]
+    table["note"] = [" ".join(paper.paper_slips(where, **row)) for row in names.to_dict("records")]
     table["note"] = table["note"].where(rows["loss"] == "bce", "")
     is_other = (rows["method"] == "base+100") & (rows["adv_epochs"] != 100)
     table.loc[is_other, "note"] = rows["adv_epochs"].map("{:g} more epochs, not 100".format)
-    slips = paper_slips(where) if "bce" in set(rows["loss"]) else []
+    slips = paper.paper_slips(where) if "bce" in set(rows["loss"]) else []
     table.attrs["notes"] = [TEXTS["accuracy"], *slips]
     return table
 
@@ -117,30 +107,29 @@ def efficiency(results: Results, dataset: str | None = None) -> pd.DataFrame:
     """Section 5.7: seconds an epoch, an epoch over one of the base, and "added time %", the second
     phase's training time relative to the first's. The paper's numbers stand with SASRec, adv_cas.
     """
-    paper, rows = paper_numbers()["section57_efficiency"], _compared(results, dataset)
+    printed, rows = paper.paper_numbers()["section57_efficiency"], _compared(results, dataset)
     machines = {run: f"{of.get('hardware', 'unknown')}, {of.get('device', 'unknown')}"
                 for run, of in results.provenance.items()}
     machine, of_base = rows["run"].map(machines), rows["base run"].map(machines)
     is_paper = (rows["backbone"] == "sasrec") & (rows["method"] == "adv_cas")
-    table = rows[["dataset", "backbone", "method"]].assign(**{
+    table = rows[[*SETTING, "method"]].assign(**{
         "seconds an epoch": rows["seconds_per_epoch"],
         "over base epoch": rows["seconds_per_epoch"] / rows["base seconds_per_epoch"],
         "training seconds": rows["train_seconds"],
         "added time %": (100 * rows["train_seconds"] / rows["base train_seconds"]).where(
             rows["method"] != "base"),
         "over base epoch paper (ml-1m)": is_paper.map(
-            {True: paper["adversarial_epoch_over_base_epoch"]}),
-        "added time % paper (ml-1m)": is_paper.map({True: PAPER_ADDED_TIME}),
+            {True: printed["adversarial_epoch_over_base_epoch"]}),
+        "added time % paper (ml-1m)": is_paper.map({True: paper.PAPER_ADDED_TIME}),
         "hardware": machine,
         "note": ("not comparable: the base ran on " + of_base).where(machine != of_base, "")})
-    table.attrs["notes"] = [TEXTS["efficiency"].format(**paper)]
+    table.attrs["notes"] = [TEXTS["efficiency"].format(**printed)]
     return table
 
 
 def selection(results: Results, dataset: str | None = None) -> pd.DataFrame:
     """What was tried to choose settings, one row a trial, scored on *validation*; "chosen" marks
-    the chosen ones, and those passed over since their whole run collapsed.
-    """
+    the chosen ones, and those passed over since their whole run collapsed."""
     tried = select(results.trials, dataset=dataset)
     if tried.empty:
         raise MissingRecords("results hold nothing that was tried on validation, of "
@@ -171,8 +160,7 @@ def robustness(results: Results, dataset: str | None = None) -> pd.DataFrame:
     names = {attack_name(**options): f"{label} %" for label, options in ATTACKS.items()}
     changes = percent(stored["ndcg@10"], stored["ndcg@10_clean"]).unstack("attack")
     clean = select(results.attacks, attack=attack_name())[["run", "exclude", "ndcg@10_clean"]]
-    rows = frames.with_role(results, "main", dataset=dataset)[
-        ["dataset", "backbone", "method", "run"]]
+    rows = frames.with_role(results, "main", dataset=dataset)[[*SETTING, "method", "run"]]
     rows = rows.merge(pd.Series(EXCLUDES, name="exclude"), "cross").merge(clean)
     if rows.empty:
         raise MissingRecords("results hold no attack on a main run")
@@ -185,7 +173,7 @@ def robustness(results: Results, dataset: str | None = None) -> pd.DataFrame:
 
 def scoreboard(results: Results) -> pd.DataFrame:
     """Every claim where the paper makes it (see `claims.check`)."""
-    if not set(results.runs["dataset"]) & set(PAPER_DATASETS):
+    if not set(results.runs["dataset"]) & set(paper.PAPER_DATASETS):
         raise MissingRecords("results hold no run on a data set of the paper")
     table = check(results)
     rules = table.drop_duplicates(["section", "claim"])
@@ -197,11 +185,11 @@ def scoreboard(results: Results) -> pd.DataFrame:
 
 def counts(table: pd.DataFrame) -> str:
     """How often each verdict stands in a table of claims: those of the paper, then ours."""
-    said = []
-    for name, is_ours in (("the paper's", False), ("ours", True)):
-        found = table["verdict"][(table["section"] == OURS) == is_ours].value_counts()
-        said.append(f"{name}: " + ", ".join(f"{found[word]} {word}" for word in VERDICTS
-                                            if word in found))
+    is_ours, said = table["section"] == OURS, []
+    for name, rows in (("the paper's", table[~is_ours]), ("ours", table[is_ours])):
+        found = rows["verdict"].value_counts()
+        words = ", ".join(f"{found[word]} {word}" for word in VERDICTS if word in found)
+        said.append(f"{name}: {words}")
     return "; ".join(said)
 
 
@@ -240,9 +228,9 @@ def markdown(table: pd.DataFrame) -> str:
     shown = readable(table).map(lambda text: text.replace("|", "\\|"))
     sides = ["right" if name in table and pd.api.types.is_numeric_dtype(table[name]) else "left"
              for name in shown]
-    text = shown.to_markdown(index=False, disable_numparse=True, colalign=sides)
-    notes = [f"- {note}" for note in table.attrs.get("notes", [])]
-    return "\n".join([text, *([""] if notes else []), *notes]) + "\n"
+    text = shown.to_markdown(index=False, disable_numparse=True, colalign=sides) + "\n"
+    notes = [f"- {note}\n" for note in table.attrs.get("notes", [])]
+    return "".join([text, *["\n"] * bool(notes), *notes])
 
 
 TABLES = {"table2": table2, "table3": table3, "table4": table4, "efficiency": efficiency,
