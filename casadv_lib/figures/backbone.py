@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from ..backbones import Backbone, SASRec
 from ..batching import PackedBatch, pack
-from ..support.checks import number
+from ..support.checks import instance, number
 from .style import key_below, panels, styled
 
 
@@ -18,11 +18,9 @@ from .style import key_below, panels, styled
 def attention_maps(model: SASRec, history: Sequence[int]) -> list[np.ndarray]:
     """What each step of one history reads from each earlier one: a (heads, n, n) array a block.
 
-    Rows sum to 1; entry [h, t, s] is 0 for s > t. Only the last max_len items are read. Raises
-    ValueError for a model that is no SASRec.
+    Rows sum to 1; entry [h, t, s] is 0 for s > t. Only the last max_len items are read.
     """
-    if not isinstance(model, SASRec):
-        raise ValueError(f"model is a {type(model).__name__}; allowed is a SASRec")
+    instance("model", model, SASRec)
     batch = pack([history], model.max_len, next(model.parameters()).device)
     position = model.positions(model.max_len - 1 - batch.from_end)
     x = model.embed(batch.inputs) * model.input_scale + position

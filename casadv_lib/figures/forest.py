@@ -24,10 +24,9 @@ def forest(frame: pd.DataFrame, xlabel: str = "", labels: Sequence[str] | None =
            reference: str = "paper") -> Figure:
     """A mark at "value" and a line from "low" to "high" for each row; 0 as a broken line.
 
-    frame: one row a mark; NaN is not drawn. Columns: "row" (its label), "value", "low", "high";
-        where it has them "panel", the title of the panel it is in; "method", whose colour and mark
-        it takes; "reference", a hollow diamond; "low_all" and "high_all", a thin line.
-    labels: the order of the rows, by default that of the frame.
+    frame: columns "row" (its label), "value", "low", "high"; where it has them "panel", the title
+    of its panel, "method", whose colour and mark it takes, "reference", a hollow diamond, "low_all"
+    and "high_all", a thin line. labels: the order of the rows, by default that of the frame.
     zero, ours, reference: what the legend calls the broken line, the marks and the diamonds.
     """
     frame = frame.assign(**{name: value for name, value in OPTIONAL.items() if name not in frame})
@@ -65,7 +64,6 @@ def gains(results: Results, dataset: str | None = None) -> Figure:
 
     Test, last epoch; a row a method, with its stored 95% interval; a panel a data set and backbone,
     all data sets for dataset None. A hollow diamond is the paper's change.
-    Needs the run of "base" and of at least one other method.
     """
     if dataset is not None:
         frames.choose_dataset(results, dataset)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
@@ -14,7 +13,7 @@ from ..results.paper import PAPER_BEST_EPSILON, PAPER_LAST_DROP_PERCENT
 from ..settings import MOST_REPLACED, POSITIONS
 from ..support.checks import number
 from . import style
-from .style import STYLES, level_label, method_line, method_lines, styled
+from .style import STYLES, method_line, method_lines, styled
 
 NEEDED = ("base", "adv_cas")
 FIGURE3_METHODS = ("base", "base+100", "adv_cas")
@@ -61,9 +60,8 @@ def grid(frame: pd.DataFrame, lines=("",), **options) -> tuple[Figure, list[tupl
 def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10") -> Figure:
     """Learning curves over both phases: phase 1 is the base, phase 2 adv_cas and the control.
 
-    One panel a backbone, a mark at every epoch that was evaluated. The synthetic world has an
-    optimum, drawn as a line: no model can do better on average.
-    Needs the curves of "base" and "adv_cas"; "base+100" is drawn where it is there.
+    A mark at every epoch that was evaluated. The synthetic world has an optimum, drawn as a line:
+    no model can do better on average. Needs the curves of "base" and "adv_cas".
     """
     runs = main_runs(results, dataset, FIGURE3_METHODS)[["run", "dataset", "backbone", "method"]]
     curves = runs.merge(results.curves, on="run")
@@ -83,7 +81,8 @@ def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10
         for level in optimum.dropna():
             axis.axhline(level, color="#0072B2", linewidth=1.2, linestyle=(0, (2, 2)),
                          label="optimum of the world")
-        axis.set(xlabel="epoch (passes over the training data)", ylabel=level_label(metric))
+        axis.set(xlabel="epoch (passes over the training data)",
+                 ylabel=f"{METRICS[metric]} (from 0 to 1)")
         axis.label_outer()
     style.key_below(figure)
     return figure
@@ -98,7 +97,19 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
     epsilon of the sweep to mark, with its values; ValueError for any other.
     Needs "base" and at least two values of epsilon for "adv_cas".
     """
-    swept = _swept(results, dataset)
+    base = main_runs(results, dataset, ("base",)).rename(columns={"run": "versus"})
+    base = base.melt(["versus", "dataset", "backbone"], list(METRICS), "metric", "base")
+    runs = frames.with_role(results, "sweep", method="adv_cas").sort_values(
+        "epsilon", kind="stable").groupby("backbone").filter(lambda own: len(own) > 1)
+    swept = runs.melt(["run", "dataset", "backbone", "method", "epsilon"], list(METRICS),
+                      "metric", "score").merge(base, on=["dataset", "backbone", "metric"])
+    if swept.empty:
+        raise MissingRecords("no backbone has a base and a sweep of adv_cas over two or more "
+                             "values of epsilon")
+    differences = select(results.intervals, kind="pair", quantity="difference", which="last",
+                         versus_which="last")[["run", "versus", "metric", "low", "high"]]
+    swept = swept.merge(differences, "left", on=["run", "versus", "metric"])
+    swept[["low", "high"]] = swept[["low", "high"]].add(swept["base"], axis=0)
     epsilons = sorted(set(swept["epsilon"]))
     if highlight is not None and not np.isclose(epsilons, highlight).any():
         raise ValueError(f"highlight is {highlight!r}; allowed are the values of epsilon that were "
@@ -110,7 +121,7 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
         axis.axhline(rows["base"].iloc[0], label="base", **method_line("base", marker=""))
         axis.axvspan(*PAPER_BEST_EPSILON, facecolor="0.85", zorder=0,
                      label="paper: best from 10 to 20")
-        axis.set(xscale="log", ylabel=level_label(metric))
+        axis.set(xscale="log", ylabel=f"{METRICS[metric]} (from 0 to 1)")
         axis.set_xticks(epsilons, [f"{epsilon:g}" for epsilon in epsilons])
         axis.minorticks_off()
         if axis.get_subplotspec().is_last_row():
@@ -122,25 +133,6 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
             style.mark(axis, highlight, there["score"], f"epsilon {highlight:g}: {words[0]}")
     style.key_below(figure)
     return figure
-
-
-def _swept(results: Results, dataset: str | None) -> pd.DataFrame:
-    """Columns: dataset, backbone, method, epsilon, metric, score, base, low, high (NaN where the
-    interval is not stored)."""
-    base = main_runs(results, dataset, ("base",)).rename(columns={"run": "versus"})
-    runs = frames.with_role(results, "sweep", method="adv_cas").sort_values(
-        "epsilon", kind="stable").groupby("backbone").filter(lambda own: len(own) > 1)
-    rows = runs.melt(["run", "dataset", "backbone", "method", "epsilon"], list(METRICS),
-                     "metric", "score")
-    rows = rows.merge(base.melt(["versus", "dataset", "backbone"], list(METRICS), "metric", "base"),
-                      on=["dataset", "backbone", "metric"])
-    if rows.empty:
-        raise MissingRecords("no backbone has a base and a sweep of adv_cas over two or more "
-                             "values of epsilon")
-    differences = select(results.intervals, kind="pair", quantity="difference", which="last",
-                         versus_which="last")[["run", "versus", "metric", "low", "high"]]
-    rows = rows.merge(differences, "left", on=["run", "versus", "metric"])
-    return rows.assign(low=rows["base"] + rows["low"], high=rows["base"] + rows["high"])
 
 
 def _attacked(results: Results, dataset: str | None, methods: tuple[str, ...],
@@ -166,8 +158,7 @@ def figure5(results: Results, dataset: str | None = None, step: float = 0.1,
 
     The change is relative to the same users' clean score, with its 95% interval. A diamond is what
     the paper prints, for the last item on Video Games alone. step, exclude: which attack, as in
-    `casadv_lib.attack`; exclude None: see `rule_of`.
-    Needs the three attacks with k = 1 for "base" and "adv_cas"; others are drawn where they are.
+    `casadv_lib.attack`; exclude None: see `rule_of`. Needs the three attacks for "base", "adv_cas".
     """
     drops = select(_attacked(results, dataset, FIGURE5_METHODS, exclude, step),
                    quantity="change", k=1, pick="gradient")
@@ -175,7 +166,18 @@ def figure5(results: Results, dataset: str | None = None, step: float = 0.1,
     drops = whole(drops, f"attacks at positions {POSITIONS} with step {step}, exclude {exclude}")
     figure, panels = grid(drops, METRICS, sharex=True, sharey="row")
     for axis, metric, rows in panels:
-        _drop_bars(axis, select(rows, metric=metric))
+        own = select(rows, metric=metric).groupby("method", sort=False)
+        for place, (method, bars) in enumerate(own, start=1):
+            ends = [(bars["value"] - bars["low"]).clip(0), (bars["high"] - bars["value"]).clip(0)]
+            at = bars["positions"].map(POSITIONS.index) + 0.8 * ((place - 0.5) / len(own) - 0.5)
+            bars = axis.bar(at, bars["value"], 0.8 / len(own), yerr=ends, capsize=2, ecolor="0.15",
+                            error_kw={"elinewidth": 1}, label=STYLES[method].label,
+                            **style.bar_look(method))
+            _, caps, lines = bars.errorbar
+            for artist in (*caps, *lines):  # a light rim, to be seen on a dark bar
+                artist.set_path_effects([withStroke(linewidth=2.4, foreground="white")])
+        axis.axhline(0, color="0.2", linewidth=0.8)
+        axis.grid(False, axis="x")
         if rows["dataset"].iloc[0] == "video":
             at = max(bar.get_center()[0] for bar in axis.patches[:3])  # the base's
             # as error bars without a length the legend lists it after the bars
@@ -189,22 +191,6 @@ def figure5(results: Results, dataset: str | None = None, step: float = 0.1,
     return figure
 
 
-def _drop_bars(axis: Axes, rows: pd.DataFrame) -> None:
-    methods = list(rows.groupby("method", sort=False))
-    width = 0.8 / len(methods)
-    for place, (method, own) in enumerate(methods):
-        ends = [(own["value"] - own["low"]).clip(0), (own["high"] - own["value"]).clip(0)]
-        at = own["positions"].map(POSITIONS.index) + (place + 0.5) * width - 0.4
-        bars = axis.bar(at, own["value"], width, yerr=ends, capsize=2, ecolor="0.15",
-                        error_kw={"elinewidth": 1}, label=STYLES[method].label,
-                        **style.bar_look(method))
-        _, caps, lines = bars.errorbar
-        for artist in (*caps, *lines):  # a light rim, to be seen on a dark bar
-            artist.set_path_effects([withStroke(linewidth=2.4, foreground="white")])
-    axis.axhline(0, color="0.2", linewidth=0.8)
-    axis.grid(False, axis="x")
-
-
 @styled
 def figure6(results: Results, dataset: str | None = None, highlight: int | None = None,
             step: float = 0.1, exclude: str | None = None) -> Figure:
@@ -213,7 +199,6 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
     Above: the gradient attack, with 95% intervals as shades. Below: its controls for base and
     adv_cas, which put in the nearest or a random item. The group are those who can be attacked at
     every K. highlight: a K to mark, from 0 to 5. step, exclude: which attacks, as in `figure5`.
-    Needs attacks at the last position with pick "gradient" for "base" and "adv_cas".
     """
     if highlight is not None:
         number("highlight", highlight, 0, MOST_REPLACED, kind=int)
@@ -245,7 +230,7 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
                            f"K={highlight}: {', '.join(words) or 'not attacked'}")
         axis.axhline(gradient["value"].iloc[0], color="0.2", linewidth=0.8, label="base, clean")
         axis.set(xlabel=f"K, last items replaced, of {users:,} users{rule}",
-                 ylabel=f"{level_label('hr@10')}\n{line}", xticks=range(MOST_REPLACED + 1))
+                 ylabel=f"HR@10 (from 0 to 1)\n{line}", xticks=range(MOST_REPLACED + 1))
         axis.label_outer()
     style.key_below(figure)
     return figure

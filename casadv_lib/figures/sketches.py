@@ -38,11 +38,10 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
     """Generic against cascade-guided perturbations of one user's history.
 
     points: (n, 2) floats, the embeddings of the history's items in a plane, oldest first.
-    generic, guided: (n, 2) floats, their perturbations in that plane (guided: scaled by 1/C).
-    effects: (n,) floats above 0, the cascade effects C.
-    radii: two (n,) arrays, generic and guided: the perturbations' full lengths.
+    generic, guided: (n, 2) floats, their perturbations in that plane; radii: two (n,) arrays, their
+    full lengths. effects: (n,) floats above 0, the cascade effects C.
     curve: for a third panel, the distances ||w_moved - w||, columns "generic" and "guided", index
-        epsilon; epsilon: the one of them whose perturbations these are.
+    epsilon; epsilon: the one of them whose perturbations these are.
     """
     points, *moves = (np.asarray(array, dtype=float) for array in (points, generic, guided))
     room = np.max(radii, axis=0)[:, None]
@@ -64,7 +63,14 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
                  xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
         axis.label_outer()
     if curve is not None:
-        _distances(axes[0, 2], curve, epsilon)
+        for kind, method in FIGURE1_METHODS.items():
+            axes[0, 2].plot(curve[kind], label=kind, **method_line(method, marker=""))
+            axes[0, 2].plot([epsilon], [curve.loc[epsilon, kind]],
+                            **method_line(method, linestyle=""))
+        axes[0, 2].axvline(epsilon, color="0.4", linewidth=0.8)
+        axes[0, 2].set(xlabel="epsilon over the batch", ylabel="‖ŵ - w‖ at the newest item",
+                       xlim=(0, curve.index.max()), ylim=(0, None),
+                       title="how far the user vector moves")
     key_below(figure)
     return figure
 
@@ -91,15 +97,6 @@ def _perturbations(axis, points, move, radius, color, texts) -> None:
                   markerfacecolor=face, label=words)
 
 
-def _distances(axis, curve: pd.DataFrame, epsilon: float) -> None:
-    for kind, method in FIGURE1_METHODS.items():
-        axis.plot(curve[kind], label=kind, **method_line(method, marker=""))
-        axis.plot([epsilon], [curve.loc[epsilon, kind]], **method_line(method, linestyle=""))
-    axis.axvline(epsilon, color="0.4", linewidth=0.8)
-    axis.set(xlabel="epsilon over the batch", ylabel="‖ŵ - w‖ at the newest item",
-             xlim=(0, curve.index.max()), ylim=(0, None), title="how far the user vector moves")
-
-
 @styled
 def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, users=None,
             others: tuple[int, float] | None = None) -> Figure:
@@ -107,8 +104,7 @@ def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, users=Non
 
     histories: list of int arrays of items, oldest first, of which the newest max_len are drawn.
     mark: (user, t), both from 0: the interaction `histories[user][t]`, one of the newest max_len.
-    batch_size: b of Eq. 11; m is the number of histories.
-    users: what to write for the histories' users, by default 1, 2, ...
+    batch_size: b of Eq. 11; m is the number of histories. users: names, by default 1, 2, ...
     others: where the histories are a few of many, m and the sum over all other users.
     """
     user = number("mark[0]", mark[0], 0, len(histories) - 1, kind=int)
@@ -122,7 +118,6 @@ def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, users=Non
     m, across = others or (len(histories), sum(
         len(history) - step for row, history in enumerate(recent) if row != user
         for step in np.flatnonzero(history == item)))
-
     rows, steps = len(recent), max(map(len, recent))
     figure, ((axis,),) = panels(1, 1, width=max(7.2, 0.75 * steps + 1.5), height=0.5 * rows + 0.9)
     for row, history in enumerate(recent):

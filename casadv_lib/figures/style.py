@@ -13,7 +13,6 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..evaluation import METRICS
 from ..results.frames import BACKBONE_NAMES, DATASET_NAMES
 from ..support.files import read_json
 
@@ -109,8 +108,3 @@ def panel_title(backbone: str, dataset: str) -> str:
     # a reader's own data set is named by its path; a dollar sign would begin a formula
     own_file = Path(dataset).stem.replace("$", r"\$")
     return f"{BACKBONE_NAMES.get(backbone, backbone)}, {DATASET_NAMES.get(dataset, own_file)}"
-
-
-def level_label(metric: str) -> str:
-    """The axis label of a metric, which has no unit."""
-    return f"{METRICS[metric]} (from 0 to 1)"

@@ -40,8 +40,8 @@ def percent(score, reference):
 def resampled_means(ranks: dict[str, Ranks], data_hash: str) -> Means:
     """The means of all runs on one data set and of the attacks on them.
 
-    Columns of attacks on the last items have a second one, "... of able": HR@10 of those who can
-    be attacked at every K, so that Figure 6 is about one group of users.
+    Attacks on the last items have a second column, "... of able": HR@10 of those who can be
+    attacked at every K, so that Figure 6 is about one group of users.
     """
     codes = {(run, column): code for run, one in ranks.items() for column, code in one.items()}
     of_last = [key for key in codes if "-last-" in key[1]]
@@ -107,10 +107,10 @@ def _pairs(compared: dict[str, str], means: Means) -> Iterator[dict]:
     couples = [(second, first) for first, second in combinations(last, 2)]
     couples += [(one, (run, "best")) for run, method in compared.items() if method == "base"
                 for one in last]
+    ends = ("run", "which", "versus", "versus_which", "metric")
     for (one, other), metric in product(couples, METRICS):
         ours, theirs = means[*one, metric], means[*other, metric]
-        names = {"kind": "pair", "run": one[0], "which": one[1], "versus": other[0],
-                 "versus_which": other[1], "metric": metric}
+        names = {"kind": "pair"} | dict(zip(ends, (*one, *other, metric)))
         yield names | {"quantity": "difference"} | percentile_interval(ours - theirs)
         yield names | {"quantity": "percent"} | percentile_interval(percent(ours, theirs))
 
@@ -158,10 +158,10 @@ def _averages(results: Results, means: dict[str, Means]) -> Iterator[dict]:
         return {"kind": "average", "quantity": name, "dataset": "+".join(d for d, _ in of),
                 "backbone": of[0][1]} | where | percentile_interval(np.vstack(values).mean(axis=0))
 
-    gain = {(dataset, backbone): {method: np.stack([  # (metrics, 1 + resamples)
-        percent(*(means[dataset][one, "last", metric] for one in (run, runs["base"])))
+    gain = {setting: {method: np.stack([  # (metrics, 1 + resamples)
+        percent(*(means[setting[0]][one, "last", metric] for one in (run, runs["base"])))
         for metric in METRICS]) for method, run in runs.items()}
-        for (dataset, backbone), runs in main.items() if {"base", "adv_cas"} <= set(runs)}
+        for setting, runs in main.items() if {"base", "adv_cas"} <= set(runs)}
     for backbone in dict.fromkeys(backbone for _, backbone in gain):
         ours = {setting: own["adv_cas"] for setting, own in gain.items() if setting[1] == backbone}
         more = {}
@@ -175,15 +175,14 @@ def _averages(results: Results, means: dict[str, Means]) -> Iterator[dict]:
                 yield row(name, [*values.values()], [*values])
         for sparse in [s for s in ours if s[0] in PAPER_SPARSE and ("ml-1m", backbone) in ours]:
             yield row("sparse gain", ours[sparse] - ours["ml-1m", backbone], [sparse])
-    for dataset in dict.fromkeys(dataset for dataset, _ in main):
+    for dataset, own in means.items():
         bases = [runs["base"] for (name, _), runs in main.items()
                  if name == dataset and "base" in runs]
-        own = means[dataset]
-        if len(bases) > 1 and all((base, f"{LAST_ITEM}-both attacked", "ndcg@10") in own
-                                  for base in bases):
-            for metric in METRICS:
-                yield row("last item", [change_by(own, base, LAST_ITEM, "both", metric)
-                                        for base in bases], [(dataset, "both")], metric=metric)
+        if len(bases) > 1:
+            with suppress(KeyError):  # not attacked
+                for metric in METRICS:
+                    changes = [change_by(own, base, LAST_ITEM, "both", metric) for base in bases]
+                    yield row("last item", changes, [(dataset, "both")], metric=metric)
 
 
 def ladder(bases: dict[str, str], dataset: str, backbone: str = "sasrec") -> pd.DataFrame:

@@ -67,8 +67,7 @@ class Results:
     def main(self) -> dict[tuple[str, str], dict[str, str]]:
         """{(data set, backbone): {method: its run}} of the comparison that the tables show."""
         rows = with_role(self, "main").groupby(["dataset", "backbone"], sort=False)
-        return {setting: dict(zip(own["method"], own["run"], strict=True))
-                for setting, own in rows}
+        return {setting: dict(zip(own["method"], own["run"])) for setting, own in rows}
 
 
 def folder_of(profile: str, made: bool = True, dataset: str | None = None) -> Path:
@@ -186,11 +185,6 @@ def choose_dataset(results: Results, dataset: str | None) -> str:
     return dataset or there[0]
 
 
-def backbones(results: Results, dataset: str) -> list[str]:
-    """The backbones with runs on a data set, in the order of the table."""
-    return list(select(results.runs, dataset=dataset)["backbone"].unique())
-
-
 def with_role(results: Results, role: str, **values) -> pd.DataFrame:
     """The rows of `runs` made for a purpose ("main", "sweep", "seed", "values", "switch",
     "trade-off"), with these values, at the last epoch on test."""
@@ -225,8 +219,7 @@ def sweep(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
 
 
 def rule_of(results: Results, run: str) -> str:
-    """By which rule a run's attacks are ranked: "both", or "original" where only those are stored
-    that let the substitutes compete (see `attacks.excluded`)."""
+    """By which rule a run's attacks are ranked: "original" where no others are stored."""
     rules = set(select(results.attacks, run=run)["exclude"])
     return "original" if "original" in rules and "both" not in rules else "both"
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from casadv_lib.experiments import runs
-from casadv_lib.experiments.configuration import PROFILES, attack_name
+from casadv_lib.experiments.configuration import attack_name
 from casadv_lib.experiments.runs import Study
 from casadv_lib.results import collect, frames
 from casadv_lib.results.collect import known, results_of, store
@@ -87,10 +87,10 @@ def test_other_backbones_join_from_stored_tables_only(study, tmp_path, runs_fold
     gru, folder = study("gru4rec"), tmp_path / "kept"
     store({gru.run("base"): ["main"]}, folder, "quick")
     both = results_of(study(), ("base",), folder=folder)
-    assert frames.backbones(both, gru.dataset) == ["sasrec", "gru4rec"]
+    assert list(both.runs["backbone"].unique()) == ["sasrec", "gru4rec"]
     assert len(list(runs_folder.glob("*gru4rec*"))) == 1
     alone = results_of(study(dropout=0.3), ("base",), folder=folder)
-    assert frames.backbones(alone, gru.dataset) == ["sasrec"]
+    assert list(alone.runs["backbone"].unique()) == ["sasrec"]
 
 
 def test_sweeps_and_switches(study, runs_folder):
@@ -120,7 +120,7 @@ def test_a_reader_s_default_study_needs_no_training(runs_folder, no_work):
     """The committed tables of the quick profile hold all that the notebooks ask for."""
     found = results_of(Study("quick"), ("base", "adv_cas"), ({}, {"k": 5}), (1.0, 10.0, 30.0),
                        ("literal",), folder=frames.folder_of("quick", made=False))
-    assert frames.backbones(found, PROFILES["quick"]["dataset"]) == ["sasrec", "gru4rec"]
+    assert list(found.runs["backbone"].unique()) == ["sasrec", "gru4rec"]
     assert not runs_folder.exists()
 
 

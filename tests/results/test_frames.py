@@ -67,7 +67,6 @@ def test_selectors_name_what_is_missing():
             (lambda: frames.choose_dataset(frames.Results(), None), "no runs")):
         with pytest.raises(MissingRecords, match=words):
             call()
-    assert frames.backbones(results, "video") == ["sasrec", "gru4rec"]
     assert frames.sweep(results, "video", "sasrec")["epsilon"].is_monotonic_increasing
 
 
