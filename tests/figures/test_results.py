@@ -24,7 +24,7 @@ from casadv_lib.figures.measured import (
     traded_off,
 )
 from casadv_lib.figures.style import STYLES
-from casadv_lib.results.frames import MissingRecords, main_run, score, select, sweep
+from casadv_lib.results.frames import MissingRecords, interval, main_run, score, select, sweep
 from casadv_lib.results.paper import PAPER_LAST_DROP_PERCENT, paper_change
 
 BACKBONES = ("sasrec", "gru4rec")
@@ -128,25 +128,10 @@ def traded(results):
     return rows.assign(line=0, x=rows["ndcg@10_clean"], y=rows["ndcg@10"])
 
 
-def changes(results):
-    parts = []
-    for line, dataset in enumerate(("beauty", "video")):
-        rows = main(results, dataset)
-        bases = rows[rows["method"] == "base"]["run"]
-        bounds = select(results.intervals, kind="pair", quantity="percent", which="last",
-                        versus_which="last", metric="ndcg@10")
-        bounds = bounds[bounds["versus"].isin(bases)]
-        parts.append(rows.merge(bounds[["run", "value", "low", "high"]]).assign(line=line))
-    rows = pd.concat(parts)
-    methods = [method for method in METHOD_ORDER if method in set(rows["method"])]
-    return rows.assign(x=rows["value"], y=rows["method"].map(methods.index))
-
-
 @pytest.mark.parametrize("draw, profile, read, least", [
     (figure3, "results", curves, 60), (figure4, "results", swept, 20),
     (figure5, "results", drops, 72), (figure6, "results", hit_ratios, 60),
-    (lambda results: trade_off(results, "video"), "paper_results", traded, 10),
-    (gains, "paper_results", changes, 12)])
+    (lambda results: trade_off(results, "video"), "paper_results", traded, 10)])
 def test_a_figure_draws_what_is_stored(request, draw, profile, read, least):
     results, before = request.getfixturevalue(profile), dict(matplotlib.rcParams)
     figure = draw(results)
@@ -223,10 +208,15 @@ def test_gains_stand_beside_those_of_the_paper(paper_results):
     assert titles(figure) == ["SASRec, Amazon Video Games", "GRU4Rec, Amazon Video Games"]
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     for panel, backbone in enumerate(BACKBONES):
-        for method in ("adv_seq", "adv_cas_1", "adv_cas"):
-            at = names.index(STYLES[method].label) + 0.3
+        runs, drawn = paper_results.main["video", backbone], numbers(figure.axes[panel])
+        for method in {"adv_seq", "adv_cas_1", "adv_cas"} & set(runs):
+            row = interval(paper_results, "pair", "percent", run=runs[method], which="last",
+                           versus=runs["base"], versus_which="last")
+            at = names.index(STYLES[method].label)
+            assert drawn[method] == {(round(row["value"], 6), at)}
+            assert {round(row["low"], 6), round(row["high"], 6)} <= drawn[""]
             printed = paper_change("video", backbone, method, "ndcg@10")
-            assert diamonds(figure).get((panel, at)) == printed
+            assert diamonds(figure).get((panel, at + 0.3)) == printed
     assert "paper" in legend_texts(figure)
 
 
@@ -244,11 +234,9 @@ def test_gains_of_another_loss_or_length_stand_alone(results, paper_results, wit
 def test_forest_draws_any_rows():
     frame = pd.DataFrame({"row": ["a", "b"], "value": [1.0, -2.0], "low": [0.5, -3.0],
                           "high": [1.5, np.nan], "low_all": [0.1, -4.0], "high_all": [2.0, 0.0]})
-    axis = forest(frame, "difference").axes[0]
-    drawn = [list(line.get_xdata()) for line in axis.lines]
+    drawn = [list(line.get_xdata()) for line in forest(frame, "difference").axes[0].lines]
     for wanted in ([1.0], [0.5, 1.5], [0.1, 2.0], [-2.0], [-4.0, 0.0]):
         assert wanted in drawn
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b"]
 
 
 @pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)

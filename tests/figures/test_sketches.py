@@ -30,12 +30,6 @@ def test_figure1_draws_circles_of_the_perturbations_size_and_arrows_to_their_rim
     assert len(figure.axes[0].texts) == len(whole["points"])
 
 
-@pytest.mark.parametrize("name, value", [("generic", np.zeros((3, 2))), ("effects", np.zeros(7))])
-def test_figure1_refuses_arrays_that_do_not_fit(results, name, value):
-    with pytest.raises(ValueError, match=name):
-        figure1(**(results.figure1 | {name: value}))
-
-
 def boxes(figure):
     """{(user, distance from the newest): what the box is}"""
     found = {text.get_position(): text.get_gid() for text in figure.axes[0].texts}

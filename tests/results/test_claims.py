@@ -50,13 +50,9 @@ def test_verdicts_where_everything_or_nothing_holds(world):
     assert {key for key, word in found.items() if word != "reproduced"} == {(ANY, *CLOTHING_GRU)}
     assert set(verdicts(world, VIDEO).values()) == {"reproduced"}
     assert set(verdicts(bad()).values()) == set(verdicts(bad(), VIDEO).values()) == {"not"}
-
-
-def test_nothing_was_run():
-    table = check(Results("paper"))
-    assert set(table["verdict"]) == {"not run"}
-    assert table[["ours", "low", "high"]].isna().all(axis=None)
-    assert len(table) == 114
+    empty = check(Results("paper"))
+    assert len(empty) == 114 and set(empty["verdict"]) == {"not run"}
+    assert empty[["ours", "low", "high"]].isna().all(axis=None)
 
 
 def pair(run, versus, metric="ndcg@10", quantity="difference", which="last", setting=BEAUTY):
@@ -74,11 +70,8 @@ def less(method, attack, metric="ndcg@10", quantity="change difference", setting
 
 RAISED = {"value": 0.01, "low": 0.005, "high": 0.015}
 ONE_LESS = [  # (claim, setting, the interval that changes), and to what
-    ("adv_neighbour is more accurate than adv_cas", BEAUTY, pair("adv_neighbour", "adv_cas")),
     ("adv_neighbour is more accurate than adv_cas", BEAUTY,
      pair("adv_neighbour", "adv_cas", "hr@10")),
-    ("With the last item replaced, adv_neighbour ranks better than adv_cas", BEAUTY,
-     less("adv_neighbour", "1-halfspace-last-0-0.1", quantity="difference")),
     ("With the last item replaced, adv_neighbour loses a smaller share than adv_cas", BEAUTY,
      less("adv_neighbour", "1-gradient-last-0-0.1-base")),
     (AT_LAST, VIDEO, less("adv_global", "1-gradient-last-0-0.1", setting=VIDEO)),
@@ -91,11 +84,7 @@ ONE_LESS = [  # (claim, setting, the interval that changes), and to what
      pair("adv_cas-epsilon20", "adv_cas-epsilon5", setting=VIDEO)),
     ("Accuracy falls above epsilon 30, and not before (Figure 4)", VIDEO,
      pair("adv_cas-epsilon30", "base", setting=VIDEO)),
-    (ANY, BEAUTY, pair("adv_seq", "base")),
-    ("adv_cas is better than every baseline", BEAUTY, pair("adv_cas", "adv_global")),
-    (TERMS, BEAUTY, pair("adv_cas", "adv_cas_2")),
     (TERMS, BEAUTY, pair("adv_cas_1", "base")),
-    ("The gain of adv_cas survives against base+100", BEAUTY, pair("adv_cas", "base+100")),
     ("The gain of adv_cas survives against the base's best-validation epoch", BEAUTY,
      pair("adv_cas", "base", which="best")),
     (ONLY, CLOTHING_GRU, pair("adv_seq", "base", setting=CLOTHING_GRU), RAISED),
@@ -103,8 +92,6 @@ ONE_LESS = [  # (claim, setting, the interval that changes), and to what
      {"value": 1, "low": -1, "high": 9.0}),
     ("adv_cas is above adv_global with every seed", VIDEO,
      pair("adv_cas-2", "adv_global-2", setting=VIDEO)),
-    ("The paper's epsilon 10 and lambda 1 improve the base, norms over the batch", BEAUTY,
-     pair("adv_global-batch", "base")),
     ("With these values adv_cas is better than adv_global, norms as Eq. 7 and 9 are printed",
      BEAUTY, pair("adv_cas-literal", "adv_global-literal")),
     ("Except GRU4Rec on MovieLens-1M, where both fall alike", ML_GRU,
@@ -124,7 +111,6 @@ def test_one_condition_less_is_partly(world, row):
 @pytest.mark.parametrize("claim, where, now, word", [
     (GAIN, {"quantity": "gain"}, (4, 3, 5), "partly"),
     (GAIN, {"quantity": "gain"}, (4, 3, 50), "reproduced"),
-    (MORE, {"quantity": "more gain"}, (4, 3, 5), "partly"),
     # as where the second best gains nothing in one of the resamples
     (MORE, {"quantity": "more gain"}, (7, math.nan, math.nan), "undecided"),
     ("Replacing the last item costs the base models 23% NDCG and 11% hits",
