@@ -23,7 +23,7 @@ from .losses import Loss
 from .settings import PRESETS, AdversarialSettings, TrainingSettings
 from .support.checkpoints import HealthCheck, LastGood, load_optimizer
 from .support.checkpoints import TrainingError as TrainingError
-from .support.checks import file_path, instance, number, one_of, split_settings
+from .support.checks import instance, number, one_of, split_settings
 from .support.devices import choose_device
 from .support.dropout import Dropout
 from .support.progress import long_work
@@ -199,7 +199,7 @@ class Trainer:
         """
         one_of("progress", progress, (True, False))
         s = self.settings
-        with LastGood(self, file_path("checkpoint", checkpoint)) as good, long_work(
+        with LastGood(self, checkpoint) as good, long_work(
             total=s.epochs, initial=self.done, desc=f"phase {self.phase}", unit="epoch",
             progress=progress, now=True, leave=True,
         ) as bar:

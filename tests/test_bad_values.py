@@ -20,7 +20,6 @@ from casadv_lib.datasets import synthetic
 from casadv_lib.datasets.sources import k_core
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.settings import AttackOptions, TrainingSettings
-from casadv_lib.support import checks
 
 WRONG = [math.nan, -math.inf, -1.5, "1", "x" * 500, b"", "\0", [1], {}, {"a"}, 1j, object(), print,
          torch.tensor([1.0]), range(3), ..., type]
@@ -121,12 +120,3 @@ def test_every_public_function_and_parameter_is_in_the_table():
         tested = {*rules, *(name for one, name, _ in BY_HAND if one is function)}
         rest = {"settings", "overrides", "titles", "name", "device", "dataset", "seed"}
         assert {*inspect.signature(function).parameters} <= tested | rest, function
-
-
-def test_a_fault_in_a_repr_does_not_hide_the_message():
-    class Odd:
-        def __repr__(self):
-            raise RuntimeError("no")
-
-    with pytest.raises(ValueError, match="epochs is a Odd whose repr fails"):
-        checks.number("epochs", Odd())

@@ -58,9 +58,7 @@ def compare(answer, wanted, tolerance: float) -> None:
     """Raise AssertionError where an answer differs from what is wanted."""
     if not isinstance(wanted, tuple):
         answer, wanted = (answer,), (wanted,)
-    if len(answer) != len(wanted):
-        raise AssertionError(f"it returns {len(answer)} values; wanted are {len(wanted)}")
-    for number, both in enumerate(zip(answer, wanted), start=1):
+    for number, both in enumerate(zip(answer, wanted, strict=True), start=1):
         mine, right = (np.asarray(x.detach() if torch.is_tensor(x) else x, float) for x in both)
         np.testing.assert_allclose(mine, right, err_msg=f"value {number} of {len(wanted)}",
                                    strict=True, rtol=0,

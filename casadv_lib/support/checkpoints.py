@@ -173,12 +173,17 @@ class LastGood:
     """The state after the last good epoch; leaving its block by Ctrl-C or a TrainingError puts it
     back into the model and the checkpoint. It begins with the checkpoint where there is one."""
 
-    def __init__(self, trainer, path: Path | None):
-        self.trainer, self.path = trainer, path
-        if path is not None:
-            make_folder(path.parent)
-            if path.exists():
-                load(path, trainer)
+    def __init__(self, trainer, checkpoint: Path | str | None):
+        self.trainer, self.path = trainer, None
+        if checkpoint is not None:
+            if (not isinstance(checkpoint, (str, Path)) or "\0" in str(checkpoint)
+                    or Path(checkpoint).is_dir()):
+                raise ValueError(f"checkpoint is {shown(checkpoint)}; allowed is the path of a "
+                                 "file, or None")
+            self.path = Path(checkpoint)
+            make_folder(self.path.parent)
+            if self.path.exists():
+                load(self.path, trainer)
         self.stored = time.monotonic()
         self.remember()
 

@@ -15,7 +15,7 @@ from ..adversarial import distance, generic_perturbation
 from ..attacks import attack, excluded, neighbour_distance
 from ..backbones import Backbone
 from ..batching import pack
-from ..cascade import cascade_effects
+from ..cascade import cascade_effects, cascade_weights
 from ..data import SequenceDataset, training_inputs, training_sequences
 from ..evaluation import CUTOFF, METRICS, user_vectors
 from ..experiments.configuration import Configuration
@@ -23,9 +23,8 @@ from ..experiments.runs import Run, data_of, run, runs_folder
 from ..figures.attack_step import STEPS
 from ..figures.sketches import figure1, figure2, stacked_terms
 from ..results.frames import select
-from ..settings import EXCLUDES, MOST_REPLACED, POSITIONS, AdversarialSettings
+from ..settings import EXCLUDES, MOST_REPLACED, POSITIONS
 from ..support.files import read_json
-from ..training import training_table
 from .panel import Panel, Slider, as_html, choice, find_user, list_table, table
 
 NEWEST, USERS = 8, 5  # items that a history shows, and the users that Figure 2 has room for
@@ -133,6 +132,7 @@ def cascade_panel(config: Configuration, data: SequenceDataset, user: int,
 
 # An epsilon (Eq. 6 and 7)
 
+@torch.no_grad()
 def scores_without(model: Backbone, w: Tensor, met: Sequence[np.ndarray]) -> Tensor:
     """(users, n_items) scores, column 0 is item 1; minus infinity for what a user has met."""
     scores = w @ model.item_table().T
@@ -161,16 +161,15 @@ class PerturbedUser:
         users, inputs = training_inputs(data, model.max_len)
         own = users.tolist().index(user)
         self.inputs, self.target = inputs[own], int(training_sequences(data)[user][-1])
-        self.effects = cascade_effects(inputs, model.max_len, batch_size)[own]
-        device = model.items.weight.device
-        tokens, _ = training_table(model, data, device, "both", batch_size, AdversarialSettings())
+        effects = cascade_effects(inputs, model.max_len, batch_size)
+        self.effects, weights = effects[own], cascade_weights(effects)[own]
         order = np.random.default_rng(seed).permutation(len(users))[:batch_size]
         order = np.append(own, order[order != own])[:batch_size]
-        batch = next(tokens.batches(order, len(order)))
+        batch = pack([inputs[row] for row in order], model.max_len, model.items.weight.device)
         rows, _, A = generic_perturbation(model, batch, seed=seed)
-        mine = batch.sequence == int(np.flatnonzero(batch.users == own)[0])
-        self.rows = rows[mine]
-        self.A = {"generic": A[mine], "guided": batch.weights[mine].unsqueeze(1) * A[mine]}
+        mine = batch.sequence == int(np.flatnonzero(batch.users == 0)[0])
+        self.rows, A = rows[mine], A[mine]
+        self.A = {"generic": A, "guided": torch.as_tensor(weights).to(A).unsqueeze(1) * A}
         epsilons = np.union1d(0, epsilons)
         self.moved = {kind: self._moved(model, A, epsilons) for kind, A in self.A.items()}
 
@@ -242,12 +241,6 @@ def epsilon_panel(config: Configuration, data: SequenceDataset, user: int,
 
 # Replaced items (Section 5.6)
 
-@torch.no_grad()
-def top_lists(model: Backbone, inputs: list[np.ndarray], met: list[np.ndarray]) -> list[list[int]]:
-    """The ten best items for each history in `inputs`, best first, without its items in `met`."""
-    return ten_best(scores_without(model, user_vectors(model, inputs), met))
-
-
 def history_table(before: np.ndarray, after: np.ndarray, names) -> pd.DataFrame:
     """The newest items of a history and all that were replaced, newest last."""
     replaced = before != after
@@ -304,8 +297,9 @@ def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k
         result = attacked(method, [index], **asked)
         before, target = own.sequences[index][:-1], own.sequences[index][-1]
         after = result["histories"][0]
-        lists = top_lists(models[method], [before, after],
-                          [before, *excluded([before], [after], asked["exclude"])])
+        met = [before, *excluded([before], [after], asked["exclude"])]
+        w = user_vectors(models[method], [before, after])
+        lists = ten_best(scores_without(models[method], w, met))
         yield "user", (
             table(history_table(before, after, names), "History")
             + table(list_table(*lists, names, target), "The ten best items"))

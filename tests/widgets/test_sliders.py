@@ -10,6 +10,7 @@ from conftest import build
 import casadv_lib as cas
 from casadv_lib.adversarial import generic_perturbation
 from casadv_lib.data import training_inputs, training_sequences
+from casadv_lib.evaluation import user_vectors
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.figures.style import panels
@@ -20,8 +21,9 @@ from casadv_lib.widgets.sliders import (
     history_table,
     reaches,
     replacement_panel,
+    scores_without,
     stored_like,
-    top_lists,
+    ten_best,
 )
 
 SMALL = {"device": "cpu", "epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16}
@@ -203,12 +205,12 @@ def test_the_replacement_panel_shows_what_attack_returns(panel, positions, k, pi
     old, new = made.data.sequences[user][:-1], whole["histories"][row]
     met = {"both": [*old, *new], "attacked": new, "original": old}[exclude]
     expected = history_table(old, new, names)
-    lists = top_lists(model, [old, new], [old, np.asarray(met)])
-    assert not {*lists[1]} & {*met}
+    best = ten_best(scores_without(model, user_vectors(model, [new]), [np.asarray(met)]))[0]
+    assert not {*best} & {*met}
     cells = table_cells(sliders.parts["user"].value)
     assert cells[: 4 * len(expected)] == [*map(str, expected.reset_index().to_numpy().ravel())]
     second = cells[4 * len(expected) + 2 :: 4]
-    assert [cell.removesuffix(" ← held out") for cell in second] == [names[i] for i in lists[1]]
+    assert [cell.removesuffix(" ← held out") for cell in second] == [names[i] for i in best]
     able = np.flatnonzero([len(sequence) > 5 for sequence in made.data.sequences])
     assert len(able) < made.data.n_users
     rows = np.flatnonzero(np.isin(whole["users"], able))
