@@ -50,19 +50,15 @@ class Evil:
 def evil_files(folder, victim):
     """Files that would write `victim` when unpickled without care, by every road."""
     evil = Evil(victim)
-    made = {"zip": {"model": evil, "history": {}},
-            "deep": {"model": {}, "history": {"best": [evil]}}}
-    paths = []
-    for name, content in made.items():
-        for modern in (True, False):
-            paths.append(folder / f"{name}-{modern}.pt")
-            torch.save(content, paths[-1], _use_new_zipfile_serialization=modern)
-    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-        paths.append(folder / f"raw-{protocol}.pt")
-        paths[-1].write_bytes(pickle.dumps(made["zip"], protocol))
-    paths.append(folder / "reduce.pt")  # a pickle made by hand: posix system, a command, call it
-    paths[-1].write_bytes(b"cposix\nsystem\n(S'touch " + str(victim).encode() + b"'\ntR.")
-    return paths
+    content = {"model": {}, "history": {"best": [evil]}}
+    for modern in (True, False):
+        torch.save(content, folder / f"{modern}.pt", _use_new_zipfile_serialization=modern)
+    for protocol in (0, pickle.HIGHEST_PROTOCOL):
+        (folder / f"raw-{protocol}.pt").write_bytes(pickle.dumps(content, protocol))
+    # a pickle made by hand: posix system, a command, call it
+    (folder / "reduce.pt").write_bytes(b"cposix\nsystem\n(S'touch " + str(victim).encode()
+                                       + b"'\ntR.")
+    return list(folder.glob("*.pt"))
 
 
 def test_the_evil_files_are_evil(tmp_path):
@@ -87,19 +83,13 @@ def test_nothing_stored_can_run_code(toy, made, tmp_path):
     assert not (tmp_path / "victim").exists()
 
 
-BROKEN = {
-    "empty": b"", "text": b"hello", "cut": None, "a list": [1, 2], "no model": {"history": {}},
-    "no history": {"model": {}}, "odd history": {"model": {}, "history": {"x": 1}},
-    "a number": 3, "model of text": {"model": "x", "history": {}},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_checkpoint_is_named_with_what_to_do(name, toy, tmp_path):
+@pytest.mark.parametrize("content", [
+    b"hello", None, [1, 2], {"history": {}}, {"model": {}}, {"model": {}, "history": {"x": 1}},
+    {"model": "x", "history": {}}])
+def test_a_broken_checkpoint_is_named_with_what_to_do(content, toy, tmp_path):
     path = tmp_path / "checkpoint.pt"
     cas.fit(build("sasrec"), toy, epochs=1, checkpoint=path, progress=False)
-    content = BROKEN[name]
-    if content is None:
+    if content is None:  # cut
         content = path.read_bytes()[:-100]
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -141,23 +131,6 @@ def test_no_data_set_name_leads_out_of_the_runs_folder(name, toy, runs_folder):
     assert folder.resolve().parent == runs_folder.resolve() and folder.name not in ("", ".", "..")
 
 
-def test_attack_options_lead_nowhere(made):
-    for bad in ({"positions": "../../x"}, {"split": "../x"}, {"pick": "/tmp/x"}, {"k": "../1"},
-                {"step": "../.."}, {"seed": "/"}, {"other": 1}):
-        with pytest.raises(ValueError, match="allowed"):
-            runs.run_attack(made, **bad)
-    assert not (made.folder / "attacks").exists()
-
-
-def answers_at(address, port):
-    """Whether something at `address` takes a connection to `port`."""
-    try:
-        socket.create_connection((address, port), timeout=30).close()
-    except OSError:
-        return False
-    return True
-
-
 def test_make_lab_listens_on_the_loopback_address_and_wants_a_token(tmp_path):
     said = subprocess.run(["make", "-n", "lab"], cwd=ROOT, capture_output=True, text=True).stdout
     (command,) = [line for line in said.splitlines() if "jupyter lab" in line]
@@ -174,11 +147,10 @@ def test_make_lab_listens_on_the_loopback_address_and_wants_a_token(tmp_path):
             assert process.poll() is None
             time.sleep(0.1)
         (info,) = [json.loads(path.read_text()) for path in tmp_path.glob("jpserver-*.json")]
-        while not answers_at("127.0.0.1", info["port"]) and time.monotonic() < end:
+        while socket.socket().connect_ex(("127.0.0.1", info["port"])) and time.monotonic() < end:
             time.sleep(0.1)  # the file comes before the first answer
-        assert info["hostname"] == "127.0.0.1" and answers_at("127.0.0.1", info["port"])
         # 127.0.0.2 leads to this machine too: a server that listens everywhere answers there
-        assert not answers_at("127.0.0.2", info["port"])
+        assert socket.socket().connect_ex(("127.0.0.2", info["port"])) != 0
         assert re.fullmatch("[0-9a-f]{40,}", info["token"])
         address = f"http://127.0.0.1:{info['port']}/api/contents"
         with pytest.raises(urllib.error.HTTPError, match="403"):

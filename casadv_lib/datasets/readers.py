@@ -247,7 +247,7 @@ def _in_order(where, layout: Layout, content, line_of: Callable = lambda row: No
                  f"({wrong.sum():,} such rows)", line_of(row))
     notes = [f"read as {layout}."]
     users, items = codes["user"], codes["item"]
-    when = codes.get("timestamp", np.arange(len(users)))
+    when = codes["timestamp"] if "timestamp" in codes else np.arange(len(users))
     if when.dtype != np.int64 or len(found["user"]) * (int(when.max()) - int(when.min()) + 1) >> 63:
         when = pd.factorize(when, sort=True)[0]  # their ranks, as the key has 64 bits
     key = users * np.int64(when.max() - when.min() + 1)
@@ -307,10 +307,9 @@ def times(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
 
     Text is compared exactly: float64 holds no nanoseconds since 1970, and would take two for one.
     """
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
-        return column.to_numpy(), ~np.isfinite(column.to_numpy())
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "M":
-        return column.to_numpy().astype(np.int64), column.isna().to_numpy()
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufM":
+        values = column.to_numpy()
+        return values.astype(np.int64) if values.dtype.kind == "M" else values, ~np.isfinite(values)
     codes, texts = _texts(column)
     wrong = np.array([not _NUMBER.fullmatch(text) or np.isinf(float(text)) for text in texts])
     if any(map(_NUMBER.fullmatch, texts)):

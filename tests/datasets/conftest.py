@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -25,42 +26,36 @@ def file(tmp_path):
 
 @pytest.fixture
 def serve(monkeypatch, tmp_path):
-    """Serve a published data set: what a raw server does, connection by connection.
+    """Serve a published data set: what a raw server sends, connection by connection.
 
-    Each entry is a list of pieces to send: bytes, or seconds to wait; then the connection closes.
-    The last entry stands for all later connections. Returns the Source, and the list of what is
-    asked for. The cache is the folder "cache" of the test; attempts follow each other at once.
+    Each answer is bytes, or seconds of silence; then the connection closes. The last one stands for
+    all later connections. Returns the Source, and the list of what is asked for. The cache is the
+    folder "cache" of the test; attempts follow each other at once.
     """
     monkeypatch.delenv("CASADV_DATA", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(pooch, "os_cache", lambda _: tmp_path / "cache")
     monkeypatch.setattr(pooch.core, "time", SimpleNamespace(sleep=lambda _: None))
-    listener = socket.create_server(("127.0.0.1", 0))
-    asked, ended = [], threading.Event()
+    listener, asked = socket.create_server(("127.0.0.1", 0)), []
 
-    def answer(connection, pieces):
-        with connection, contextlib.suppress(OSError):  # the other side may leave
-            for piece in pieces:
-                if isinstance(piece, bytes):
-                    connection.sendall(piece)
-                elif ended.wait(piece):
-                    return
-
-    def listen(script):
+    def listen(answers):
         with contextlib.suppress(OSError):  # when the test is over
             while True:
                 connection, _ = listener.accept()
-                asked.append(connection.recv(65536).split(b"\r\n")[0].decode())
-                pieces = script[min(len(asked), len(script)) - 1]
-                threading.Thread(target=answer, args=(connection, pieces), daemon=True).start()
+                with connection, contextlib.suppress(OSError):  # the other side may leave
+                    asked.append(connection.recv(65536).split(b"\r\n")[0].decode())
+                    answer = answers[min(len(asked), len(answers)) - 1]
+                    if isinstance(answer, float):
+                        time.sleep(answer)
+                    else:
+                        connection.sendall(answer)
 
-    def set_up(name, *script, **change):
+    def set_up(name, *answers, **change):
         address = f"http://127.0.0.1:{listener.getsockname()[1]}/{SOURCES[name].file_name}"
         change = {"url": address, "counts": (6, 5, 30), "md5": None, "packed": None} | change
         monkeypatch.setitem(SOURCES, name, replace(SOURCES[name], **change))
-        threading.Thread(target=listen, args=(script,), daemon=True).start()
+        threading.Thread(target=listen, args=(answers,), daemon=True).start()
         return SOURCES[name], asked
 
     yield set_up
-    ended.set()
     listener.close()

@@ -28,7 +28,6 @@ def frame_of(rows):
     (frame_of([(1, 1, 1)])[["user", "item", "item", "timestamp"]], "item may be 'item' or 'item'"),
     (frame_of([]), "no interactions"),
     (frame_of([(1, 1, 1.0), (1, 2, np.nan)]), "row 2 has timestamp nan"),
-    (frame_of([(1, 1, 1.0), (1, 2, -np.inf)]), "row 2 has timestamp -inf"),
     (frame_of([(None, 1, 1.0), ("a", 2, 2.0)]), "row 1 has user"),
     (frame_of([("a", "x", 1.0), ("a", " ", 2.0)]), "row 2 has item ' '; every row needs one"),
 ])
@@ -73,8 +72,9 @@ def test_k_core_takes_out_rows_without_an_id():
 # ---------------------------------------------------------------- files
 
 
-def test_ids_from_1_to_n_stay_unchanged_and_a_path_may_be_text(file):
-    data = load_dataset(str(file("7 3 1 2\n4 2 5 4\n")))
+def test_ids_from_1_to_n_stay_unchanged_and_a_path_may_be_text(file, monkeypatch):
+    monkeypatch.chdir(file("7 3 1 2\n4 2 5 4\n", "own").parent)
+    data = load_dataset("own")
     assert [sequence.tolist() for sequence in data.sequences] == [[3, 1, 2], [2, 5, 4]]
     assert data.item_ids == ["", 1, 2, 3, 4, 5] and data.user_ids == [7, 4]
     assert data.notes[:1] == ["own: read as histories, one line 'user item item ...' each."]
@@ -98,25 +98,19 @@ def test_csv_reads_quotes_spaces_other_columns_and_any_column_order(file):
 @pytest.mark.parametrize("content, line, words", [
     ("1 1 2 3\n2 1 x 3\n", 2, "'x' is not a whole number"),
     ("1 1 2 3\r\n2 1 2 0\r\n", 2, "item 0 is below 1"),
-    ("1 1 -2 3\n", 1, "item -2 is below 1"),
     ("1 1 2 3\n2 4 5 6\n1 7 8 9\n", 3, "user 1 was already on line 1"),
     ("1 1 2 " + "9" * 5000 + "\n", 1, "whole number"),
     (b"1 1 2 3\n2 1 \xff 3\n", 2, "0xff is not UTF-8"),
     (f"1 1 2 3\n\n2 1 {2**63}\n", 3, f"'{2**63}' is not a whole number of 64 bits"),
-    ("user,thing,timestamp\n1,2,3\n", 1, "'user,thing,timestamp' leaves open"),
     ("\nuser;thing;timestamp\n1;2;3\n", 2, "columns={'user': 'user', 'item': 'thing', 'timestamp'"),
-    ("user,item,timestamp\n1,2,3\n1,2,soon\n", 3, "timestamp 'soon'"),
     ("user,item,timestamp\n1,2,3\n\n \n1,2,\n", 5, "timestamp ''"),
-    ("user,item,timestamp\n1,2,nan\n", 2, "timestamp 'nan'"),
     ("user,item,timestamp\n1,2,3\n1,2,inf\n", 3, "timestamp 'inf'"),
     ("user,item,timestamp\n1,2,3\n1,2\n", 3, "timestamp"),
     ('user,item,timestamp\n"a\nb",2,3\n1,,3\n', 4, "item ''"),
-    ("user,item,timestamp\n ,2,3\n", 2, "user ''"),
     ("user,item,timestamp\n1,2,3\n1,2,3,4\n", 3, "does not fit the header of 3 columns"),
     ("user,item,timestamp\n1,2,3,4\n1,2,3,4\n", 2, "does not fit the header of 3 columns"),
     ('user,item,timestamp\n1,2,3\n1,"2,3\n1,2,3\n', 3, "a quote that is never closed"),
     ('user,item,timestamp\n1,"2,3\n' + "1,2,3\n" * 30_000, 2, "a quote that is never closed"),
-    ('"', 1, "leaves open"),
     ("#\nsep=;\nuser;item;timestamp\n1;NA;3\n", 4, "item 'NA'; every row needs one"),
     ("user|item|time\n1|2|2014-05-25\n1|2|2014-05-25Z\n", 2, "a time zone in every row"),
     ("user,item,time\n1,2,2014-05-25\n1,3,20140526\n", 2, "timestamp '2014-05-25'"),
@@ -133,13 +127,12 @@ def test_a_bad_line_is_named_with_its_number(file, monkeypatch, content, line, w
     assert f"{path}, line {line}:" in str(error.value) and words in str(error.value)
 
 
-@pytest.mark.parametrize("content", ["", "  \n \r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf \n"])
-def test_a_file_that_is_empty_or_may_not_be_read_is_an_error(file, content, monkeypatch):
-    for name in ("own.txt", "own.csv"):
+def test_a_file_that_is_empty_or_may_not_be_read_is_an_error(file, monkeypatch):
+    for content in ("", "  \n \r\n", b"\xef\xbb\xbf \n"):
         with pytest.raises(DataError, match="empty"):
-            load_dataset(file(content, name))
+            load_dataset(file(content))
     with pytest.raises(DataError, match="no interactions"):
-        load_dataset(file("user,item,timestamp\n", "own.csv"))
+        load_dataset(file("user,item,timestamp\n"))
     path = file("1 1 2 3\n")
     monkeypatch.setattr("pathlib.Path.open", lambda *_, **__: open("/"))
     with pytest.raises(DataError, match="own.txt: cannot be read.*allowed"):
@@ -193,10 +186,7 @@ def test_no_user_left_is_an_error(file):
 # ---------------------------------------------------------------- names and folders
 
 
-def five_core_lines(first_item=1):
-    """Six users with the same five items: a 5-core."""
-    items = " ".join(str(item) for item in range(first_item, first_item + 5))
-    return "".join(f"{user} {items}\n" for user in range(1, 7))
+FIVE_CORE = "".join(f"{user} 3 4 5 6 7\n" for user in range(1, 7))
 
 
 @pytest.mark.parametrize("name", [
@@ -207,13 +197,8 @@ def test_an_unknown_name_a_missing_file_and_a_folder_list_the_known_names(name):
         load_dataset(name)
 
 
-def test_a_file_without_an_ending_is_found_by_its_bare_name(file, monkeypatch):
-    monkeypatch.chdir(file("1 1 2 3\n", "mine").parent)
-    assert load_dataset("mine").n_items == 3
-
-
 def test_casadv_data_is_looked_into_first_and_filtered(file, monkeypatch):
-    path = file(five_core_lines() + "9 1 2 3 4 77\n", "beauty.txt")
+    path = file(FIVE_CORE + "9 3 4 5 6 77\n", "beauty.txt")
     monkeypatch.setenv("CASADV_DATA", str(path.parent))
     with pytest.warns(UserWarning, match="beauty: .* has 6 users, 5 items and 30 interactions, "
                                          "but the published data set has 22,363 users"):
@@ -229,7 +214,7 @@ def test_casadv_data_is_looked_into_first_and_filtered(file, monkeypatch):
 
 @pytest.mark.filterwarnings("ignore:ml-1m")
 def test_ml_1m_lines_take_titles_that_lie_beside(file, monkeypatch):
-    path = file(five_core_lines(first_item=3), "ml-1m.txt")
+    path = file(FIVE_CORE, "ml-1m.txt")
     monkeypatch.setenv("CASADV_DATA", str(path.parent))
     assert load_dataset("ml-1m").item_names == ["", "3", "4", "5", "6", "7"]
     file("3::Am\xe9lie (2001)::Comedy\n5::Heat (1995)::Crime\n".encode("latin-1"),
@@ -246,7 +231,7 @@ def test_the_synthetic_data_are_those_of_the_stored_results_and_take_no_filter()
         load_dataset("synthetic", min_count=5)
 
 
-def test_the_films_come_with_the_package_and_casadv_data_goes_first(file, monkeypatch, recwarn):
+def test_the_films_come_with_the_package(monkeypatch, recwarn):
     monkeypatch.delenv("CASADV_DATA", raising=False)
     monkeypatch.setattr(datasets, "download", None)
     data = load_dataset("ml-latest-small")
@@ -257,10 +242,6 @@ def test_the_films_come_with_the_package_and_casadv_data_goes_first(file, monkey
     archive = SOURCES["ml-latest-small"].packed
     assert archive.stat().st_size < 1_000_000
     assert "redistribute" in archive.with_name("README.txt").read_text()
-    path = file(five_core_lines(), "ml-latest-small.txt")
-    monkeypatch.setenv("CASADV_DATA", str(path.parent))
-    with pytest.warns(UserWarning, match="ml-latest-small.txt is not the published"):
-        assert load_dataset("ml-latest-small").n_users == 6
 
 
 @pytest.mark.real_data
