@@ -11,7 +11,6 @@ from pathlib import Path
 from .adversarial import METHOD_ORDER
 from .backbones import BACKBONES
 from .data import training_inputs
-from .datasets import load_dataset
 from .evaluation import paired_bootstrap
 from .experiments import configuration, grid, runs
 from .experiments.plan import PAPER_STAGES, plan, stages_of
@@ -214,9 +213,8 @@ def _notebooks(options) -> None:
 
 
 def _data(options) -> None:
-    columns = options.columns and configuration.by_name("columns", options.columns)
     for name in options.names:
-        data = load_dataset(name, **_reading(options) | {"columns": columns})
+        data = runs.Run(configuration.configure(dataset=name, **_reading(options))).data
         print(data.name, *data.notes, sep="\n")
         for key, value in data.statistics().items():
             print(f"{key:>16} {value:,.4g}" if isinstance(value, float) else f"{key:>16} {value:,}")

@@ -5,9 +5,6 @@ some time, or it kills itself at a chosen point of a chosen write: with half of 
 with all of them in a temporary file, or just before or after the renaming.
 """
 
-from __future__ import annotations
-
-import faulthandler
 import io
 import json
 import multiprocessing
@@ -64,12 +61,9 @@ def arguments(path: Path, method: str = "adv_cas", **settings) -> list[str]:
 
 # ------------------------------------------------------------------ processes
 
-
-def fork_server():
-    """Processes that start at once: a server imports the library for all of them."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["casadv_lib.__main__", "faults"])
-    return context
+# processes start at once: a server imports the library for all of them
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["casadv_lib.__main__", "faults"])
 
 
 def start(words: list[str], runs: Path, kill: Kill | None = None, prepare=None
@@ -79,7 +73,7 @@ def start(words: list[str], runs: Path, kill: Kill | None = None, prepare=None
     What it prints goes to a file beside that folder, whose path is the process's `log`.
     """
     log = runs.with_name(f"{runs.name}.log")
-    process = fork_server().Process(target=_work, args=(words, runs, kill, log, prepare))
+    process = SERVER.Process(target=_work, args=(words, runs, kill, log, prepare))
     process.start()
     process.log = log
     return process
@@ -93,7 +87,6 @@ def _work(words, runs, kill, log, prepare):
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
-    faulthandler.enable(handle)  # SIGABRT shows where a process hangs
     from casadv_lib.__main__ import main
     from casadv_lib.support import checkpoints
 
@@ -139,8 +132,7 @@ def finish(process, seconds: float = 200) -> int:
     """Wait for a process; returns its exit status, negative where a signal ended it."""
     process.join(seconds)
     if process.is_alive():
-        os.kill(process.pid, signal.SIGABRT)
-        process.join()
+        process.kill()
         raise AssertionError(f"still there after {seconds} s:\n{process.log.read_text()}")
     return process.exitcode
 

@@ -151,8 +151,6 @@ def configure(profile: str = "quick", dataset: str | Path | None = None, backbon
     one_of("profile", profile, PROFILES)
     one_of("backbone", backbone, BACKBONES)
     one_of("method", method, ("base", *METHODS))
-    if dataset is not None and (not isinstance(dataset, (str, Path)) or not str(dataset)):
-        raise ValueError(f"dataset is {shown(dataset)}; allowed is a name, a path, or None")
     reading = {name: value for name in READING if (value := overrides.pop(name, None)) is not None}
     for name in reading if dataset is None else ():
         raise ValueError(f"{name} is {shown(reading[name])}; allowed is None where dataset is left "
@@ -250,10 +248,9 @@ def settings_table(*kinds: type) -> list[dict]:
 
 def settings_help() -> str:
     """All settings with their defaults and what is allowed, a line each."""
-    rows = [(row["name"], row["default"], f"{row['meaning']}; allowed: {row['allowed']}")
-            for row in settings_table()]
-    rows += [(name, default, f"of {backbone}") for backbone in BACKBONES
-             for name, default in model_defaults(backbone).items()]
-    rows += [("preset", None, "batch or literal, readings of Eq. 7 and 9")]
-    return "\n".join(["settings (a profile sets some, and validation has chosen some):",
-                      *(f"  {name} ({default}): {words}" for name, default, words in rows)])
+    lines = ["settings (a profile sets some, and validation has chosen some):",
+             "  preset (None): batch or literal, readings of Eq. 7 and 9"]
+    lines += ["  {name} ({default}): {meaning}; allowed: {allowed}".format(**row)
+              for row in settings_table()]
+    return "\n".join(lines + [f"  {name} ({default}): of {backbone}" for backbone in BACKBONES
+                              for name, default in model_defaults(backbone).items()])

@@ -191,13 +191,11 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
 
 def _measure(trainer: Trainer) -> tuple[dict, dict[str, np.ndarray]]:
     """Metrics and ranks of the last epoch and of the best validation epoch."""
-    metrics, ranks = {}, {}
-    last = trainer.epoch
-    best, state = trainer.history.best, trainer.history.best_state
+    metrics, ranks, history, epoch = {}, {}, trainer.history, trainer.epoch
     for which in ("last", "best"):
-        epoch = last if which == "last" or best is None else best["epoch"]
-        if which == "best" and epoch != last:
-            trainer.model.load_state_dict(state)
+        if which == "best" and history.best:
+            epoch = history.best["epoch"]
+            trainer.model.load_state_dict(history.best_state)
         metrics[which] = {"epoch": epoch}
         for split in SPLITS:
             found = evaluate(trainer.model, trainer.data, split)

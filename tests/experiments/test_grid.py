@@ -191,15 +191,8 @@ def test_two_sittings_give_what_one_gives(sittings, tmp_path, capsys):
     assert same(tables(folder), whole)
     assert main([*words, "--status"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("12 of 12 jobs done")
-    # a run without its ranks, or whose ranks lack an attack, does not count
-    known = collect.known(folder)
-    base = next(run for run in known.attacks if "-base-seed" in run)
-    with np.load(folder / "ranks" / f"{base}.npz") as stored:
-        parts = dict(stored)
-    chosen = ["-both attacked" not in column for column in parts["columns"]]
-    np.savez(folder / "ranks" / f"{base}.npz", **parts | {
-        "columns": parts["columns"][chosen], "codes": parts["codes"][chosen]})
-    assert known.attacks[base] and not collect.known(folder).attacks[base]
+    # a run without its ranks does not count
+    base = next(run for run in collect.known(folder).attacks if "-base-seed" in run)
     (folder / "ranks" / f"{base}.npz").unlink()
     assert base not in collect.known(folder).attacks
 

@@ -4,9 +4,8 @@ import hashlib
 
 import pytest
 
-from casadv_lib.adversarial import METHODS
 from casadv_lib.experiments import plan as planning
-from casadv_lib.experiments.configuration import FAMILY, attack_name, choice, configure
+from casadv_lib.experiments.configuration import attack_name, choice, configure
 from casadv_lib.experiments.plan import CANDIDATES, CORE, PAPER_STAGES, plan, stages_of
 from casadv_lib.settings import PROFILES
 
@@ -60,14 +59,6 @@ def test_a_run_that_asks_what_a_value_does_goes_on_after_a_collapse():
 
 
 # ------------------------------------------------------------------ choices
-
-
-def test_every_perturbing_method_has_a_family_with_candidates():
-    assert set(FAMILY) == set(METHODS)
-    assert set(FAMILY.values()) == {*CANDIDATES, "base+100"}
-    for candidates in CANDIDATES.values():
-        assert {len(candidate) for candidate in candidates} == {len(candidates[0])}
-        assert len({tuple(candidate.items()) for candidate in candidates}) == len(candidates)
 
 
 def test_of_equals_the_first_is_taken(monkeypatch):

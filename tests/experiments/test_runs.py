@@ -1,16 +1,14 @@
 """Runs, profiles, files and the command line: reuse, resume, provenance, clear errors."""
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
-from oracles import random_sequences
+from faults import write_data
+from threadpoolctl import threadpool_info
 
 import casadv_lib as cas
 from casadv_lib.__main__ import main
@@ -23,6 +21,7 @@ from casadv_lib.results import collect
 from casadv_lib.results.frames import read_results
 from casadv_lib.settings import EXCLUDES
 from casadv_lib.support import files
+from casadv_lib.support.devices import use_threads
 from casadv_lib.support.repository import root
 
 SMALL = {"epochs": 3, "adv_epochs": 2, "dim": 8, "eval_every": 1, "batch_size": 16}
@@ -30,13 +29,7 @@ SMALL = {"epochs": 3, "adv_epochs": 2, "dim": 8, "eval_every": 1, "batch_size": 
 
 @pytest.fixture
 def data_file(tmp_path):
-    path = tmp_path / "own.txt"
-    lines = [
-        f"{u} {' '.join(map(str, items))}\n"
-        for u, items in enumerate(random_sequences(40, 30, 4, 10), 1)
-    ]
-    path.write_text("".join(lines))
-    return path
+    return write_data(tmp_path / "own.txt")
 
 
 def configure(path, method="base", **options):
@@ -187,7 +180,7 @@ def test_command_line_ends_with_a_line_a_split(data_file, runs_folder, capsys):
 
 
 def test_help_of_every_command(capsys):
-    for command in ("run", "attack", "verify", "grid", "figures", "data"):
+    for command in ("run", "attack", "verify", "grid", "figures", "notebooks", "data"):
         with pytest.raises(SystemExit) as stop:
             main([command, "--help"])
         said = capsys.readouterr().out
@@ -196,6 +189,45 @@ def test_help_of_every_command(capsys):
             names = set(re.findall(r"^  (\w+) \(", said, re.MULTILINE))
             own = {"profile", "dataset", "backbone", "method", "reading"}
             assert set(profiles.configure("paper").everything()) - own <= names
+
+
+BAD_WORDS = {
+    "--dataset": ["", "nowhere", "x/y/z.txt", "a\nb", "~nobody/x", "x" * 5000],
+    "--backbone": ["", "bert", "0", "SASRec"],
+    "--method": ["", "adv", "base+99", "None"],
+    "--profile": ["", "big", "../quick"],
+    "--seed": ["-1", "1.5", "x", "", str(2**63)],
+    "--threads": ["0", "-3", "x", "1e3", "99999"],
+    "--set": ["", "=", "epochs", "epochs=", "epochs=0", "epochs=-1", "epochs=1.5", "epochs=NaN",
+              "epochs=Infinity", "epochs=1e999", "epochs=[1]", "epochs=null", "epochs={}",
+              "epochs=true", "nothing=1", "dim=0", "dim=1000000", "dropout=1", "dropout=-0.1",
+              "n_heads=3", "n_blocks=0", "n_blocks=1000", "device=tpu", "device=cuda:99",
+              "replace_probability=2", "neighbours=0", "neighbours=2.5",
+              "amp=1", "compile=maybe", "beta1=1", "preset=all", "seed=1", "method=adv_cas"],
+}
+ATTACK_WORDS = {"--positions": ["", "start", "../x"], "--k": ["0", "-1", "1.5", "x"],
+                "--pick": ["", "any"], "--step": ["-1", "nan", "inf", "x"],
+                "--split": ["", "train", "../../x"], "--exclude": ["", "all"],
+                "--surrogate": ["", "adv_cas", "../x"]}
+
+
+@pytest.mark.parametrize("command", ["run", "attack"])
+def test_the_command_line_refuses_before_any_work(command, no_work, runs_folder, capsys):
+    options = BAD_WORDS | (ATTACK_WORDS if command == "attack" else {})
+    for option, values in options.items():
+        for value in values:
+            try:
+                status = main([command, option, value])
+            except SystemExit as stop:  # from argparse
+                status = stop.code
+            said = capsys.readouterr()
+            assert status == 2, (option, value, said)
+            assert "Traceback" not in said.err and said.out == ""
+            name = option.strip("-") if option != "--set" else value.split("=")[0]
+            words = {"dataset": "data set", "set": "--set"}
+            words = (name, words.get(name, name), "setting", "cannot be read")
+            assert any(word in said.err for word in words), said.err
+    assert not runs_folder.exists()
 
 
 def test_profiles():
@@ -239,20 +271,9 @@ def test_verify_makes_a_run_of_the_tables_again_from_nothing(
     assert "other numbers than its record, in curves" in capsys.readouterr().err
 
 
-THREADS = """
-import sys, torch
-from threadpoolctl import threadpool_info
-from casadv_lib.__main__ import main
-status = main(sys.argv[1:])
-print("threads", torch.get_num_threads(), *(pool["num_threads"] for pool in threadpool_info()))
-"""
-
-
-def test_a_command_computes_with_one_thread_whatever_the_machine_offers(tmp_path):
+def test_a_command_computes_with_one_thread_whatever_the_machine_offers(runs_folder):
     """Intervals come from numpy's products: with more threads, another order and other digits."""
-    environment = {**os.environ, "CASADV_RUNS": str(tmp_path)} | {
-        name: "2" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    ran = subprocess.run([sys.executable, "-c", THREADS, "verify", "--profile", "none of these"],
-                         env=environment, text=True, capture_output=True, cwd=root())
-    found = [line.split()[1:] for line in ran.stdout.splitlines() if line.startswith("threads")]
-    assert found and len(found[0]) > 1 and set(found[0]) == {"1"}, ran.stdout + ran.stderr
+    use_threads(2)
+    assert main(["verify", "--profile", "none of these"]) == 2
+    found = [pool["num_threads"] for pool in threadpool_info()]
+    assert found and {torch.get_num_threads(), *found} == {1}

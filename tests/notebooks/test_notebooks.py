@@ -1,18 +1,21 @@
-"""The committed notebooks: their form, their outputs, and that they refuse bad parameters."""
+"""The committed notebooks: form, outputs, refusal of bad parameters; and the glossary."""
 
 import ast
 import base64
+import dataclasses
 import dis
 import io
 import re
 import statistics
 import warnings
+from importlib import import_module
 from types import CodeType
 
 import matplotlib
 import matplotlib.image
 import nbformat
 import numpy as np
+import pandas as pd
 import papermill
 import pytest
 
@@ -192,3 +195,32 @@ def test_make_test_names_notebooks_that_are_there_and_make_soak_takes_all():
     numbers = re.search(r"^LAX *=.*foreach number,([\d ]+),", MAKEFILE, re.M)[1].split()
     assert [path.stem[:2] for path in notebooks.committed(numbers)] == numbers
     assert len(NOTEBOOKS) == 13 and "$(wildcard notebooks/[0-9]*.ipynb)" in MAKEFILE
+
+
+# ------------------------------------------------------------------ the glossary
+
+TABLE = pd.read_csv(notebooks.root() / "casadv_lib" / "glossary.csv", dtype=str)
+
+
+def owner_of(name):
+    if name == "Backbone":
+        return cas.SASRec(3, dim=4)
+    for module in (cas, *map(import_module, ("casadv_lib.batching", "casadv_lib.settings"))):
+        if hasattr(module, name):
+            return getattr(module, name)
+    return import_module(f"casadv_lib.{name}")
+
+
+def test_what_the_glossary_names_is_there():
+    for name in TABLE["in the code"]:
+        owner, _, member = name.partition(".")
+        there = owner_of(owner)
+        fields = dataclasses.fields(there) if dataclasses.is_dataclass(there) else ()
+        assert not member or hasattr(there, member) or member in {f.name for f in fields}, name
+
+
+def test_symbols_stand_in_the_order_in_which_a_reader_meets_them():
+    assert TABLE.notna().all(axis=None) and TABLE["symbol"].is_unique
+    assert TABLE["notebook"].is_monotonic_increasing
+    assert set(TABLE["notebook"]) <= {path.stem[:2] for path in notebooks.committed()}
+    assert len(TABLE.columns) == 6
