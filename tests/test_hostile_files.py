@@ -147,10 +147,11 @@ def test_make_lab_listens_on_the_loopback_address_and_wants_a_token(tmp_path):
             assert process.poll() is None
             time.sleep(0.1)
         (info,) = [json.loads(path.read_text()) for path in tmp_path.glob("jpserver-*.json")]
-        while socket.socket().connect_ex(("127.0.0.1", info["port"])) and time.monotonic() < end:
-            time.sleep(0.1)  # the file comes before the first answer
-        # 127.0.0.2 leads to this machine too: a server that listens everywhere answers there
-        assert socket.socket().connect_ex(("127.0.0.2", info["port"])) != 0
+        with socket.socket() as here, socket.socket() as elsewhere:
+            while here.connect_ex(("127.0.0.1", info["port"])) and time.monotonic() < end:
+                time.sleep(0.1)  # the file comes before the first answer
+            # it leads to this machine too: a server that listens everywhere answers there
+            assert elsewhere.connect_ex(("127.0.0.2", info["port"])) != 0
         assert re.fullmatch("[0-9a-f]{40,}", info["token"])
         address = f"http://127.0.0.1:{info['port']}/api/contents"
         with pytest.raises(urllib.error.HTTPError, match="403"):

@@ -1,6 +1,6 @@
 """The embedded world: sequences from a known process, so that the best possible score is known.
 
-Everything in this world was built in. What a model finds here was planted, it is no discovery:
+What a model finds here was planted, it is no discovery:
 
 * interests: a user has one hidden current interest, a group of items. From step to step it stays
   with probability `stay`, else it moves along a fixed graph to one of `n_moves` other groups.
@@ -9,16 +9,16 @@ Everything in this world was built in. What a model finds here was planted, it i
   fixed sequels of unequal weight. Most often it is a sequel of the last item, with share
   `look_back` of the item before the last.
 * misclicks: with probability `misclick` the item is any unseen item, all equally likely. Interests
-  go on as if nothing had happened, but a misclicked item's sequels follow it like any other's.
+  go on as before, but a misclicked item's sequels follow it like any other's.
 * lengths: a power law with a chosen mean, drawn independently of the items.
 
 No user meets an item twice: each of the three sources leaves out the seen items and is scaled
 back to sum 1. Where all sequels were seen, the interest takes their share; where a group is used
 up, all unseen items are equally likely. The defaults were chosen by looking at base models alone.
 
-A model sees the items but neither interests nor misclicks. Given the items, the hidden interest is
-a hidden Markov chain whose emissions depend on the history, so forward filtering gives the exact
-p(next item | observed history), and with it the best NDCG@10 and HR@10 that any model can expect.
+Given the items, the interest is a hidden Markov chain whose emissions depend on the history, so
+forward filtering gives the exact p(next item | observed history), and with it the best NDCG@10 and
+HR@10 that any model can expect.
 """
 
 from dataclasses import dataclass, field
@@ -225,8 +225,14 @@ def draw_rules(settings: WorldSettings, seed: int, rng) -> World:
     rank = np.concatenate([[0], shuffled // n_groups + 1])
     popularity = np.concatenate([[0.0], rank[1:] ** -float(settings.zipf)])
     popularity[1:] /= np.bincount(group_of[1:], popularity[1:])[group_of[1:]]
-    away = _interest_graph(n_groups, min(settings.n_moves, n_groups - 1), rng)
-    own = np.eye(n_groups)
+    ring = rng.permutation(n_groups)  # the likeliest moves form a ring, so every group is reached
+    affinity = rng.random((n_groups, n_groups))
+    affinity[ring, np.roll(ring, -1)] = 2
+    np.fill_diagonal(affinity, -1)
+    likely = np.argsort(-affinity, axis=1)[:, :min(settings.n_moves, n_groups - 1)]
+    weights = 1 / np.arange(1, likely.shape[1] + 1)
+    own, away = np.eye(n_groups), np.zeros((n_groups, n_groups))
+    away[np.arange(n_groups)[:, None], likely] = weights / weights.sum()
     moves = settings.stay * own + (1 - settings.stay) * away if n_groups > 1 else own
     # sequels: other items without replacement, in proportion to `near` of the two groups; adding
     # Gumbel noise to log weights and taking the largest draws so
@@ -239,19 +245,6 @@ def draw_rules(settings: WorldSettings, seed: int, rng) -> World:
     weights = 1 / np.arange(1, settings.n_sequels + 1)
     return World(settings, seed, group_of, rank, popularity, moves, sequels,
                  weights / weights.sum())
-
-
-def _interest_graph(n_groups: int, n_moves: int, rng) -> np.ndarray:
-    """Where an interest goes when it moves, float64 (n_groups, n_groups), the diagonal is 0."""
-    ring = rng.permutation(n_groups)  # the likeliest moves form a ring, so every group is reached
-    affinity = rng.random((n_groups, n_groups))
-    affinity[ring, np.roll(ring, -1)] = 2
-    np.fill_diagonal(affinity, -1)
-    likely = np.argsort(-affinity, axis=1)[:, :n_moves]
-    weights = 1 / np.arange(1, n_moves + 1)
-    graph = np.zeros((n_groups, n_groups))
-    graph[np.arange(n_groups)[:, None], likely] = weights / weights.sum()
-    return graph
 
 
 def draw_lengths(settings: WorldSettings, rng) -> np.ndarray:
