@@ -90,7 +90,7 @@ def test_csv_ids_sort_as_numbers_only_if_all_are_plain_numbers(file):
 
 
 def test_csv_reads_quotes_spaces_other_columns_and_any_column_order(file):
-    text = 'stars, timestamp , item,user\n5,3,"x, y",u\n\n4,1, b,u\n1,2.5,c ,u\n'
+    text = 'stars, timestamp , item,user\n5,3, "x, y",u\n\n4,1, b,u\n1,2.5,c ,u\n'
     data = load_dataset(file(text, "own.csv"))
     assert [data.item_ids[item] for item in data.sequences[0]] == ["b", "c", "x, y"]
 
