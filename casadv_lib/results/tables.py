@@ -34,7 +34,7 @@ FORMATS = (  # of the first pattern that a column's name holds
 )  # fmt: skip
 
 
-def _compared(results: Results, dataset: str | None, methods: Iterable[str] = METHOD_ORDER,
+def _compared(results: Results, dataset: str | None = None, methods: Iterable[str] = METHOD_ORDER,
               needed: Iterable[str] = ("base",)) -> pd.DataFrame:
     """The rows of `runs` behind a table, with the base's in columns "base ...", where a data set
     and backbone have the needed methods and any second one."""
@@ -103,15 +103,15 @@ def _accuracy(results: Results, where: str, rows: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def efficiency(results: Results, dataset: str | None = None) -> pd.DataFrame:
+def efficiency(results: Results) -> pd.DataFrame:
     """Section 5.7: seconds an epoch, an epoch over one of the base, and "added time %", the second
     phase's training time relative to the first's. The paper's numbers stand with SASRec, adv_cas.
     """
-    printed, rows = paper.paper_numbers()["section57_efficiency"], _compared(results, dataset)
+    printed, rows = paper.paper_numbers()["section57_efficiency"], _compared(results)
     machines = {run: f"{of.get('hardware', 'unknown')}, {of.get('device', 'unknown')}"
                 for run, of in results.provenance.items()}
     machine, of_base = rows["run"].map(machines), rows["base run"].map(machines)
-    is_paper = (rows["backbone"] == "sasrec") & (rows["method"] == "adv_cas")
+    is_paper = (rows[["backbone", "method", "loss"]] == ["sasrec", "adv_cas", "bce"]).all(axis=1)
     table = rows[[*SETTING, "method"]].assign(**{
         "seconds an epoch": rows["seconds_per_epoch"],
         "over base epoch": rows["seconds_per_epoch"] / rows["base seconds_per_epoch"],
@@ -127,13 +127,12 @@ def efficiency(results: Results, dataset: str | None = None) -> pd.DataFrame:
     return table
 
 
-def selection(results: Results, dataset: str | None = None) -> pd.DataFrame:
+def selection(results: Results) -> pd.DataFrame:
     """What was tried to choose settings, one row a trial, scored on *validation*; "chosen" marks
     the chosen ones, and those passed over since their whole run collapsed."""
-    tried = select(results.trials, dataset=dataset)
+    tried = results.trials
     if tried.empty:
-        raise MissingRecords("results hold nothing that was tried on validation, of "
-                             + (dataset or "any data set"))
+        raise MissingRecords("results hold nothing that was tried on validation")
 
     def mark(row: dict) -> str:
         gone = choice(row | {"profile": results.profile, "method": row["family"],
@@ -151,16 +150,15 @@ def selection(results: Results, dataset: str | None = None) -> pd.DataFrame:
     return table
 
 
-def robustness(results: Results, dataset: str | None = None) -> pd.DataFrame:
+def robustness(results: Results) -> pd.DataFrame:
     """What each attack of ATTACKS changes, one row a model and rule of exclusion, test split:
     NDCG@10 of the users with three items or more, and its change in percent of their clean score.
     """
-    frames.choose_dataset(results, dataset)
     stored = results.attacks.set_index(["run", "exclude", "attack"])
     names = {attack_name(**options): f"{label} %" for label, options in ATTACKS.items()}
     changes = percent(stored["ndcg@10"], stored["ndcg@10_clean"]).unstack("attack")
     clean = select(results.attacks, attack=attack_name())[["run", "exclude", "ndcg@10_clean"]]
-    rows = frames.with_role(results, "main", dataset=dataset)[[*SETTING, "method", "run"]]
+    rows = frames.with_role(results, "main")[[*SETTING, "method", "run"]]
     rows = rows.merge(pd.Series(EXCLUDES, name="exclude"), "cross").merge(clean)
     if rows.empty:
         raise MissingRecords("results hold no attack on a main run")

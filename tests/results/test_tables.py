@@ -70,19 +70,19 @@ def test_table3_numbers(results):
 
 
 def test_efficiency_and_two_machines(results):
-    table = tables.efficiency(results, "beauty")
-    ours = row(table, backbone="sasrec", method="adv_cas")
+    table = tables.efficiency(results)
+    ours = row(table, dataset="beauty", backbone="sasrec", method="adv_cas")
     assert (ours["seconds an epoch"], ours["over base epoch"]) == (3.5, 3.5)
     assert ours["added time %"] == 100 and ours["note"] == ""
     moved = {run: found | ({"device": "cuda"} if run.endswith("sasrec-base") else {})
              for run, found in results.provenance.items()}
-    table = tables.efficiency(results.but(provenance=moved), "own")
-    assert row(table, method="adv_cas")["note"] == (
+    table = tables.efficiency(results.but(provenance=moved))
+    assert row(table, dataset="own", method="adv_cas")["note"] == (
         "not comparable: the base ran on two cores, cuda")
 
 
 def test_what_was_tried_chosen_and_passed_over(results):
-    table = tables.selection(results, "beauty")
+    table = tables.selection(results)
     assert list(table["chosen"]) == ["", "yes", "collapsed", ""]  # of dim 64 nothing is known
     assert list(table["epsilon"]) == [3, 10, 20, 20]
     assert list(table["vs base %"]) == pytest.approx([-5, 10, 10, 10])
