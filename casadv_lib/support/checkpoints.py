@@ -104,11 +104,8 @@ class HealthCheck:
 
 @torch.no_grad()
 def look_at(model, batch) -> tuple[Tensor, Tensor]:
-    """(size, spread), scalars on the model's device.
-
-    size: the root mean square coordinate of the longest item embedding. spread: how much the
-    watched users' vectors differ, as a share of their length; 1 where nobody is watched.
-    """
+    """(size, spread), scalars on the model's device: the root mean square coordinate of the longest
+    item embedding; how much the watched users' vectors differ, as a share of their length, or 1."""
     size = model.items.weight.square().mean(1).max().sqrt()
     if batch is None:
         return size, torch.ones_like(size)

@@ -76,13 +76,6 @@ class Slider(anywidget.AnyWidget):
         super().__init__(description=description, options=options,
                          value=options[0] if value is None else value)
 
-    @traitlets.validate("value")
-    def _allowed(self, proposal):
-        if proposal.value not in self.options:
-            raise ValueError(f"{self.description} is {proposal.value!r}; allowed are "
-                             f"{', '.join(f'{one:g}' for one in self.options)}")
-        return proposal.value
-
 
 def choice(words: str, options, **traits) -> ipywidgets.Dropdown:
     """A list to choose from."""

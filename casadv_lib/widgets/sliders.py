@@ -211,7 +211,7 @@ def epsilon_panel(config: Configuration, data: SequenceDataset, user: int,
     config: of the run that is shown first, of `data`. epsilons: what the slider offers; epsilon:
     where it begins. marked: draws stored runs with an epsilon marked, to stand below.
     """
-    choices = Choices(config, data, user)
+    choices, epsilons = Choices(config, data, user), np.union1d(epsilons, [epsilon])
 
     @cache
     def perturbed(run, user):
