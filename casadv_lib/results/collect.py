@@ -58,7 +58,7 @@ def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
             configs[run.name], origins[run.name] = run.config.flat(), run.metrics["provenance"]
             ranks[run.name] = ranks_of(run)
         elif own and set(own["attacks"]["attack"]) - there and not check_of(stored, run.name)(run):
-            own = {"attacks": own["attacks"][~own["attacks"]["attack"].isin(there)]}
+            own = {"attacks": own["attacks"]}
             old = read_ranks(folder, run.name)
             ranks[run.name] = old | ranks_of(run) | old
         else:

@@ -186,8 +186,10 @@ def test_the_papers_drop_stands_where_the_paper_has_it(results, paper_results):
                            enumerate(("ndcg@10", "ndcg@10", "hr@10", "hr@10"))]
 
 
-@pytest.mark.parametrize("draw", [figure5, figure6])
-def test_the_attack_that_is_asked_for(results, draw):
+@pytest.mark.parametrize("draw, each", [(figure5, 3), (figure6, 6)])
+def test_the_attack_that_is_asked_for(results, draw, each):
+    drawn = numbers(draw(results).axes[0])
+    assert {len(points) for method, points in drawn.items() if method and points} == {each}
     with pytest.raises(MissingRecords, match="step 0.7"):
         draw(results, step=0.7)
     slim = results.but(attacks=results.attacks[results.attacks["positions"] != "last"])
