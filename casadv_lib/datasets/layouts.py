@@ -127,7 +127,17 @@ def find_layout(path, head: str, wanted: dict, separator: str | None = None) -> 
     elif rows:
         found = _table(rows, wanted, separator, skip) or (
             None if wanted else _convention(rows, separator, skip))
-    return found or _refuse(path, skip + 1, first, wanted, separator)
+    if found:
+        return found
+    one = separator or max(SEPARATORS, key=lambda one: len(split(first, one)))
+    names = names or split(first, one)
+    raise DataError(
+        f"{path}, line {skip + 1}: {shown(first)} leaves open which column is what"
+        f"{unclear(names, wanted)}. Tried were headers with the usual names (userId, item_id, "
+        "asin, timestamp ...), JSON lines, and lines of numbers 'user item', 'user item rating "
+        f"time' and 'user item item ...', between {', '.join(SEPARATORS.values())}. If that is "
+        f"right, call load_dataset({shown(str(path))}, columns={guess(names, wanted)}, "
+        f"separator={one!r})")
 
 
 def _keys(line: str) -> list[str]:
@@ -178,19 +188,6 @@ def _convention(rows: list[str], separator: str | None, skip: int) -> Layout | N
         return Layout("a table", list(range(width)), columns, one, skip, numbers=True)
     numbers = one != "::" and all(map(_INTEGER.fullmatch, table[0]))
     return Layout("histories") if numbers else None
-
-
-def _refuse(path, number: int, line: str, wanted: dict, separator: str | None):
-    """Raise DataError for a first line that does not make clear what the file is."""
-    one = separator or max(SEPARATORS, key=lambda one: len(split(line, one)))
-    names = _keys(line) or split(line, one)
-    raise DataError(
-        f"{path}, line {number}: {shown(line)} leaves open which column is what"
-        f"{unclear(names, wanted)}. Tried were headers with the usual names (userId, item_id, "
-        "asin, timestamp ...), JSON lines, and lines of numbers 'user item', 'user item rating "
-        f"time' and 'user item item ...', between {', '.join(SEPARATORS.values())}. If that is "
-        f"right, call load_dataset({shown(str(path))}, columns={guess(names, wanted)}, "
-        f"separator={one!r})")
 
 
 def unclear(names: list, wanted: dict) -> str:

@@ -14,6 +14,7 @@ import pooch
 from filelock import FileLock
 
 from ..support.checks import DataError, instance, number
+from .layouts import COLUMNS
 from .readers import read_file
 
 CORE = 5  # every published data set is filtered to its 5-core
@@ -45,13 +46,13 @@ class Source:
 
     def read(self, path: Path) -> tuple:
         """Read the archive, or the table unpacked from it; returns what `read_file` does."""
-        wanted = dict(zip(("user", "item", "timestamp"), self.columns))
-        return read_file(path, wanted, self.separator, self.unpacked, self.encoding)
+        return read_file(path, dict(zip(COLUMNS, self.columns)), self.separator, self.unpacked,
+                         self.encoding)
 
     def read_titles(self, path: Path) -> dict:
         """Return film titles by item id, from the archive or the table of titles itself."""
-        wanted = dict(zip(("user", "item"), self.film))
-        _, rows, films, titles = read_file(path, wanted, self.separator, self.titles, self.encoding)
+        _, rows, films, titles = read_file(path, dict(zip(COLUMNS, self.film)), self.separator,
+                                           self.titles, self.encoding)
         return dict(zip(films[rows["user"]].tolist(), titles[rows["item"]]))
 
     def fault(self, *counts: int) -> str:

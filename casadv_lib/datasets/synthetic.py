@@ -89,23 +89,22 @@ class World:
         """
         histories = checked_histories("histories", histories)
         lengths = np.array([len(history) for history in histories], dtype=np.int64)
-        longest = lengths.max(initial=0)
-        items = np.array([np.pad(history, (0, longest - len(history))) for history in histories])
-        items = items.reshape(len(histories), longest).astype(np.int64)
-        number("an item of histories", int(items.max(initial=0)), 0, self.settings.n_items, int)
+        largest = max((history.max(initial=0) for history in histories), default=0)
+        number("an item of histories", int(largest), 0, self.settings.n_items, int)
         order = np.argsort(-lengths, kind="stable")  # the users still active are the first rows
         watch = Watch(self, len(lengths))
         # about the next interest, by forward filtering
         belief = np.full((len(lengths), len(self.moves)), 1 / len(self.moves))
-        for step in range(items.shape[1]):
+        for step in range(lengths.max(initial=0)):
             active = int((lengths > step).sum())
-            now = items[order[:active], step]
+            now = np.array([histories[user][step] for user in order[:active]])
             joint = belief[:active] * watch.emissions(now)
             likelihood = joint.sum(1, keepdims=True)
             if not (likelihood > 0).all():
-                user = order[int(np.argmin(likelihood > 0))]
+                row = int(np.argmin(likelihood > 0))
+                user = order[row]
                 raise ValueError(f"histories[{user}] is {shown(histories[user].tolist())}; allowed "
-                                 f"is what can happen in this world, and item {items[user, step]} "
+                                 f"is what can happen in this world, and item {now[row]} "
                                  "cannot come then")
             belief[:active] = (joint / likelihood) @ self.moves
             watch.add(now)
