@@ -179,6 +179,7 @@ def test_two_sittings_give_what_one_gives(sittings, tmp_path, capsys):
     folder, jobs, early = tmp_path / "tables", grid_of(words), grid_of(words)
     left = [name.removeprefix("own sasrec ") for name in jobs.left()]
     assert left == ["base", "adv_cas", "adv_cas attacks"]  # the base is needed, its attacks not
+    assert any("trial" in name for name in grid_of([*words, 'loss="gbce"']).left())
     ranks = {path: path.stat().st_mtime_ns for path in (folder / "ranks").iterdir()}
     do_here(jobs)
     assert main([*words, "--stored"]) == 0

@@ -62,6 +62,8 @@ def test_a_file_is_one_data_set_wherever_it_lies(data_file, runs_folder, monkeyp
     assert json.loads(config.reading) == {"columns": {"user": "a", "item": "b"}}
     assert Configuration.of(json.loads(json.dumps(config.flat()))).reading == config.reading
     assert made.dataset == f"own-{made.data.fingerprint[:8]}"
+    data_file.write_text(data_file.read_text() + "99 1 2 3\n")  # in a notebook, between two cells
+    assert runs.Run(configure("own.txt")).data.n_users == made.data.n_users + 1
     with pytest.raises(ValueError, match="separator is ';'; allowed is None where dataset"):
         profiles.configure(separator=";")
     with pytest.raises(ValueError, match="columns is 'a'; allowed is a dict by names"):

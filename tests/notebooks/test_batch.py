@@ -85,16 +85,6 @@ def test_a_profile_has_parameters_of_its_own_which_the_notebooks_know(
         assert parameters.keys() <= names.keys()
 
 
-def test_a_folder_that_takes_nothing_is_named_before_the_work(write, monkeypatch, capsys):
-    write("01_small.ipynb", "dataset = None", "raise RuntimeError('work')")
-    for name in ("CASADV_RUNS", "CASADV_FIGURES"):
-        with monkeypatch.context() as patch:
-            patch.setenv(name, "/dev/null/folder")
-            assert main(["notebooks"]) == 1
-        said = capsys.readouterr().err
-        assert "could not write /dev/null/folder" in said and name in said and "work" not in said
-
-
 def test_a_failure_names_notebook_and_cell_and_the_others_still_run(write, tmp_path, capsys):
     write("01_bad.ipynb", "profile = 'quick'", "", "x = 1\nraise KeyError('no such film')")
     write("02_dead.ipynb", "profile = 'quick'", "import os\nos._exit(3)")

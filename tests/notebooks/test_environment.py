@@ -25,11 +25,8 @@ def test_folders_are_seen_from_where_they_are_first_asked_for(tmp_path, monkeypa
         assert runs.runs_folder() == tmp_path / whole
         monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CASADV_FIGURES", "made")
-    for profile, dataset, folder in (("quick", None, "quick"), ("quick", "synthetic", "quick"),
-                                     ("quick", "beauty", "quick-beauty"),
-                                     ("paper", "own-12", "paper-own-12")):
-        assert folder_of(profile, dataset=dataset) == tmp_path / "made" / folder
-    assert folder_of("paper", dataset="video") == ROOT / "figures" / "paper"
+    for dataset, folder in ((None, "quick"), ("synthetic", "quick"), ("beauty", "quick-beauty")):
+        assert folder_of("quick", dataset=dataset) == tmp_path / "made" / folder
 
 
 IMPORTED = """
