@@ -120,6 +120,8 @@ def test_a_run_has_numbers_and_where_they_come_from(data_file, runs_folder):
     json.dumps(metrics, allow_nan=False)
     assert metrics["last"]["epoch"] == 5
     assert [entry["epoch"] for entry in metrics["curve"]] == [4, 5]
+    best = max(metrics["curve"], key=lambda entry: entry["validation"]["ndcg@10"])
+    assert metrics["best"]["epoch"] == best["epoch"]
     where = metrics["provenance"]
     assert where["data_hash"] == made.data.fingerprint
     assert where["packages"]["torch"] == torch.__version__ and where["wall_seconds"] > 0
