@@ -158,8 +158,8 @@ def _table(rows: list[str], wanted: dict, separator: str | None, skip: int) -> L
             continue
         if not by_number or any(find_columns(names, {}).values()):
             return Layout("a table", names, columns, one, skip + 1)
-        sample = split(rows[0 if separator else -1], one)  # the first line may be a comment
-        if {"user", "item"} <= set(wanted) and len(sample) == len(names):
+        fits = len(split(rows[0], one)) == len(names)  # else it is a comment
+        if fits and {"user", "item"} <= set(wanted):
             return Layout("a table", list(range(len(names))), columns, one, skip)
     return None
 
