@@ -23,7 +23,7 @@ RUN = ["dataset", "backbone", "loss", "method"]
 
 
 def paper_numbers() -> dict:
-    """The numbers of Table 2, of the figures (in words) and of Section 5.7, and the slips."""
+    """The numbers of Table 2 and of Section 5.7, and the slips."""
     return read_json(HERE / "paper.json")
 
 
