@@ -12,6 +12,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from ..data import SequenceDataset, held_out
 from ..datasets import NAMES, load_dataset, own_file
 from ..evaluation import METRICS, evaluate, rank_items, summary
 from ..settings import EXCLUDES, checked_options
+from ..support.checks import one_of
 from ..support.devices import choose_device
 from ..support.files import (
     load_tensors,
@@ -300,6 +302,18 @@ def stored_attacks(made: Run) -> list[dict]:
             for path in sorted((made.folder / "attacks").glob("test-*.json"))]
 
 
+def refuse_unknown_parameters() -> None:
+    """Stop a notebook to which Papermill, which only warns, hands a parameter that it lacks.
+
+    Papermill puts a cell of its own behind the first one, which holds the parameters.
+    """
+    cells = getattr(sys.modules["__main__"], "In", [])[1:3]
+    if len(cells) == 2 and cells[1].startswith("# Parameters\n"):
+        known, given = (re.findall(r"^(\w+) = ", cell, re.M) for cell in cells)
+        for name in given:
+            one_of("parameter", name, known)
+
+
 class Study:
     """A profile, a data set, a backbone and a seed; runs of any method are made or reused.
 
@@ -311,6 +325,7 @@ class Study:
                  backbone: str = "sasrec", device: str = "auto", seed: int = 0,
                  overrides: dict | str | None = None, columns: dict | str | None = None,
                  separator: str | None = None, min_count: int | None = None, **settings):
+        refuse_unknown_parameters()
         self.asked = {
             "profile": profile, "dataset": dataset, "backbone": backbone, "seed": seed,
             "device": device, "columns": columns, "separator": separator, "min_count": min_count,
@@ -331,17 +346,13 @@ class Study:
         return configure(**asked)
 
     @functools.cached_property
-    def _base(self) -> Run:
-        return Run(self.config())
-
-    @property
     def data(self) -> SequenceDataset:
-        return self._base.data
+        return Run(self.config()).data
 
     @property
     def dataset(self) -> str:
         """How tables name the data set."""
-        return self._base.dataset
+        return Run(self.config(), self.data).dataset
 
     def run(self, method: str = "base", **more) -> Run:
         """The run of a method, reused where it is stored, else made."""

@@ -5,6 +5,7 @@ import re
 import nbformat
 import papermill
 import pytest
+from papermill.exceptions import PapermillExecutionError
 
 from casadv_lib.__main__ import main
 from casadv_lib.experiments import notebooks
@@ -83,6 +84,13 @@ def test_a_profile_has_parameters_of_its_own_which_the_notebooks_know(
     for stem, parameters in notebooks.OF_PROFILE["paper"].items():
         names = papermill.inspect_notebook(str(root() / "notebooks" / f"{stem}.ipynb"))
         assert parameters.keys() <= names.keys()
+
+
+def test_a_parameter_that_does_not_exist_stops_a_notebook_however_it_is_started(tmp_path):
+    [path] = notebooks.committed(["04"])
+    with pytest.raises(PapermillExecutionError, match="parameter is 'epsilom'; allowed are 'pro"):
+        papermill.execute_notebook(str(path), str(tmp_path / "out.ipynb"), {"epsilom": 5},
+                                   progress_bar=False)
 
 
 def test_a_failure_names_notebook_and_cell_and_the_others_still_run(write, tmp_path, capsys):
