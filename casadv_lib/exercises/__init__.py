@@ -1,11 +1,10 @@
-"""The checks behind the exercises: they run the reader's function and the library's on cases.
+"""The checks behind the exercises: they run the reader's function on cases with known answers.
 
 A check prints which case differs and how, and never raises, so that a notebook with open
 exercises still runs from top to bottom. Solutions that pass are in notebooks/solutions/.
 """
 
 import copy
-import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -13,12 +12,11 @@ import pandas as pd
 import torch
 
 from ..adversarial import METHODS, scaled, score_perturbations
-from ..attacks import excluded
 from ..backbones import SASRecBlock, no_dropout
 from ..batching import pack
 from ..cascade import cascade_effects, cascade_weights
 from ..datasets.sources import k_core
-from ..evaluation import ndcg, paired_bootstrap
+from ..evaluation import paired_bootstrap
 from ..losses import CrossEntropy, bce
 from ..settings import AdversarialSettings
 
@@ -29,29 +27,30 @@ def drawn(*shapes) -> tuple[torch.Tensor, ...]:
     return tuple(torch.randn(shape, generator=generator) for shape in shapes)
 
 
-def exercise(cases: list[tuple], tolerance: float = 1e-6):
-    """Make a function into the check of an exercise: check(f) says whether f does the same.
+def exercise(words: str, cases: list[tuple], answers: Callable | list, tolerance: float = 1e-6):
+    """The check of an exercise, a function of the reader's function.
 
-    tolerance: of a number, times the length of what is wanted, or times 1.
+    words: what to write. cases: arguments. answers: the library's function, or one answer a case,
+    by hand. tolerance: of a number, times the length of the answer, or times 1.
     """
-    def check_of(reference: Callable) -> Callable[[Callable], None]:
-        def check(function: Callable) -> None:
-            name = getattr(function, "__name__", "your function")
-            for number, case in enumerate(cases, start=1):
-                try:
-                    answer = function(*copy.deepcopy(case))  # a copy: it may change its arguments
-                    if answer is None and number == 1:
-                        return print(f"{name} is not solved yet: it returns nothing.")
-                    compare(answer, reference(*copy.deepcopy(case)), tolerance)
-                except Exception as error:  # a reader's code may raise and return anything
-                    print(f"{name} fails in case {number} of {len(cases)}, {type(error).__name__}:")
-                    shown = (getattr(x, "__name__", repr(x)[:800]) for x in case)
-                    return print(error, "The case was:", *shown, sep="\n")
-            print(f"{name} is right: it agrees with the library on all {len(cases)} cases.")
+    def check(function: Callable) -> None:
+        name = getattr(function, "__name__", "your function")
+        for number, case in enumerate(cases, start=1):
+            try:
+                answer = function(*copy.deepcopy(case))  # a copy: it may change its arguments
+                if answer is None and number == 1:
+                    return print(f"{name} is not solved yet: it returns nothing.")
+                right = (answers(*copy.deepcopy(case)) if callable(answers) else
+                         answers[number - 1])
+                compare(answer, right, tolerance)
+            except Exception as error:  # a reader's code may raise and return anything
+                print(f"{name} fails in case {number} of {len(cases)}, {type(error).__name__}:")
+                shown = (getattr(x, "__name__", repr(x)[:800]) for x in case)
+                return print(error, "The case was:", *shown, sep="\n")
+        print(f"{name} is right: it agrees with the library on all {len(cases)} cases.")
 
-        return functools.wraps(reference)(check)
-
-    return check_of
+    check.__doc__ = words
+    return check
 
 
 def compare(answer, wanted, tolerance: float) -> None:
@@ -72,22 +71,16 @@ SQUARE = pd.DataFrame([(1, 7), (1, 8), (2, 7), (2, 8), (1, 9), (3, 7)], columns=
 CHAIN = pd.DataFrame([*((user, item) for user in range(1, 6) for item in (user, user + 1)), (1, 3)],
                      columns=COLUMNS)
 
+check_k_core = exercise(
+    "function(frame, k) -> the rows of the k-core; frame has columns user and item.",
+    [(SQUARE, 2), (CHAIN, 2), (SQUARE, 1), (CHAIN, 3)], k_core)
 
-@exercise([(SQUARE, 2), (CHAIN, 2), (SQUARE, 1), (CHAIN, 3)])
-def check_k_core(frame, k):
-    """function(frame, k) -> the rows of the k-core; frame has columns user and item."""
-    return k_core(frame, k)
-
-
-@exercise([
-    ([[3, 1], [3, 2], [3]], 1),
-    ([[4, 4, 4], [2], [2]], 2),  # occurrences count, not users
-    ([[9, 1], [5, 9], [5, 1]], 3),  # all alike: the smaller number first
-])
-def check_most_popular(histories, count):
-    """function(histories, count) -> a list of items, the most frequent first."""
-    occurrences = np.bincount(np.concatenate(histories))
-    return np.argsort(-occurrences[1:], kind="stable")[:count] + 1  # item 0 is padding
+check_most_popular = exercise(
+    "function(histories, count) -> a list of items, the most frequent first.", [
+        ([[3, 1], [3, 2], [3]], 1),
+        ([[4, 4, 4], [2], [2]], 2),  # occurrences count, not users
+        ([[9, 1], [5, 9], [5, 1]], 3),  # all alike: the smaller number first
+    ], [[3], [4, 2], [1, 5, 9]])
 
 
 # Notebook 02: a whole attention block
@@ -100,28 +93,24 @@ def rows_and_block(n, d, scale=1.0):
     return scale * drawn((n, d))[0], block
 
 
-@exercise([rows_and_block(1, 4), rows_and_block(3, 5), rows_and_block(6, 9),
-           rows_and_block(5, 8, 300.0)], 1e-4)  # exp alone would overflow
-@torch.no_grad()
-def check_attention_block(x, block):
-    """function(x, block) -> the rows after one block of SASRec, (n, d), without dropout."""
-    return block(x, pack([range(1, len(x) + 1)], len(x)), no_dropout)
+check_attention_block = exercise(
+    "function(x, block) -> the rows after one block of SASRec, (n, d), without dropout.",
+    [rows_and_block(1, 4), rows_and_block(3, 5), rows_and_block(6, 9),
+     rows_and_block(5, 8, 300.0)],  # exp alone would overflow
+    lambda x, block: block(x, pack([range(1, len(x) + 1)], len(x)), no_dropout), 1e-4)
 
 
 # Notebook 03: the second term of a cascade effect (Eq. 11)
 
 TEN = [[1 + k * step % 11 for step in range(1, 3 + k % 5)] for k in range(1, 11)]
 
-
-@exercise([
-    ([[1, 2, 3], [4, 2], [2, 5, 6, 7]], 3),  # b = m
-    ([[1, 2], [2, 1]], 1),  # b < m
-    ([[3, 1, 3], [3, 2]], 2),  # a user who meets an item twice does not count itself
-    (TEN, 5),  # no item twice in a history
-])
-def check_cross_term(histories, batch_size):
-    """function(histories, batch_size) -> (b/m) times the sum over other users, a list of lists."""
-    return tuple(row - 1 for row in cascade_effects(histories, 50, batch_size, "cross"))
+check_cross_term = exercise(
+    "function(histories, batch_size) -> (b/m) times the sum over other users, a list of lists.", [
+        ([[1, 2, 3], [4, 2], [2, 5, 6, 7]], 3),  # b = m
+        ([[1, 2], [2, 1]], 1),  # b < m
+        ([[3, 1, 3], [3, 2]], 2),  # a user who meets an item twice does not count itself
+        (TEN, 5),  # no item twice in a history
+    ], lambda histories, b: tuple(row - 1 for row in cascade_effects(histories, 50, b, "cross")))
 
 
 # Notebook 04: a step along the sign, many steps, and a step of training (Eq. 2, 7 and 10)
@@ -135,18 +124,14 @@ def bend(x):
     return ((x @ drawn((3, 3))[0]).tanh() - 1).norm(dim=1).sum()
 
 
-@exercise([(bowl, torch.tensor([1.0, -2.0, 0.5]), 0.1), (bowl, torch.tensor([[0.0, 3.0]]), 2.0),
-           (bend, *drawn((4, 3)), 1.0)])
-def check_sign_step(loss, x, epsilon):
-    """function(loss, x, epsilon) -> delta of Eq. 2."""
-    x = x.clone().requires_grad_()
-    return epsilon * torch.autograd.grad(loss(x), x)[0].sign()
+check_sign_step = exercise(
+    "function(loss, x, epsilon) -> delta of Eq. 2.",
+    [(bowl, torch.tensor([1.0, -2.0, 0.5]), 0.1), (bowl, torch.tensor([[0.0, 3.0]]), 2.0),
+     (bend, *drawn((4, 3)), 1.0)],
+    [[0.1, -0.1, 0.1], [[0, 2]], [[1, 1, 1], [-1, 1, -1], [1, 1, -1], [-1, -1, -1]]])
 
 
-@exercise([(bend, *drawn((2, 3)), 1.0, 1), (bend, 1e-3 * drawn((4, 3))[0], 2.0, 5),
-           (bowl, *drawn((3, 2)), 5.0, 2)], 1e-3)
-def check_pgd(distance, start, epsilon, steps):
-    """function(distance, start, epsilon, steps) -> A after the steps, no longer than epsilon."""
+def pgd(distance, start, epsilon, steps):
     A = start
     for _ in range(steps):
         A = A.detach().clone().requires_grad_()
@@ -155,16 +140,19 @@ def check_pgd(distance, start, epsilon, steps):
     return A
 
 
-def _tables(users, items, dim, batch):
+check_pgd = exercise(
+    "function(distance, start, epsilon, steps) -> A after the steps, no longer than epsilon.",
+    [(bend, *drawn((2, 3)), 1.0, 1), (bend, 1e-3 * drawn((4, 3))[0], 2.0, 5),
+     (bowl, *drawn((3, 2)), 5.0, 2)], pgd, 1e-3)
+
+
+def tables(users, items, dim, batch):
     rows = (torch.arange(0, batch * step, step) % high
             for step, high in ((1, users), (3, items), (5, items)))
     return *drawn((users, dim), (items, dim)), *rows
 
 
-@exercise([(*_tables(2, 3, 4, 1), 1.0, 0.1), (*_tables(3, 5, 4, 8), 3.0, 0.5),
-           (*_tables(9, 4, 2, 30), 10.0, 2.0)], 1e-3)
-def check_training_step(W, E, i, j, n, epsilon, rate):
-    """function(W, E, i, j, n, epsilon, rate) -> both tables after a step on L_B + L_adv2."""
+def training_step(W, E, i, j, n, epsilon, rate):
     W, E = W.clone().requires_grad_(), E.clone().requires_grad_()
     rows = (W[i], E[j], E[n])
     settings = AdversarialSettings(epsilon=epsilon).of(METHODS["adv_linear"])
@@ -177,6 +165,12 @@ def check_training_step(W, E, i, j, n, epsilon, rate):
     return tuple(x - rate * g for x, g in zip((W, E), torch.autograd.grad(loss, (W, E))))
 
 
+check_training_step = exercise(
+    "function(W, E, i, j, n, epsilon, rate) -> both tables after a step on L_B + L_adv2.",
+    [(*tables(2, 3, 4, 1), 1.0, 0.1), (*tables(3, 5, 4, 8), 3.0, 0.5),
+     (*tables(9, 4, 2, 30), 10.0, 2.0)], training_step, 1e-3)
+
+
 # Notebooks 05, 06, 07, 10 and 11: scores, intervals, curves, an epsilon, costs, readings
 
 RNG = np.random.default_rng(0)
@@ -184,34 +178,24 @@ RANKS = RNG.geometric(0.05, 1000).astype(float)
 FALLING = np.concatenate([[0.0], np.arange(30.0, 0, -1)])
 TIED = np.concatenate([[99.0], np.arange(30) % 7])  # padding must never compete
 
+check_ndcg_of_scores = exercise(
+    "function(scores, histories, targets) -> NDCG@10; all users share the scores.", [
+        (FALLING, [[2], [9], [30]], [1, 5, 12]),
+        (FALLING, [[1, 2, 3], [1]], [4, 11]),  # the history leaves the ranking
+        (TIED, [[1], [2], [3], [4], [5]], [11, 12, 13, 14, 15]),
+        (np.ones(15), [[1, 2], [3]], [4, 5]),  # a collapsed model: the middle rank
+    ], [0.4622842691, 0.6445324132, 0.1794609901, 0.3386717641])
 
-@exercise([
-    (FALLING, [[2], [9], [30]], [1, 5, 12]),
-    (FALLING, [[1, 2, 3], [1]], [4, 11]),  # the history leaves the ranking
-    (TIED, [[1], [2], [3], [4], [5]], [11, 12, 13, 14, 15]),
-    (np.ones(15), [[1, 2], [3]], [4, 5]),  # a collapsed model: the middle rank
-])
-def check_ndcg_of_scores(scores, histories, targets):
-    """function(scores, histories, targets) -> NDCG@10; all users share the scores."""
-    ranks = []
-    for history, target in zip(histories, targets):
-        apart = np.delete(scores, [0, *history]) - scores[target]  # the target's own among them
-        ranks.append((1 + (apart > 0).sum() + (apart >= 0).sum()) / 2)
-    return ndcg(ranks)
+check_interval = exercise(
+    "function(ranks, reference) -> (low, high), close to the paired bootstrap of NDCG@10.",
+    [(RANKS, np.maximum(1, RANKS + RNG.integers(-most, 4, 1000))) for most in (1, 3, 9)],
+    lambda *ranks: tuple(paired_bootstrap(*ranks)[end] for end in ("low", "high")),
+    tolerance=0.002)  # the intervals are about 0.02 wide
 
-
-@exercise([(RANKS, np.maximum(1, RANKS + RNG.integers(-most, 4, 1000))) for most in (1, 3, 9)],
-          tolerance=0.002)  # the intervals are about 0.02 wide
-def check_interval(ranks, reference):
-    """function(ranks, reference) -> (low, high), close to the paired bootstrap of NDCG@10."""
-    return tuple(paired_bootstrap(ranks, reference)[end] for end in ("low", "high"))
-
-
-@exercise([(RNG.dirichlet(np.full(40, spread), 20),) for spread in (0.1, 1.0, 10.0)])
-def check_best_ndcg(chance):
-    """function(chance) -> the best NDCG@10 to expect; chance: p(next item), one row a user."""
-    likeliest = np.sort(chance, axis=1)[:, :-11:-1]
-    return (likeliest / np.log2(np.arange(2, 12))).sum(axis=1).mean()
+check_best_ndcg = exercise(
+    "function(chance) -> the best NDCG@10 to expect; chance: p(next item), one row a user.",
+    [(RNG.dirichlet(np.full(40, spread), 20),) for spread in (0.1, 1.0, 10.0)],
+    [0.6492904486, 0.3143213721, 0.1714287521])
 
 
 def made_curve(validation: list[float], test: list[float] | None = None, every: int = 5) -> list:
@@ -225,70 +209,48 @@ HUMP = made_curve([0.05, 0.09, 0.08, 0.06, 0.07], [0.05, 0.06, 0.07, 0.10, 0.08]
 TWO_TOPS = made_curve([0.03, 0.07, 0.05, 0.07, 0.06, 0.08, 0.02], every=2)
 STEEP = made_curve([0.1] * 5, [0.10, 0.13, 0.14, 0.145, 0.15], every=1)
 
+check_best_epoch = exercise(
+    "function(curve) -> the epoch with the best validation NDCG@10, the earliest of equals.",
+    [(RISING,), (HUMP,), (TWO_TOPS[:4],)], [20, 10, 4])
 
-@exercise([(RISING,), (HUMP,), (TWO_TOPS[:4],)])
-def check_best_epoch(curve):
-    """function(curve) -> the epoch with the best validation NDCG@10, the earliest of equals."""
-    return max(curve, key=lambda entry: entry["validation"]["ndcg@10"])["epoch"]
+check_early_stopping = exercise(
+    "function(curve, patience) -> (epoch of the end, epoch that is kept).",
+    [(RISING, 2), (HUMP, 2), (HUMP, 9), (TWO_TOPS, 2), (TWO_TOPS, 4), (TWO_TOPS, 1)],
+    [(20, 20), (20, 10), (25, 10), (8, 4), (14, 12), (6, 4)])
 
+check_first_reaching = exercise(
+    "function(curve, start, share) -> the first epoch with that share of the gain (test).",
+    [(STEEP, 0.05, 0.5), (STEEP, 0.05, 0.85), (HUMP, 0.04, 1.0)], [1, 3, 20])
 
-@exercise([(RISING, 2), (HUMP, 2), (HUMP, 9), (TWO_TOPS, 2), (TWO_TOPS, 4), (TWO_TOPS, 1)])
-def check_early_stopping(curve, patience):
-    """function(curve, patience) -> (epoch of the end, epoch that is kept)."""
-    scores = [entry["validation"]["ndcg@10"] for entry in curve]
-    for end in range(len(curve)):
-        best = np.argmax(scores[:end + 1])
-        if end - best == patience:
-            break
-    return curve[end]["epoch"], curve[best]["epoch"]
+check_epsilon_for = exercise(
+    "function(share, lengths, n) -> the epsilon over a batch of n positions.",
+    [(1.0, np.ones(4), 1), (0.5, np.array([1.0, 3.0]), 100), (0.1, np.arange(1.0, 3), 726)],
+    [1, 10, 0.15 * 726**0.5])
 
+check_literal_epsilon = exercise(
+    "function(epsilon, n, length) -> the epsilon per sequence that moves a position as far.",
+    [(10.0, 100, 100), (10.0, 900, 9), (3.0, 726, 6), (20.0, 1000, 50)],
+    [10, 1, 3 / 11, 20**0.5])
 
-@exercise([(STEEP, 0.05, 0.5), (STEEP, 0.05, 0.85), (HUMP, 0.04, 1.0)])
-def check_first_reaching(curve, start, share):
-    """function(curve, start, share) -> the first epoch with that share of the gain (test)."""
-    goal = start + share * (curve[-1]["test"]["ndcg@10"] - start)
-    return next(entry["epoch"] for entry in curve if entry["test"]["ndcg@10"] >= goal)
+check_choose = exercise(
+    "function(validation, test) -> (epsilon, its test score), chosen on validation alone.", [
+        ({1.0: 0.05, 3.0: 0.06, 10.0: 0.04}, {1.0: 0.05, 3.0: 0.055, 10.0: 0.07}),
+        ({30.0: 0.02, 0.1: 0.03, 5.0: 0.03}, {30.0: 0.01, 0.1: 0.02, 5.0: 0.04}),  # the smaller one
+    ], [(3.0, 0.055), (0.1, 0.02)])
 
+check_added = exercise(
+    "function(ratio, adv_epochs, epochs) -> the second phase's time in percent of the first.",
+    [(3.92, 100, 500), (8 / 3, 100, 500), (2.0, 16, 80), (3.0, 0, 10)], [78.4, 160 / 3, 40, 0])
 
-@exercise([(1.0, np.ones(4), 1), (0.5, np.array([1.0, 3.0]), 100), (0.1, np.arange(1.0, 3), 726)])
-def check_epsilon_for(share, lengths, n):
-    """function(share, lengths, n) -> the epsilon over a batch of n positions."""
-    return share * np.mean(lengths) * n**0.5
+check_weights = exercise(
+    'function(effects, mean) -> weights 1/C with mean "inverse" or "cascade", flat arrays.',
+    [(np.array([1.0, 2.0, 4.0]), "inverse"), (np.array([1.0, 2.0, 4.0]), "cascade"),
+     (np.array([3.0, 3.0]), "cascade"), (np.arange(1.0, 9.0), "inverse")],
+    lambda effects, mean: cascade_weights([effects], mean=mean)[0])
 
-
-@exercise([(10.0, 100, 100), (10.0, 900, 9), (3.0, 726, 6), (20.0, 1000, 50)])
-def check_literal_epsilon(epsilon, n, length):
-    """function(epsilon, n, length) -> the epsilon per sequence that moves a position as far."""
-    return epsilon * (length / n) ** 0.5
-
-
-@exercise([
-    ({1.0: 0.05, 3.0: 0.06, 10.0: 0.04}, {1.0: 0.05, 3.0: 0.055, 10.0: 0.07}),
-    ({30.0: 0.02, 0.1: 0.03, 5.0: 0.03}, {30.0: 0.01, 0.1: 0.02, 5.0: 0.04}),  # the smaller one
-])
-def check_choose(validation, test):
-    """function(validation, test) -> (epsilon, its test score), chosen on validation alone."""
-    epsilon = max(sorted(validation), key=validation.get)
-    return epsilon, test[epsilon]
-
-
-@exercise([(3.92, 100, 500), (8 / 3, 100, 500), (2.0, 16, 80), (3.0, 0, 10)])
-def check_added(ratio, adv_epochs, epochs):
-    """function(ratio, adv_epochs, epochs) -> the second phase's time in percent of the first."""
-    return 100 * ratio * adv_epochs / epochs
-
-
-@exercise([(np.array([1.0, 2.0, 4.0]), "inverse"), (np.array([1.0, 2.0, 4.0]), "cascade"),
-           (np.array([3.0, 3.0]), "cascade"), (np.arange(1.0, 9.0), "inverse")])
-def check_weights(effects, mean):
-    """function(effects, mean) -> weights 1/C with mean "inverse" or "cascade", flat arrays."""
-    return cascade_weights([effects], mean=mean)[0]
-
-
-@exercise([(0.95, 1), (0.95, 10), (0.9, 4), (0.99, 22)])
-def check_level(level, comparisons):
-    """function(level, comparisons) -> level of each interval, so that all hold with `level`."""
-    return 1 - (1 - level) / comparisons
+check_level = exercise(
+    "function(level, comparisons) -> level of each interval, so that all hold with `level`.",
+    [(0.95, 1), (0.95, 10), (0.9, 4), (0.99, 22)], [0.95, 0.995, 0.975, 1 - 0.01 / 22])
 
 
 # Notebook 08: another reading of the attack, and what a list may hold after it
@@ -297,27 +259,17 @@ RNG = np.random.default_rng(0)
 LINE = np.array([[2.1], [0.0], [1.0], [2.0], [3.0], [4.5]])  # item i stands at i - 1; row 0 pads
 SCORES = np.array([9.0, 7.0, 8.0, 5.0, 4.0, 6.0, 7.0])
 
+check_nearest_ahead = exercise(
+    "function(E, item, g, refused) -> the allowed item nearest to e with (e' - e) . g > 0.", [
+        (LINE, 3, np.array([5.0]), []),  # the nearest but padding lies at 3, ahead; 1 lies behind
+        (LINE, 3, np.array([-0.5]), [2]),
+        (LINE, 5, np.array([1.0]), [4]),  # nothing lies ahead
+        *((RNG.normal(size=(30, 4)), item, RNG.normal(size=4), [4, 9]) for item in range(5, 8)),
+    ], [4, 1, 3, 14, 22, 18])
 
-@exercise([
-    (LINE, 3, np.array([5.0]), []),  # the nearest but padding lies at 3, ahead; 1 lies behind
-    (LINE, 3, np.array([-0.5]), [2]),
-    (LINE, 5, np.array([1.0]), [4]),  # nothing lies ahead
-    *((RNG.normal(size=(30, 4)), item, RNG.normal(size=4), [4, 9]) for item in range(5, 8)),
-])
-def check_nearest_ahead(E, item, g, refused):
-    """function(E, item, g, refused) -> the allowed item nearest to e with (e' - e) . g > 0."""
-    apart = np.linalg.norm(E - E[item], axis=1)
-    apart[[0, item, *refused]] = np.inf
-    ahead = np.where((E - E[item]) @ g > 0, apart, np.inf)
-    return (ahead if np.isfinite(ahead).any() else apart).argmin()
-
-
-@exercise([(SCORES, 3, [1, 4], [2, 6], rule) for rule in ("original", "attacked", "both")])
-def check_rank_by_rule(scores, target, before, after, rule):
-    """function(scores, target, before, after, rule) -> rank among all that the rule leaves in."""
-    [left_out] = excluded([before], [after], rule)
-    rivals = np.delete(scores, [0, *left_out])
-    return 1 + (rivals > scores[target]).sum()
+check_rank_by_rule = exercise(
+    "function(scores, target, before, after, rule) -> rank among all that the rule leaves in.",
+    [(SCORES, 3, [1, 4], [2, 6], rule) for rule in ("original", "attacked", "both")], [4, 3, 2])
 
 
 # Notebook 09: the greedy attack
@@ -332,25 +284,21 @@ def gradient_of(history):
     return np.cos(np.arange(len(rows))[:, None] + rows + rows.sum(0))
 
 
-@exercise([(gradient_of, E, [1, 2, 3], 1, 2.0, [7]), (gradient_of, E, [1, 4, 5], 2, 0.3, [3]),
-           (gradient_of, E, [2, 9, 6, 8], 4, 2.0, [])])
-def check_greedy(gradient_of, E, history, k, eta, refused):
-    """function(gradient_of, E, history, k, eta, refused) -> k substitutes, newest first."""
-    changed, chosen = list(history), []
-    for t in range(1, k + 1):
-        g = gradient_of(changed)[-t]
-        apart = np.linalg.norm(E - E[history[-t]] - eta * g / np.linalg.norm(g), axis=1)
-        apart[[0, *history, *refused, *chosen]] = np.inf
-        changed[-t] = int(apart.argmin())
-        chosen.append(changed[-t])
-    return chosen
+check_greedy = exercise(
+    "function(gradient_of, E, history, k, eta, refused) -> k substitutes, newest first.",
+    [(gradient_of, E, [1, 2, 3], 1, 2.0, [7]), (gradient_of, E, [1, 4, 5], 2, 0.3, [3]),
+     (gradient_of, E, [2, 9, 6, 8], 4, 2.0, [])], [[8], [10, 9], [7, 1, 10, 11]])
 
 
 # Notebook 12: the gradients of cross-entropy
 
-@exercise([(*drawn((4,), (6, 4)), 3), (*drawn((2,), (9, 2)), 1), (*drawn((5,), (3, 5)), 3)], 1e-4)
-def check_softmax_gradients(w, E, j):
-    """function(w, E, j) -> the gradients of -log p_j, (d,) and (items, d)."""
+def softmax_gradients(w, E, j):
     w, E = w.clone().requires_grad_(), E.clone().requires_grad_()
     loss = CrossEntropy.apply(w.unsqueeze(0), E, torch.tensor([j - 1]))
     return torch.autograd.grad(loss, (w, E))
+
+
+check_softmax_gradients = exercise(
+    "function(w, E, j) -> the gradients of -log p_j, (d,) and (items, d).",
+    [(*drawn((4,), (6, 4)), 3), (*drawn((2,), (9, 2)), 1), (*drawn((5,), (3, 5)), 3)],
+    softmax_gradients, 1e-4)

@@ -166,7 +166,7 @@ def any_fall_counts(curve, patience):
 
 
 def share_of_the_level(curve, start, share):
-    return exercises.check_first_reaching.__wrapped__(curve, 0, share)
+    return SOLVED["06"]["reached_at"](curve, 0, share)
 
 
 def chosen_by_test(validation, test):
