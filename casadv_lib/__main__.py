@@ -17,8 +17,8 @@ from .experiments.plan import PAPER_STAGES, plan, stages_of
 from .results import collect, frames
 from .settings import AttackOptions, checked_options
 from .support.checks import number, one_of
-from .support.devices import use_threads
 from .support.files import make_folder, read_json
+from .support.machine import use_threads
 from .training import TrainingError
 
 

@@ -17,7 +17,7 @@ from .backbones import Backbone, nearest_items
 from .batching import PackedBatch
 from .losses import Loss
 from .settings import AdversarialSettings
-from .support.dropout import Dropout
+from .support.layers import Dropout
 
 
 class Method(NamedTuple):

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from .support import checks
+from .support.flat import ARRAYS, Group, layout, length_edges
 from .support.layers import recur
-from .support.packing import ARRAYS, Group, layout, length_edges
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from .batching import packed
 from .data import SequenceDataset, held_out
 from .support import checks
 from .support.checks import MOST_SEED, instance, number, one_of
-from .support.progress import long_work
+from .support.machine import long_work
 
 CUTOFF = 10
 METRICS = {"ndcg@10": "NDCG@10", "hr@10": "HR@10"}  # and how they are written

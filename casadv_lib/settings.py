@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from .support.checks import AutoFlag, Count, Flag, Momentum, Number, Seed, Size, settings
-from .support.devices import Device
+from .support.machine import Device
 
 # Defaults of a run by profile; sizes and epochs of "paper" are those of Section 5.3.
 PROFILES = {

@@ -24,9 +24,8 @@ from .settings import PRESETS, AdversarialSettings, TrainingSettings
 from .support.checkpoints import HealthCheck, LastGood, load_optimizer
 from .support.checkpoints import TrainingError as TrainingError
 from .support.checks import instance, number, one_of, split_settings
-from .support.devices import choose_device
-from .support.dropout import Dropout
-from .support.progress import long_work
+from .support.layers import Dropout
+from .support.machine import choose_device, long_work
 
 
 def fit(model: Backbone, data: SequenceDataset, epochs: int = 500, seed: int = 0,

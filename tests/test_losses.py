@@ -13,7 +13,7 @@ from casadv_lib import losses
 from casadv_lib.adversarial import METHODS, AdversarialSettings, score_perturbations
 from casadv_lib.data import training_inputs, training_sequences
 from casadv_lib.losses import CrossEntropy, Loss, bce, calibrated_power, sampled_softmax
-from casadv_lib.support.dropout import Dropout
+from casadv_lib.support.layers import Dropout
 from casadv_lib.training import Trainer, TrainingSettings
 
 NAMES = {"bce": 1, "gbce": 3, "sampled": 20, "ce": 1}  # and negatives

@@ -13,7 +13,7 @@ import casadv_lib as cas
 from casadv_lib import training
 from casadv_lib.batching import PackedBatch
 from casadv_lib.evaluation import METRICS
-from casadv_lib.support.dropout import Dropout
+from casadv_lib.support.layers import Dropout
 from casadv_lib.training import (
     AdversarialSettings,
     Trainer,

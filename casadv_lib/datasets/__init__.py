@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..data import SHORTEST, SequenceDataset
 from ..support.checks import DataError, number, shown
-from ..support.repository import folder_named_by
+from ..support.machine import folder_named_by
 from .layouts import check_options
 from .readers import read_file, read_frame, renumbered
 from .sources import CORE, SOURCES, Source, download, k_core

@@ -24,10 +24,8 @@ from filelock import FileLock, Timeout
 
 from ..attacks import most_replaced
 from ..evaluation import METRICS
-from ..support.devices import choose_device, use_threads
 from ..support.files import make_folder, read_json, write_bytes
-from ..support.progress import long_work
-from ..support.repository import source_hash
+from ..support.machine import choose_device, long_work, source_hash, use_threads
 from . import runs
 from .plan import CANDIDATES, GROUP, Job, Known, chosen_values, decide
 from .runs import Run, Unequal, attack_name, one_at_a_time, runs_folder
@@ -248,7 +246,7 @@ def _joining(resource: str, folder_id: str, source: str, gpus: list[str]):
     def refusal() -> str:
         try:
             from casadv_lib.experiments.runs import runs_folder
-            from casadv_lib.support.repository import source_hash
+            from casadv_lib.support.machine import source_hash
         except ImportError as error:
             return f"it cannot import the library ({error})"
         if source_hash() != source:

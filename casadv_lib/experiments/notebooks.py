@@ -21,9 +21,8 @@ from ..backbones import BACKBONES
 from ..results.frames import folder_made, folder_of
 from ..settings import PROFILES
 from ..support.checks import one_of
-from ..support.devices import choose_device
 from ..support.files import make_folder, read_json, write_bytes, write_json
-from ..support.repository import folder_named_by, root, source_hash
+from ..support.machine import choose_device, folder_named_by, root, source_hash
 from .configuration import configure, resolved
 from .runs import Run, provenance, runs_folder
 

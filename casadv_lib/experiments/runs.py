@@ -31,7 +31,6 @@ from ..datasets import NAMES, load_dataset, own_file
 from ..evaluation import METRICS, evaluate, rank_items, summary
 from ..settings import EXCLUDES, checked_options
 from ..support.checks import one_of
-from ..support.devices import choose_device
 from ..support.files import (
     load_tensors,
     make_folder,
@@ -41,7 +40,7 @@ from ..support.files import (
     write_arrays,
     write_json,
 )
-from ..support.repository import folder_named_by, root, source_hash
+from ..support.machine import choose_device, folder_named_by, root, source_hash
 from ..training import Trainer
 from .configuration import (
     Configuration,

@@ -23,7 +23,7 @@ from ..experiments.plan import GROUP, SWITCHES, Known
 from ..experiments.runs import Run, Study, provenance
 from ..settings import EXCLUDES
 from ..support.checks import one_of
-from ..support.devices import choose_device
+from ..support.machine import choose_device
 from . import frames
 from .comparisons import intervals
 from .frames import BACKBONE_NAMES, COLUMNS, EPOCHS, Ranks, Results, read_ranks, select

@@ -18,7 +18,7 @@ import pandas as pd
 from ..evaluation import CUTOFF
 from ..settings import PROFILES
 from ..support.files import DamagedFile, read_json, write_arrays, write_bytes, write_json
-from ..support.repository import folder_named_by, root
+from ..support.machine import folder_named_by, root
 
 BACKBONE_NAMES, DATASET_NAMES = read_json(Path(__file__).with_name("names.json")).values()
 SCHEMA = pd.read_csv(Path(__file__).with_name("columns.csv"))

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from ..support.files import read_json, write_bytes, write_json
-from ..support.repository import root
+from ..support.machine import root
 
 RECORD = Path("figures/quick/notebooks.json")
 FRESH = Path("figures/made/quick/notebooks/measured.json")  # by `make figures`

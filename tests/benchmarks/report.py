@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from casadv_lib.figures.style import panels, picture, styled
 from casadv_lib.support.files import read_json, write_bytes
-from casadv_lib.support.repository import root
+from casadv_lib.support.machine import root
 
 FOLDER = root() / "figures" / "bench"
 PANELS = ("users", "items", "length", "interactions")

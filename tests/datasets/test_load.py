@@ -6,7 +6,7 @@ from load import run_load
 
 from casadv_lib import SASRec
 from casadv_lib.evaluation import rank_items
-from casadv_lib.support import progress
+from casadv_lib.support import machine
 
 # Measured: 67 to 84 MB above what Python and the packages hold. The tables that must not be would
 # alone add as much as the bound or more: users x items 100 MB at one byte a cell, 800 MB as
@@ -23,7 +23,7 @@ def test_a_fiftieth_of_the_load_of_the_soak_test():
                                                 (0.0, "1", False)])
 def test_long_work_alone_shows_bars(monkeypatch, capsys, seconds, ci, shows):
     monkeypatch.setenv("CI", ci)
-    monkeypatch.setattr(progress, "SECONDS", seconds)
+    monkeypatch.setattr(machine, "SECONDS", seconds)
     histories = [np.array([1, 2, 3])] * 30
     rank_items(SASRec(9, dim=4), histories, np.full(30, 4), histories)
     shown = capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from casadv_lib import exercises
-from casadv_lib.support.repository import root
+from casadv_lib.support.machine import root
 
 SOLVED = {path.stem[:2]: runpy.run_path(str(path))
           for path in (root() / "notebooks" / "solutions").glob("*.py")}

@@ -21,8 +21,7 @@ from casadv_lib.results import collect
 from casadv_lib.results.frames import read_results
 from casadv_lib.settings import EXCLUDES
 from casadv_lib.support import files
-from casadv_lib.support.devices import use_threads
-from casadv_lib.support.repository import root
+from casadv_lib.support.machine import root, use_threads
 
 SMALL = {"epochs": 3, "adv_epochs": 2, "dim": 8, "eval_every": 1, "batch_size": 16}
 

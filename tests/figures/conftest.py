@@ -3,7 +3,7 @@
 import pytest
 
 from casadv_lib.results.frames import read_results
-from casadv_lib.support.repository import root
+from casadv_lib.support.machine import root
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from papermill.exceptions import PapermillExecutionError
 from casadv_lib.__main__ import main
 from casadv_lib.experiments import notebooks
 from casadv_lib.support.files import read_json, write_json
-from casadv_lib.support.repository import root, source_hash
+from casadv_lib.support.machine import root, source_hash
 
 MADE = "figures/made/quick/notebooks"
 

@@ -10,7 +10,7 @@ import pytest
 
 from casadv_lib.experiments import runs
 from casadv_lib.results.frames import folder_of
-from casadv_lib.support.repository import root
+from casadv_lib.support.machine import root
 
 ROOT = root()
 

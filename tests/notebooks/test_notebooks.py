@@ -22,7 +22,7 @@ import pytest
 import casadv_lib as cas
 from casadv_lib.experiments import notebooks
 from casadv_lib.support.files import read_json
-from casadv_lib.support.repository import source_hash
+from casadv_lib.support.machine import source_hash
 
 NOTEBOOKS = notebooks.committed()
 MAKEFILE = (notebooks.root() / "Makefile").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from casadv_lib.experiments.configuration import attack_name
 from casadv_lib.results import readme
 from casadv_lib.results.frames import interval, read_results, with_role
 from casadv_lib.support.files import read_json
-from casadv_lib.support.repository import root
+from casadv_lib.support.machine import root
 
 ROOT = root()
 PAGES = ("README.md", "notebooks/README.md", "figures/paper/findings.md")

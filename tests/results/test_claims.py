@@ -12,7 +12,7 @@ from casadv_lib.results.claims import CLAIMS, TESTS, USUAL, check
 from casadv_lib.results.frames import Results
 from casadv_lib.results.paper import PAPER_DATASETS, paper_change
 from casadv_lib.support.files import read_json
-from casadv_lib.support.repository import root
+from casadv_lib.support.machine import root
 
 BEAUTY, VIDEO, ML_GRU = ("beauty", "sasrec"), ("video", "sasrec"), ("ml-1m", "gru4rec")
 CLOTHING_GRU = ("clothing", "gru4rec")

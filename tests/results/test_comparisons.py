@@ -14,7 +14,7 @@ from casadv_lib.results import comparisons, frames
 from casadv_lib.results.collect import collect
 from casadv_lib.results.frames import MissingRecords, interval, read_ranks, read_results, select
 from casadv_lib.settings import EXCLUDES
-from casadv_lib.support.repository import root
+from casadv_lib.support.machine import root
 
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every": 1,
          "device": "cpu", "health": "note"}

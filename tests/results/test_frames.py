@@ -8,7 +8,7 @@ from fabricated import perfect
 from casadv_lib.results import frames
 from casadv_lib.results.frames import MissingRecords, read_ranks, read_results, write_results
 from casadv_lib.support.files import DamagedFile
-from casadv_lib.support.repository import root
+from casadv_lib.support.machine import root
 
 COMMITTED = root() / "figures" / "quick"
 

@@ -10,7 +10,7 @@ from fabricated import LEVELS, World, without
 from casadv_lib.evaluation import METRICS
 from casadv_lib.results import tables
 from casadv_lib.results.frames import COLUMNS, MissingRecords, Results, read_results
-from casadv_lib.support.repository import root
+from casadv_lib.support.machine import root
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from casadv_lib.support.devices import choose_device
+from casadv_lib.support.machine import choose_device
 
 
 def test_device_is_chosen():

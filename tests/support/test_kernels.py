@@ -10,10 +10,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from casadv_lib.support.dropout import Dropout
-from casadv_lib.support.flat import sums_of_repeats
-from casadv_lib.support.layers import recur
-from casadv_lib.support.packing import length_edges
+from casadv_lib.support.flat import length_edges, sums_of_repeats
+from casadv_lib.support.layers import Dropout, recur
 
 SIZES = torch.tensor([4, 4, 2, 1, 1])
 
