@@ -56,11 +56,8 @@ class Stage(NamedTuple):
         return f"{self.dataset if self.kind == 'main' else self.kind}-{other}"
 
 
-def _stages(kind: str, datasets: Iterable[str | None], backbones: Iterable[str]) -> list[Stage]:
-    return [Stage(kind, dataset, backbone) for backbone in backbones for dataset in datasets]
-
-
-PAPER_STAGES = [stage for row in PLAN["stages"] for stage in _stages(**row)]
+PAPER_STAGES = [Stage(row["kind"], dataset, backbone) for row in PLAN["stages"]
+                for backbone in row["backbones"] for dataset in row["datasets"]]
 CORE = [stage.name for stage in PAPER_STAGES[:10]]  # of `make paper`; others by --stages
 
 
@@ -124,9 +121,8 @@ def stages_of(profile: str, dataset: str | None = None, backbone: str | None = N
     dataset = None if dataset is None else resolved(dataset)  # workers may be in other folders
     if profile != "paper" or dataset not in (None, *(stage.dataset for stage in PAPER_STAGES)):
         backbones = PAPER_BACKBONES if backbone is None else (backbone,)
-        known = [stage for kind in PLAN["kinds"][profile]
-                 for stage in _stages(kind, [dataset], backbones)]
-        known += _stages("switches", [dataset], backbones[:1]) if profile == "quick" else []
+        known = [Stage(kind, dataset, one) for kind in PLAN["kinds"][profile]
+                 for one in backbones[: 1 if kind == "switches" else None]]
     for name in names:
         one_of("stages", name, ("all", *(stage.name for stage in known)))
     if not names and known is PAPER_STAGES and dataset is None:
@@ -153,32 +149,28 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
         job = Job(f"{setting} {name}", role, asked | overrides | settings, needs)
         return jobs.setdefault(job.name, job).name
 
-    def add_base(stage, seed=0):
+    def base_of(stage, seed=0):
         name, role = (f"base seed {seed}", "seed") if seed else ("base", "main")
         return add(stage, name, role, "base", {"seed": seed})
 
-    def add_choice(stage, family):
+    def choices(stage, method, settings):
+        """The choice, after its trials, that a run needs where a value is open and not known."""
+        family = FAMILY.get(method)
+        candidates = PLAN["candidates_of"].get(stage.kind, CANDIDATES).get(family, [{}])
+        values = candidates[0].keys()
+        if not values - settings.keys() or values & {*PROFILES[profile], *overrides}:
+            return []
+        config = configure(profile, stage.dataset, stage.backbone, method, **overrides)
+        is_known = bool(choice(config.everything())["chosen"])
+        if is_known and not choose:
+            return []
         epochs = min(TRIAL_EPOCHS, PROFILES[profile].get("adv_epochs", TRIAL_EPOCHS))
         trials = [
-            add(stage, " ".join([f"trial {family}", *(f"{k} {v:g}" for k, v in values.items())]),
-                "trial", family, {"adv_epochs": epochs} | values, add_base(stage))
-            for values in PLAN["candidates_of"].get(stage.kind, CANDIDATES)[family]]
-        return add(stage, f"choice {family}", "choice", family, {}, *trials)
-
-    def add_run(stage, role, name, method, settings):
-        """The run's job, after those that it needs; a base has no other role and name than its."""
-        base = add_base(stage, settings.get("seed", 0))
-        if method == "base":
-            return base
-        family, choices = FAMILY.get(method), []
-        values = set(CANDIDATES.get(family, [()])[0])
-        if values - set(settings) and not values & {*PROFILES[profile], *overrides}:  # one is open
-            config = configure(profile, stage.dataset, stage.backbone, method, **overrides)
-            is_known = bool(choice(config.everything())["chosen"])
-            if choose or not is_known:
-                made = add_choice(stage, family)
-                choices = [] if is_known else [made]
-        return add(stage, name, role, method, settings, base, *choices)
+            add(stage, " ".join([f"trial {family}", *(f"{k} {v:g}" for k, v in one.items())]),
+                "trial", family, {"adv_epochs": epochs} | one, base_of(stage))
+            for one in candidates]
+        made = add(stage, f"choice {family}", "choice", family, {}, *trials)
+        return [] if is_known else [made]
 
     for stage in stages:
         attacked = {}
@@ -187,7 +179,10 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
                 name = row["name"].format(method=method, **settings)
                 # a preset as the values that it stands for: they must overrule what was chosen
                 settings = PRESETS.get(settings.get("preset"), settings)
-                made = add_run(stage, row["role"], name, method, settings)
+                made = base_of(stage, settings.get("seed", 0))
+                if method != "base":  # which has no other role and name than its own
+                    needs = made, *choices(stage, method, settings)
+                    made = add(stage, name, row["role"], method, settings, *needs)
                 if method in row.get("attacked", ()):
                     attacked[made] = attacks_of(method)
                 elif row.get("attacked_once"):  # clean against attacked accuracy
