@@ -15,8 +15,8 @@ from .evaluation import paired_bootstrap
 from .experiments import configuration, grid, runs
 from .experiments.plan import PAPER_STAGES, plan, stages_of
 from .results import collect, frames
-from .settings import AttackOptions, checked_options
-from .support.checks import number, one_of
+from .settings import AttackOptions
+from .support.checks import number
 from .support.files import make_folder, read_json
 from .support.machine import use_threads
 from .training import TrainingError
@@ -48,25 +48,23 @@ def _parser() -> argparse.ArgumentParser:
     shown = type("Shown", (argparse.ArgumentDefaultsHelpFormatter,
                            argparse.RawDescriptionHelpFormatter), {})
     about = read_json(Path(__file__).with_name("command_line.json"))
-    about["options"] |= {row["name"]: {
+    about["options"] = {f"--{row['name']}": {
         "default": row["default"], "help": f"{row['meaning']}; allowed: {row['allowed']}"}
-        for row in configuration.settings_table(AttackOptions) if row["name"] != "seed"}
+        for row in configuration.settings_table(AttackOptions)} | about["options"]
     lists = {"profiles": configuration.PROFILES, "backbones": BACKBONES, "methods": METHOD_ORDER,
              "stages": [stage.name for stage in PAPER_STAGES]}
     lists = {name: ", ".join(values) for name, values in lists.items()}
     for name, words in about["commands"].items():
-        epilog = configuration.settings_help() if "set" in words["options"] else None
+        epilog = configuration.settings_help() if "--set" in words["options"] else None
         command = commands.add_parser(name, help=words["help"], description=words["help"],
                                       formatter_class=shown, epilog=epilog)
+        command.register("action", "yes_or_no", argparse.BooleanOptionalAction)
         for option in words["options"]:
             given = dict(about["options"][option])
             given["help"] = given["help"].format(**lists)
-            if given.get("action") == "yes_or_no":
-                given["action"] = argparse.BooleanOptionalAction
-            elif "action" not in given:
+            if "action" not in given:
                 given["type"] = int if "type" in given else type(given.get("default") or "")
-            is_positional = option in ("names", "notebooks")
-            command.add_argument(option if is_positional else f"--{option}", **given)
+            command.add_argument(option, **given)
         command.set_defaults(command=globals()[f"_{name}"], **words.get("defaults", {}))
     return parser
 
@@ -83,10 +81,9 @@ def _reading(options) -> dict:
     return {name: getattr(options, name) for name in configuration.READING}
 
 
-def _dataset(options) -> str | None:
-    """How tables name the data set that is asked for; None for the profile's own."""
-    return options.dataset and runs.Run(configuration.configure(
-        options.profile, options.dataset, **_reading(options))).dataset
+def _dataset(options) -> str:
+    """How tables name the data set that is asked for, by default the profile's."""
+    return runs.Study(options.profile, options.dataset, **_reading(options)).dataset
 
 
 def _config(options) -> configuration.Configuration:
@@ -111,11 +108,9 @@ def _run(options) -> None:
 
 
 def _attack(options) -> None:
-    # a slip in them must show before a run of minutes, not after it
-    names = vars(options).keys() & AttackOptions.__pydantic_fields__.keys() - {"seed"}
-    asked = checked_options(**{name: getattr(options, name) for name in names})
-    surrogate = one_of("surrogate", options.surrogate, configuration.SURROGATES)
-    result = runs.run_attack(runs.run(_config(options)), surrogate=surrogate, **asked)
+    names = {"surrogate", *AttackOptions.__pydantic_fields__} & vars(options).keys() - {"seed"}
+    result = runs.run_attack(runs.Run(_config(options)),
+                             **{name: getattr(options, name) for name in names})
     print(f"{result['users']} users; a substitute lies {result['distance'] / result['unit']:.2f} "
           "median neighbour distances away")
     for metric in ("ndcg@10", "hr@10"):
@@ -147,9 +142,8 @@ def _grid(options) -> int:
         raise ValueError(f"--set is {options.set}, and {folder} keeps the runs of the profile's "
                          "own; allowed is another folder (--folder), or --no-keep, which writes "
                          "its tables anew")
-    workers = grid.default_workers(options.device)
-    if options.workers is not None:
-        workers = number("workers", options.workers, low=1, kind=int)
+    workers = (grid.default_workers(options.device) if options.workers is None
+               else number("workers", options.workers, low=1, kind=int))
     jobs = grid.Grid(plan(profile, stages, options.choose, device=options.device, **settings),
                      collect.known(folder) if keep else None)
     if options.dry_run or options.status:
@@ -190,9 +184,8 @@ def _figure1(made: runs.Run) -> dict:
 def _figures(options) -> None:
     from .figures.write import write_all  # slow to import; workers of the grid do without
 
-    dataset = _dataset(options)
-    folder = frames.stored_folder(frames.folder_of(options.profile, dataset=dataset) if dataset
-                                  else options.profile)
+    folder = frames.stored_folder(options.profile if options.dataset is None else frames.folder_of(
+        options.profile, dataset=_dataset(options)))
     make_folder(folder)  # what cannot be written shows before the work
     for path in write_all(frames.read_results(folder), folder):
         print(path)

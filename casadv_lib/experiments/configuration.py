@@ -53,7 +53,6 @@ READING = ("columns", "separator", "min_count")  # how a file is read: see `load
 NEWER = {"adv_eval_every": None, "loss": "bce", "negatives": 1, "calibration": 0.75,
          "patience": 0, "reading": "{}"}
 CHOICES = read_json(Path(__file__).with_name("chosen.json"))
-SURROGATES = (None, "base")  # who picks the substitutes: the attacked model, or its base
 
 # How a run is computed, not what, and whence its data: these do not change which run it is.
 NOT_IDENTITY = ("profile", "device", "compile", "health", "reading")
@@ -201,7 +200,7 @@ def model_defaults(backbone: str) -> dict:
 def attack_options(**options) -> dict:
     """All options of a stored attack but split and exclude, checked; surrogate is one of them."""
     options = {"positions": "last", "k": 1, "pick": "gradient", "step": 0.1, "seed": 0} | options
-    surrogate = one_of("surrogate", options.pop("surrogate", None), SURROGATES)
+    surrogate = one_of("surrogate", options.pop("surrogate", None), (None, "base"))
     options = checked_options(**options)
     if options["pick"] in ("nearest", "random"):
         options["step"] = 0.0  # these take no step: one stored attack for all

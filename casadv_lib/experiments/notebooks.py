@@ -19,12 +19,11 @@ from papermill.exceptions import PapermillExecutionError
 
 from ..backbones import BACKBONES
 from ..results.frames import folder_made, folder_of
-from ..settings import PROFILES
 from ..support.checks import one_of
 from ..support.files import make_folder, read_json, write_bytes, write_json
 from ..support.machine import choose_device, folder_named_by, root, source_hash
-from .configuration import configure, resolved
-from .runs import Run, provenance, runs_folder
+from .configuration import resolved
+from .runs import Study, provenance, runs_folder
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -62,8 +61,8 @@ def execute(
     measured.json beside the copies keeps the parameters of each, how many runs it had to make, and
     provenance with the wall time.
     """
-    one_of("profile", profile, PROFILES)
     one_of("backbone", backbone, (None, *BACKBONES))
+    label = Study(profile, dataset, **reading).dataset
     # "quick" is what is committed: there each notebook has its own, the films or the world
     own = None if profile == "quick" else profile
     asked = {"profile": own, "dataset": dataset and resolved(dataset), "backbone": backbone,
@@ -72,7 +71,6 @@ def execute(
     known = {path: papermill.inspect_notebook(str(path)) for path in committed(notebooks)}
     for name in asked.keys() - {"profile", "device"}:
         one_of("parameter", name, set().union(*known.values()))
-    label = Run(configure(profile, dataset, **reading)).dataset if dataset else None
     folder = make_folder(folder_made() / folder_of(profile, dataset=label).name / "notebooks")
     make_folder(runs_folder())  # what cannot be written shows before the work
     written, failed = [], []
@@ -101,8 +99,15 @@ def refresh(notebooks: list[str] | None = None) -> list[Path]:
         library = source_hash()  # before the run: a change during it must show as stale
         with tempfile.TemporaryDirectory() as folder:
             made = run_notebook(path, Path(folder) / path.name, {})
-            notebook = cleaned(nbformat.read(made, as_version=4))
-        notebook.metadata["casadv"] = {"code": code_hash(notebook), "library": library}
+            notebook = nbformat.read(made, as_version=4)
+        notebook.metadata = nbformat.from_dict({
+            "kernelspec": KERNEL, "language_info": {"name": "python"},
+            "casadv": {"code": code_hash(notebook), "library": library}})
+        for cell in notebook.cells:  # what differs from run to run or machine to machine goes
+            cell.metadata = nbformat.from_dict(
+                {key: value for key, value in cell.metadata.items() if key == "tags" and value})
+            if cell.cell_type == "code":
+                cell.outputs = [out for out in cell.outputs if WIDGET not in out.get("data", {})]
         write_bytes(path, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
     return committed(notebooks)
 
@@ -135,15 +140,3 @@ def code_hash(notebook) -> str:
     """SHA-256 of the sources of a notebook's code cells."""
     sources = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     return hashlib.sha256("\n\f\n".join(sources).encode()).hexdigest()
-
-
-def cleaned(notebook):
-    """The notebook without what differs from run to run or machine to machine; outputs stay."""
-    notebook.metadata = nbformat.from_dict(
-        {"kernelspec": KERNEL, "language_info": {"name": "python"}})
-    for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict(
-            {key: value for key, value in cell.metadata.items() if key == "tags" and value})
-        if cell.cell_type == "code":
-            cell.outputs = [out for out in cell.outputs if WIDGET not in out.get("data", {})]
-    return notebook

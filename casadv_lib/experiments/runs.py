@@ -72,7 +72,13 @@ class Run:
 
     @functools.cached_property
     def data(self) -> SequenceDataset:
-        return data_of(self.config) if self.loaded is None else self.loaded
+        """Read once in a process, while a file stays as it is."""
+        if self.loaded is not None:
+            return self.loaded
+        changed = None
+        with contextlib.suppress(OSError):  # a name, or no file, as loading it then says
+            changed = os.stat(self.config.dataset).st_mtime_ns
+        return _loaded(self.config.dataset, self.config.reading, changed)
 
     @property
     def name(self) -> str:
@@ -125,14 +131,6 @@ def build_model(config: Configuration, data: SequenceDataset) -> Backbone:
         return BACKBONES[config.backbone](data.n_items, **config.model)
 
 
-def data_of(config: Configuration) -> SequenceDataset:
-    """The data set of a configuration, read once in a process while its file stays as it is."""
-    changed = None
-    with contextlib.suppress(OSError):  # a name, or no file, as loading it then says
-        changed = os.stat(config.dataset).st_mtime_ns
-    return _loaded(config.dataset, config.reading, changed)
-
-
 @functools.lru_cache(maxsize=4)
 def _loaded(dataset: str, reading: str, changed: int | None) -> SequenceDataset:
     return load_dataset(dataset, **json.loads(reading))
@@ -178,7 +176,16 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
         if config.optimizer_state == "kept":
             trainer.optimizer.load_state_dict(content["history"]["optimizer_state"])
     history = trainer.run(folder / "checkpoint.pt", progress)
-    metrics, ranks = _measure(trainer)
+    metrics, ranks, epoch = {}, {}, trainer.epoch
+    for which in ("last", "best"):
+        if which == "best" and history.best:
+            epoch = history.best["epoch"]
+            model.load_state_dict(history.best_state)
+        metrics[which] = {"epoch": epoch}
+        for split in SPLITS:
+            found = evaluate(model, data, split)
+            metrics[which][split] = {m: found[m] for m in (*METRICS, "tie_rate")}
+            ranks[f"{split} {which}"] = found["ranks"]
     metrics |= {
         "curve": history.curve,
         "losses": history.losses,
@@ -188,21 +195,6 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
     }
     write_arrays(folder / "ranks.npz", ranks, parents=False)
     write_json(folder / "metrics.json", metrics, parents=False)
-
-
-def _measure(trainer: Trainer) -> tuple[dict, dict[str, np.ndarray]]:
-    """Metrics and ranks of the last epoch and of the best validation epoch."""
-    metrics, ranks, history, epoch = {}, {}, trainer.history, trainer.epoch
-    for which in ("last", "best"):
-        if which == "best" and history.best:
-            epoch = history.best["epoch"]
-            trainer.model.load_state_dict(history.best_state)
-        metrics[which] = {"epoch": epoch}
-        for split in SPLITS:
-            found = evaluate(trainer.model, trainer.data, split)
-            metrics[which][split] = {m: found[m] for m in (*METRICS, "tie_rate")}
-            ranks[f"{split} {which}"] = found["ranks"]
-    return metrics, ranks
 
 
 def provenance(data_hash: str, device: torch.device, wall_seconds: float) -> dict:
@@ -246,7 +238,8 @@ def has_attack(made: Run, split: str = "test", **options) -> bool:
 
 
 def run_attack(made: Run, split: str = "test", exclude: str = "both", **options) -> dict:
-    """Attack a run's last epoch; stored with the run, by all rules of exclusion, and reused.
+    """Attack a run's last epoch; stored with the run, by all rules of exclusion, and reused, as is
+    the run.
 
     options: as `attacks.attack`, and surrogate: None, or "base": the run's base picks the
     substitutes. Returns the record: the options, "clean" and "attacked" metrics, "users" (how
@@ -256,6 +249,7 @@ def run_attack(made: Run, split: str = "test", exclude: str = "both", **options)
     """
     checked_options(split=split, exclude=exclude)
     if not has_attack(made, split, **options):
+        run(made.config, made.data)
         with one_at_a_time(made.folder):
             if not has_attack(made, split, **options):
                 remove_partial(made.folder)
@@ -351,7 +345,7 @@ class Study:
     @property
     def dataset(self) -> str:
         """How tables name the data set."""
-        return Run(self.config(), self.data).dataset
+        return Run(self.config()).dataset
 
     def run(self, method: str = "base", **more) -> Run:
         """The run of a method, reused where it is stored, else made."""

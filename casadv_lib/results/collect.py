@@ -169,7 +169,7 @@ def verified(results: Results, config: Configuration, report: Callable[[str], No
 
     Raises ValueError where the tables do not hold it, Unequal where the numbers differ.
     """
-    data = runs.data_of(config)
+    data = Run(config).data
     name = config.run_name(data.fingerprint)
     if name not in results.configs:
         raise ValueError(f"no run in the tables of {results.profile} has method {config.method!r}, "

@@ -19,7 +19,7 @@ from ..cascade import cascade_effects, cascade_weights
 from ..data import SequenceDataset, training_inputs, training_sequences
 from ..evaluation import CUTOFF, METRICS, user_vectors
 from ..experiments.configuration import Configuration
-from ..experiments.runs import Run, data_of, run, runs_folder
+from ..experiments.runs import Run, run, runs_folder
 from ..figures.attack_step import STEPS
 from ..figures.sketches import figure1, figure2, stacked_terms
 from ..results.frames import select
@@ -61,7 +61,7 @@ class Choices:
             "run": choice("run", named, value=self.own)}
 
     def data_of(self, chosen: tuple[str, str, str]) -> SequenceDataset:
-        return self.data if chosen[0] == self.own[0] else data_of(self.stored[chosen])
+        return self.data if chosen[0] == self.own[0] else Run(self.stored[chosen]).data
 
     def models(self, chosen: tuple[str, str, str]) -> dict[str, Backbone]:
         """{"base": model, method: model} of a run, trained."""
