@@ -173,7 +173,7 @@ def _grid(options) -> int:
 
 def _figure1(made: runs.Run) -> dict:
     """Figure 1's arrays; the user is the first with 6 to 9 training inputs, or else with any."""
-    from .widgets.sliders import PerturbedUser  # slow to import
+    from .widgets import PerturbedUser  # slow to import
 
     model = made.model(device="cpu")
     users, inputs = training_inputs(made.data, model.max_len)

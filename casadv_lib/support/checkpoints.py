@@ -116,13 +116,8 @@ def look_at(model, batch) -> tuple[Tensor, Tensor]:
     return size, apart / length.clamp_min(torch.finfo(size.dtype).tiny)
 
 
-def content(trainer) -> dict:
-    """What a checkpoint holds: all that the next epoch needs, and what it belongs to."""
-    history = vars(trainer.history) | {"optimizer_state": trainer.optimizer.state_dict()}
-    return {"model": trainer.model.state_dict(), "history": history, "origin": _origin(trainer)}
-
-
-def _origin(trainer) -> dict:
+def origin_of(trainer) -> dict:
+    """What a checkpoint belongs to: to go on from another's would mix two runs."""
     settings = asdict(trainer.settings)
     origin = {"backbone": type(trainer.model).__name__, "phase": trainer.phase,
               "data": trainer.data.fingerprint}
@@ -132,29 +127,6 @@ def _origin(trainer) -> dict:
     if trainer.phase == 2:
         origin |= {"method": trainer.method_name} | asdict(trainer.adversarial)
     return origin
-
-
-def load(path: Path | str, trainer) -> None:
-    """Go on from a checkpoint; raises DamagedFile, or ValueError for one of another model, data
-    set, phase or setting: to go on from it would mix two runs."""
-    stored, wanted = load_tensors(path, trainer.device), _origin(trainer)
-    made_by = wanted | stored.get("origin", {})  # older checkpoints do not name all settings
-    if made_by != wanted:
-        differs = ", ".join(f"{name} {made_by[name]!r} instead of {wanted.get(name)!r}"
-                            for name in sorted(made_by) if made_by[name] != wanted.get(name))
-        raise ValueError(f"checkpoint is {str(path)!r}, which belongs to another training: "
-                         f"{differs}; allowed is its own checkpoint, or a new file")
-    try:
-        _put(stored, trainer)
-    except MISFITS as error:
-        raise DamagedFile(f"{path} does not fit the model ({str(error).splitlines()[0]}); delete "
-                          "it or name another file") from error
-
-
-def _put(stored: dict, trainer) -> None:
-    trainer.history = type(trainer.history)(**stored["history"])
-    trainer.model.load_state_dict(stored["model"])
-    trainer.optimizer.load_state_dict(stored["history"]["optimizer_state"])
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
@@ -168,10 +140,11 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
 
 class LastGood:
     """The state after the last good epoch; leaving its block by Ctrl-C or a TrainingError puts it
-    back into the model and the checkpoint. It begins with the checkpoint where there is one."""
+    back into the model and the checkpoint. It begins with the checkpoint where there is one, which
+    may raise DamagedFile, or ValueError for one of another model, data set, phase or setting."""
 
     def __init__(self, trainer, checkpoint: Path | str | None):
-        self.trainer, self.path = trainer, None
+        self.trainer, self.path, self.origin = trainer, None, origin_of(trainer)
         if checkpoint is not None:
             if (not isinstance(checkpoint, (str, Path)) or "\0" in str(checkpoint)
                     or Path(checkpoint).is_dir()):
@@ -180,13 +153,35 @@ class LastGood:
             self.path = Path(checkpoint)
             make_folder(self.path.parent)
             if self.path.exists():
-                load(self.path, trainer)
+                self._load()
         self.stored = time.monotonic()
         self.remember()
 
+    def _load(self) -> None:
+        stored, wanted = load_tensors(self.path, self.trainer.device), self.origin
+        made_by = wanted | stored.get("origin", {})  # older checkpoints do not name all settings
+        if differs := [f"{name} {value!r} instead of {wanted.get(name)!r}"
+                       for name, value in sorted(made_by.items()) if value != wanted.get(name)]:
+            raise ValueError(f"checkpoint is {str(self.path)!r}, which belongs to another training:"
+                             f" {', '.join(differs)}; allowed is its own checkpoint, or a new file")
+        try:
+            self._put(stored)
+        except MISFITS as error:
+            raise DamagedFile(f"{self.path} does not fit the model ({str(error).splitlines()[0]}); "
+                              "delete it or name another file") from error
+
+    def _put(self, stored: dict) -> None:
+        trainer = self.trainer
+        trainer.history = type(trainer.history)(**stored["history"])
+        trainer.model.load_state_dict(stored["model"])
+        trainer.optimizer.load_state_dict(stored["history"]["optimizer_state"])
+
     def remember(self, store: bool = False) -> None:
         """Copy the present state; store it, if there is a path, from time to time, or now."""
-        self.content = copy.deepcopy(content(self.trainer))
+        trainer = self.trainer
+        history = vars(trainer.history) | {"optimizer_state": trainer.optimizer.state_dict()}
+        self.content = copy.deepcopy({"model": trainer.model.state_dict(), "history": history,
+                                      "origin": self.origin})
         due = time.monotonic() - self.stored > SECONDS_BETWEEN_CHECKPOINTS
         if self.path is not None and (store or due):
             save_tensors(self.path, self.content, parents=False)
@@ -198,7 +193,7 @@ class LastGood:
     def __exit__(self, kind, error, trace) -> None:
         if not isinstance(error, (KeyboardInterrupt, TrainingError)):
             return
-        _put(self.content, self.trainer)
+        self._put(self.content)
         first, done = self.trainer.first_epoch, self.trainer.done
         at = f"{first + done} of {first + self.trainer.settings.epochs}"
         where, again = "the model stands there; name a checkpoint to be able to go on", ""

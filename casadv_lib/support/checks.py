@@ -66,15 +66,16 @@ def instance(name: str, value, kind):
 
 
 def row(name: str, values, rule: str = "allowed are whole numbers in one row", kind=np.int64,
-        low=-math.inf) -> np.ndarray:
-    """Return `values` as a one-dimensional array of `kind` if they are numbers in one row, each at
-    least `low`; raise ValueError, with the rule, otherwise."""
+        low=-math.inf, least: int = 0) -> np.ndarray:
+    """Return `values` as a one-dimensional array of `kind` if they are `least` or more numbers in
+    one row, each at least `low`; raise ValueError, with the rule, otherwise."""
     try:
         array = np.asarray(values)
     except (ValueError, TypeError):
         array = np.array(None)
     kinds = "iu" if kind is np.int64 else "iuf"  # numpy's, for whole numbers and for others
-    if array.ndim != 1 or len(array) and not (array.dtype.kind in kinds and (array >= low).all()):
+    if array.ndim != 1 or len(array) < least or array.size and not (
+            array.dtype.kind in kinds and (array >= low).all()):
         raise ValueError(f"{name} is {shown(values)}; {rule}")
     return array.astype(kind, copy=False)
 
@@ -89,11 +90,7 @@ def histories(name: str, value) -> list[np.ndarray]:
 
 def ranks(name: str, value) -> np.ndarray:
     """Return `value` as a float64 array of ranks, each at least 1 (possibly infinite)."""
-    rule = "allowed are ranks, numbers of at least 1"
-    array = row(name, value, rule, np.float64, low=1)
-    if not len(array):
-        raise ValueError(f"{name} is {shown(value)}; {rule}")
-    return array
+    return row(name, value, "allowed are ranks, numbers of at least 1", np.float64, 1, least=1)
 
 
 def Number(kind: type, low, high=None):
