@@ -1,8 +1,7 @@
-"""Stopping without losing anything: a watch for a collapse, the state after the last good epoch.
+"""Stopping, by Ctrl-C or the watch for a collapse, without losing the last good epoch.
 
-A run may be stopped in the middle of an epoch, by Ctrl-C (a notebook's stop button is the same) or
-by its own health check. Three things go wrong silently: a loss that is no number any more,
-embeddings that grow without bound, and an encoder that gives all users one vector.
+Three things go wrong silently: a loss that is no number any more, embeddings that grow without
+bound, and an encoder that gives all users one vector.
 """
 
 import copy
@@ -22,7 +21,6 @@ from .files import DamagedFile, load_tensors, make_folder, save_tensors
 SECONDS_BETWEEN_CHECKPOINTS = 30
 # may change when a run goes on
 HOW_NOT_WHAT = ("epochs", "eval_every", "device", "compile", "health")
-MISFITS = (RuntimeError, ValueError, LookupError, TypeError, AttributeError)
 WATCHED_USERS = 16
 # Trained encoders spread their users by 0.2 to 0.95 of the vectors' length; the worst setting
 # that still ranked anything by 0.006. Below this, users can hardly be told apart.
@@ -56,11 +54,8 @@ class HealthCheck:
         self.batch = next(batches) if len(inputs) > 1 else None
 
     def after_epoch(self, losses: list[Tensor], sizes: list[Tensor]) -> float:
-        """The mean loss of an epoch; losses, sizes (of A, Eq. 7; may be empty): a scalar a step.
-
-        A sick model raises TrainingError; with health="note" the first one warns, as long as loss
-        and weights are numbers.
-        """
+        """The mean loss of an epoch; losses, sizes (of A, Eq. 7; may be empty): a scalar a step. A
+        sick model raises TrainingError; with health="note", and numbers still, the first warns."""
         trainer = self.trainer
         least = torch.stack(sizes).min() if sizes else torch.ones_like(losses[0])
         looked = look_at(trainer.model, self.batch)
@@ -75,10 +70,8 @@ class HealthCheck:
         return numbers[0]
 
     def diagnosis(self, loss: float, perturbation: float, size: float, spread: float) -> str:
-        """What went wrong and which settings to look at, a sentence; or "".
-
-        loss: the mean. perturbation: the smallest size of A in a step. size, spread: see `look_at`.
-        """
+        """What went wrong and which settings to look at, a sentence; or "". loss: the mean;
+        perturbation: the smallest size of A in a step; size, spread: see `look_at`."""
         trainer, a, method = self.trainer, self.trainer.adversarial, self.trainer.method
         epoch = trainer.first_epoch + trainer.done + 1
         if not all(map(math.isfinite, (loss, size, spread))):
@@ -133,7 +126,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
     """Go on with another training's state of Adam; raises ValueError where it does not fit."""
     try:
         optimizer.load_state_dict(state)
-    except MISFITS as error:
+    except Exception as error:
         raise ValueError(f"optimizer_state is {shown(state)}; allowed is that of a History of this "
                          f"model, or None ({error})") from error
 
@@ -166,7 +159,7 @@ class LastGood:
                              f" {', '.join(differs)}; allowed is its own checkpoint, or a new file")
         try:
             self._put(stored)
-        except MISFITS as error:
+        except Exception as error:  # whatever a stranger's content leads to
             raise DamagedFile(f"{self.path} does not fit the model ({str(error).splitlines()[0]}); "
                               "delete it or name another file") from error
 

@@ -16,16 +16,13 @@ def recent(items: np.ndarray, offsets: np.ndarray, max_len: int) -> tuple[np.nda
     lengths = np.diff(offsets)
     if lengths.max(initial=0) <= max_len:
         return items, offsets
-    sizes = np.minimum(lengths, max_len)
-    cuts = np.concatenate([[0], np.cumsum(sizes)])
-    where = np.arange(cuts[-1]) + np.repeat(offsets[1:] - cuts[1:], sizes)
-    return items[where], cuts
+    to_end = np.repeat(offsets[1:], lengths) - np.arange(len(items))
+    return items[to_end <= max_len], np.append(0, np.cumsum(np.minimum(lengths, max_len)))
 
 
 def blocks(offsets: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
     """Whole histories, about `BLOCK` interactions at a time: first, end, ends of the histories.
-
-    Blocks stay in the processor's cache, so each interaction costs the same however many there are.
+    Blocks stay in the processor's cache, so an interaction costs the same however many there are.
     """
     first, users = 0, len(offsets) - 1
     while first < users:

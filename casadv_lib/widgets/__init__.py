@@ -166,13 +166,9 @@ def find_user(name: str, data: SequenceDataset) -> int:
     return users[name]
 
 
-def list_table(before: Sequence[int], after: Sequence[int], names, target: int,
-               word: str = "held out") -> pd.DataFrame:
-    """Two lists side by side, and where each item of the second stood in the first.
-
-    word: what is written at the target.
-    """
-    named = [[names[item] + (f" ← {word}" if item == target else "") for item in one]
+def list_table(before: Sequence[int], after: Sequence[int], names, target: int) -> pd.DataFrame:
+    """Two lists side by side, the next item marked, and where those of the second stood before."""
+    named = [[names[item] + (" ← next" if item == target else "") for item in one]
              for one in (before, after)]
     stood = [[*before].index(item) + 1 if item in before else "new" for item in after]
     return pd.DataFrame({"before": named[0], "after": named[1], "stood at": stood},
@@ -214,16 +210,13 @@ class Choices:
         config, data, models = self.stored[chosen], self.data_of(chosen), {}
         for one in (config.base, config):
             made = run(one, data) if chosen == self.own else Run(one, data)
-            if not made.is_complete:
-                raise ValueError(f"run is {', '.join(chosen)}; its {one.method} run is not stored "
-                                 f"for {data.name} as it is now, allowed are runs that are")
             models[one.method] = made.model(device=config.training.device).eval()
         return models
 
 
 # The cascade effect of an interaction (Eq. 11)
 
-def reaches(data: SequenceDataset, max_len: int = 50) -> pd.DataFrame:
+def reaches(data: SequenceDataset, max_len: int) -> pd.DataFrame:
     """What each training input reaches, a row an input: "user" (an index into data.sequences),
     "item", "reaches" (1 + T - t) and "across", what the item reaches with all other users."""
     users, inputs = training_inputs(data, max_len)
@@ -373,8 +366,8 @@ def epsilon_panel(config: Configuration, data: SequenceDataset, user: int,
         words = f"User {name}, epsilon {epsilon:g}. {'; '.join(parts)}."
         yield "user", picture(one.picture(epsilon), words)
         yield "tables", "".join(
-            table(list_table(moved["best"][0], moved["best"][epsilon], own.item_names, one.target,
-                             "next"), f"The ten best items, {kind}")
+            table(list_table(moved["best"][0], moved["best"][epsilon], own.item_names, one.target),
+                  f"The ten best items, {kind}")
             for kind, moved in one.moved.items())
         if marked is not None:
             yield "stored", picture(marked(epsilon), f"The stored sweep at epsilon {epsilon:g}")

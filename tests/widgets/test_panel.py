@@ -31,8 +31,8 @@ def test_slider_offers_plain_numbers_and_begins_at_the_first():
 
 def test_a_list_says_where_each_item_stood_with_names_as_plain_text():
     frame = list_table(np.array([3, 1, 2]), np.array([1, 4, 2]), ["", "<b>x", "y & z", "c", "d"], 2)
-    assert frame["before"].tolist() == ["c", "<b>x", "y & z ← held out"]
-    assert frame["after"].tolist() == ["<b>x", "d", "y & z ← held out"]
+    assert frame["before"].tolist() == ["c", "<b>x", "y & z ← next"]
+    assert frame["after"].tolist() == ["<b>x", "d", "y & z ← next"]
     assert frame["stood at"].tolist() == [2, "new", 3]
     text = table(frame, "a < b")
     assert "<b>x" not in text and "&lt;b&gt;x" in text and "a &lt; b" in text
