@@ -37,6 +37,7 @@ MOST_DEATHS = 3  # of processes at one job
 SECONDS_AN_INTERACTION, SECONDS_A_SCORE = 6e-5, 3e-8
 DASK = {"distributed.nanny.pre-spawn-environ": {},  # the workers' environment is the client's
         "distributed.comm.timeouts.connect": "300s",  # a machine may be busy
+        "distributed.scheduler.allowed-failures": 1000,  # `work` counts those that are a job's own
         "distributed.deploy.lost-worker-timeout": "1000d",  # its nanny starts it again
         "distributed.worker.profile.enabled": False}
 NOT_RUNS = ("trial", "choice")  # roles of jobs whose runs the results do without
@@ -104,34 +105,29 @@ class Grid:
         return [row for job in self.jobs.values() if job.role == "choice"
                 for row in self.results.get(job.name, ())]
 
-    def state(self, job: Job) -> str:
-        """Of a job that is left: "running" in some process, "failed" at the last try, or "left"."""
-        if self.is_decided(job):
-            lock = self.run(job).folder / ".lock"
-            try:
-                if lock.exists():
-                    FileLock(lock).acquire(timeout=0).lock.release()
-            except Timeout:
-                return "running"
-        return "failed" if _story(job)[-1:] == ["failed"] else "left"
-
     def lines(self, workers: int) -> list[str]:
-        """What is left, a line a job with the time it may take ("?": a guess), and the sum."""
+        """What is left, a line a job with the time it may take ("?": a guess) and whether it is
+        "running" in some process, "failed" at the last try, or "left"; and the sum."""
         lines, total, measured, left = [], 0.0, {}, self.left()
         for path in runs_folder().glob("*/metrics.json"):
             config, metrics = read_json(path.with_name("config.json")), read_json(path)
             kind = (config["dataset"], config["backbone"], config.get("loss"), config["method"])
             measured[kind] = metrics["seconds"]["per_epoch"]
         for job in [job for job in left.values() if job.role != "choice"]:
-            made = Run(job.config())
+            made = self.run(job)
             config, data, flat = made.config, made.data, made.config.flat()
             epoch = measured.get((config.dataset, config.backbone, flat.get("loss"), config.method))
             epochs = config.training.epochs if config.method == "base" else config.adv_epochs
             seconds = epochs * (epoch or SECONDS_AN_INTERACTION * data.n_interactions)
             if job.attacks:
                 seconds = len(job.attacks) * SECONDS_A_SCORE * data.n_users * data.n_items
-            lines.append(f"{seconds / 60:8.1f} min{' ' if epoch else '?'} {self.state(job)}: "
-                         f"{job.name}")
+            state = "failed" if _story(job)[-1:] == ["failed"] else "left"
+            try:
+                if (lock := made.folder / ".lock").exists():
+                    FileLock(lock).acquire(timeout=0).lock.release()
+            except Timeout:
+                state = "running"
+            lines.append(f"{seconds / 60:8.1f} min{' ' if epoch else '?'} {state}: {job.name}")
             total += seconds
         return [*lines, f"{len(self.jobs) - len(left)} of {len(self.jobs)} jobs done, {len(left)} "
                 f"left, about {total / 3600 / workers:.1f} h with {workers} worker(s)"]
@@ -141,14 +137,17 @@ class Grid:
 
 
 def work(job: Job, needs: list[list[dict] | dict | None],
-         check: Callable[[Run], str] | None = None) -> list[dict] | dict | None:
+         check: Callable[[Run], str] | None = None, since: str = "") -> list[dict] | dict | None:
     """Do a job; returns of a trial its row of the table `trials`, of a choice the rows of all.
 
     needs: what the jobs that it needs have returned. check: says in what the run differs from its
-    record.
+    record. since: when the grid began, which gives up a job at which processes die.
     """
     use_threads(1)
+    before = _story(job, since)[-MOST_DEATHS:]
     with _logged(job):
+        if before == ["started"] * MOST_DEATHS:
+            raise RuntimeError(f"at it, {MOST_DEATHS} process(es) died without a word")
         if job.role == "choice":
             return decide(job, needs)
         made = runs.run(job.config(*needs), progress=False)
@@ -202,10 +201,11 @@ def _logged(job: Job) -> Iterator[None]:
         print(f"{_now()} done")
 
 
-def _story(job: Job) -> list[str]:
-    """What a job's log says of it: "started", "done" and "failed", in order."""
+def _story(job: Job, since: str = "") -> list[str]:
+    """What a job's log says of it since a time: "started", "done" and "failed", in order."""
     text = log_of(job).read_text(encoding="utf-8") if log_of(job).exists() else ""
-    return re.findall(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (started|done|failed)", text, re.M)
+    times = re.findall(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (started|done|failed)", text, re.M)
+    return [how for when, how in times if when >= since]
 
 
 def _now() -> str:
@@ -228,21 +228,14 @@ def default_workers(device: str = "auto") -> int:
     return (os.cpu_count() if choose_device(device).type == "cpu" else len(gpus_of(device))) or 1
 
 
-def _folder_id() -> str:
-    """What a file in the folder of runs says, by which others tell that they see the same one."""
-    path = runs_folder() / ".id"
-    with one_at_a_time(runs_folder()):
-        if not path.exists():
-            write_bytes(path, uuid.uuid4().hex.encode())
-    return path.read_text()
-
-
-def _joining(resource: str, folder_id: str, source: str, gpus: list[str]):
+def _joining(resource: str, gpus: list[str]):
     """The plugin that gives a worker that fits the resource; the others' says why they do not.
 
     It is sent by value, as a worker may have another version of this module, or none. gpus: dealt
     out to workers of the grid's own cluster, whose names are numbers.
     """
+    _, folder_id, source = resource.split()
+
     def refusal() -> str:
         try:
             from casadv_lib.experiments.runs import runs_folder
@@ -277,6 +270,11 @@ def _client(workers: int, device: str, scheduler: str | None, say: Callable[[str
     """A client of a scheduler, own or elsewhere, and the resource of the workers that fit."""
     own = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": 0,
            "dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
+    named = runs_folder() / ".id"  # by this file others tell that they see the same folder
+    with one_at_a_time(runs_folder()):
+        if not named.exists():
+            write_bytes(named, uuid.uuid4().hex.encode())
+    resource = f"casadv {named.read_text()} {source_hash()} "
     with dask.config.set(DASK):
         try:
             client = distributed.Client(scheduler, timeout=SECONDS_TO_CONNECT,
@@ -286,29 +284,22 @@ def _client(workers: int, device: str, scheduler: str | None, say: Callable[[str
         with client:
             say(f"workers may join at {client.scheduler.address}, the dashboard is "
                 f"{client.dashboard_link}")
-            resource = f"casadv {_folder_id()} {source_hash()} "
             gpus = [] if scheduler else gpus_of(device)
-            client.register_plugin(_joining(resource, _folder_id(), source_hash(), gpus),
-                                   name=resource)
+            client.register_plugin(_joining(resource, gpus), name=resource)
             yield client, resource
 
 
 def _ended(client: distributed.Client, resource: str, grid: Grid, left: dict[str, Job],
            say: Callable[[str], None]) -> Iterator[tuple[Job, distributed.Future]]:
     """The tasks as they end, after those that they need; refused workers are named."""
-    tasks, waiting, order, said = {}, dict(left), list(left), set()
-
-    def submit(job):
-        """A task of the graph, with the tasks that it needs."""
-        made = grid.run(job).name if grid.is_decided(job) else None
-        tasks[job.name] = client.submit(
-            work, job, [tasks.get(name, grid.results.get(name)) for name in job.needs],
-            grid.known.checks.get(made), key=("grid", job.name, uuid.uuid4().hex), pure=False,
-            priority=-order.index(job.name), resources={resource: 1})
-
+    tasks, waiting, said, began = {}, dict(left), set(), _now()
     try:
-        for job in left.values():
-            submit(job)
+        for number, job in enumerate(left.values()):
+            made = grid.run(job).name if grid.is_decided(job) else None
+            tasks[job.name] = client.submit(
+                work, job, [tasks.get(name, grid.results.get(name)) for name in job.needs],
+                grid.known.checks.get(made), began, key=("grid", job.name, uuid.uuid4().hex),
+                priority=-number, resources={resource: 1})
         while waiting:
             with contextlib.suppress(TimeoutError):
                 distributed.wait([tasks[name] for name in waiting if not tasks[name].done()],
@@ -323,16 +314,9 @@ def _ended(client: distributed.Client, resource: str, grid: Grid, left: dict[str
             if there and len(there) == len(refused):
                 raise ValueError("; ".join(refused))
             for job in list(waiting.values()):
-                task, needs = tasks[job.name], [tasks[name] for name in job.needs if name in tasks]
-                if not task.done() or not waiting.keys().isdisjoint(job.needs):
-                    continue
-                if (isinstance(task.exception(), distributed.KilledWorker)
-                        and not any(need.status == "error" for need in needs)
-                        and _story(job)[-MOST_DEATHS:] != ["started"] * MOST_DEATHS):
-                    submit(job)  # its worker died, but of another job in its charge
-                else:
+                if tasks[job.name].done() and waiting.keys().isdisjoint(job.needs):
                     del waiting[job.name]
-                    yield job, task
+                    yield job, tasks[job.name]
     except (distributed.CancelledError, OSError) as error:
         raise ConnectionError("the scheduler is gone; the same command goes on from what is "
                               "stored") from error
