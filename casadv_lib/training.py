@@ -223,11 +223,7 @@ class Trainer:
 def training_table(model: Backbone, data: SequenceDataset, device, terms: str | None,
                    batch_size: int, adversarial: AdversarialSettings
                   ) -> tuple[TokenTable, NegativeSampler]:
-    """The training tokens of a data set, with their cascade weights if `terms` is given.
-
-    A training sequence v_1 ... v_n gives the inputs v_1 ... v_{n-1} with the targets
-    v_2 ... v_n, the last max_len of them. The held-out items appear nowhere.
-    """
+    """The tokens of `training_inputs` with their targets, and the cascade weights of `terms`."""
     model.check_items(data)
     users, inputs = training_inputs(data, model.max_len)
     if not inputs:
