@@ -215,8 +215,9 @@ check_best_epoch = exercise(
 
 check_early_stopping = exercise(
     "function(curve, patience) -> (epoch of the end, epoch that is kept).",
-    [(RISING, 2), (HUMP, 2), (HUMP, 9), (TWO_TOPS, 2), (TWO_TOPS, 4), (TWO_TOPS, 1)],
-    [(20, 20), (20, 10), (25, 10), (8, 4), (14, 12), (6, 4)])
+    [(RISING, 2), (HUMP, 2), (HUMP, 9), (TWO_TOPS, 2), (TWO_TOPS, 4), (TWO_TOPS, 1),
+     (made_curve([0.1, 0.0, 0.2, 0.0, 0.3, 0.0, 0.3], every=1), 2)],  # a better one: count anew
+    [(20, 20), (20, 10), (25, 10), (8, 4), (14, 12), (6, 4), (7, 5)])
 
 check_first_reaching = exercise(
     "function(curve, start, share) -> the first epoch with that share of the gain (test).",
