@@ -17,10 +17,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from . import style
-from .style import styled
+from .style import plain, styled
 
-ITEM, GOAL, TARGET = "#0072B2", "#D55E00", "#009E73"
-STAYS, GOES = "#0072B2", "0.4"
+ITEM, GOAL, TARGET, GOES = "#0072B2", "#D55E00", "#009E73", "0.4"
 WIDEST = 46  # characters of a name in a list
 NEIGHBOURS = 40  # of the replaced item, that the window shows
 SLIDE, SNAP, SHUFFLE = 6, 4, 8  # frames of the three acts
@@ -47,7 +46,7 @@ def attack_plane(plane: np.ndarray, step: float, refused: Sequence[int],
         x, y = plane[item]
         color = GOAL if item == substitute else ITEM
         axis.plot([x], [y], "o", color=color)
-        axis.annotate(_plain(names[item]), (x, y), (x + 0.08, y - 0.14 * row if y else 0.12),
+        axis.annotate(plain(names[item]), (x, y), (x + 0.08, y - 0.14 * row if y else 0.12),
                       va="center", fontsize=8,
                       arrowprops={"arrowstyle": "-", "color": color, "lw": 0.6,
                                   "relpos": (0, 0.5)})
@@ -71,7 +70,14 @@ def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names:
         (circle,), (touched,), (moving,) = (
             left.plot([], [], look, color=color)
             for look, color in (("-", GOAL), ("o", GOAL), ("o", ITEM)))
-        rows = _rows(right, lists, names, target)
+        right.set(xlim=(0, 1), ylim=(BELOW - 0.5, 0.3), xticks=[],
+                  yticks=range(1, len(lists[0]) + 1))
+        right.grid(False)
+        before, after = map(_ranks, lists)
+        texts = {item: right.text(
+            0.02, 0, textwrap.shorten(plain(names[item]), 34, placeholder=" …"), va="center",
+            fontsize=8, **{"color": TARGET, "weight": "bold"} if item == target else {})
+            for item in before | after}
 
         def draw(frame):
             slide, snap, shuffle = np.clip(
@@ -81,9 +87,10 @@ def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names:
             circle.set_data(goal[0] + radius * np.cos(ANGLES), radius * np.sin(ANGLES))
             touched.set_data(*plane[[item]].T)
             moving.set_data(*(goal + snap * (plane[item] - goal))[:, None])
-            left.set_title(f"nearest allowed: {_plain(names[item])}")
+            left.set_title(f"nearest allowed: {plain(names[item])}")
             right.set_title(f"held out: rank {ranks[int(shuffle == 1)]:g}")
-            for text, old, new in rows:
+            for item, text in texts.items():
+                old, new = (of.get(item, BELOW) for of in (before, after))
                 at = old + shuffle * (new - old)
                 text.set(y=at, alpha=min(1.0, BELOW - at))
 
@@ -130,21 +137,21 @@ def two_lists(before: Sequence[int], after: Sequence[int], names: Sequence[str],
     before, after: items, best first, as many in both. names: of all items. heads: what stands
     above. guess: how many of them a reader thought would stay.
     """
-    stay = set(map(int, before)) & set(map(int, after))
+    ranks = [_ranks(before), _ranks(after)]
+    stay = ranks[0].keys() & ranks[1].keys()
     figure, ((axis,),) = style.panels(1, 1, width=8.5, height=0.24 * len(before))
     axis.set(xlim=(0, 1), ylim=(len(before) + 0.6, -0.5))
     axis.axis("off")
     edges, sides = (0.46, 0.54), ("right", "left")
-    for edge, side, head, items in zip(edges, sides, heads, (before, after), strict=True):
-        axis.text(edge, -0.2, _plain(head), ha=side, va="center", weight="bold")
-        for rank, item in enumerate(map(int, items), start=1):
-            name = _plain(textwrap.shorten(names[item], WIDEST, placeholder=" …"))
-            color, weight = (STAYS, "bold") if item in stay else (GOES, "normal")
+    for edge, side, head, items in zip(edges, sides, heads, ranks, strict=True):
+        axis.text(edge, -0.2, plain(head), ha=side, va="center", weight="bold")
+        for item, rank in items.items():
+            name = plain(textwrap.shorten(names[item], WIDEST, placeholder=" …"))
+            color, weight = (ITEM, "bold") if item in stay else (GOES, "normal")
             text = f"{name}  {rank}" if side == "right" else f"{rank}  {name}"
             axis.text(edge, rank, text, ha=side, va="center", color=color, weight=weight)
-    ranks = [{int(item): rank for rank, item in enumerate(items, 1)} for items in (before, after)]
     for item in stay:
-        axis.plot((0.47, 0.53), [of[item] for of in ranks], color=STAYS, linewidth=1.6)
+        axis.plot((0.47, 0.53), [of[item] for of in ranks], color=ITEM, linewidth=1.6)
     said = "" if guess is None else f" (your guess: {guess})"
     axis.set_title(f"{len(stay)} of {len(before)} stay{said}")
     return figure
@@ -171,17 +178,5 @@ def _touched(plane: np.ndarray, at: float, refused: Sequence[int]) -> tuple[floa
     return apart.min(), int(apart.argmin())
 
 
-def _rows(axis: Axes, lists: Sequence[Sequence[int]], names: Sequence[str], target: int) -> list:
-    """(text, rank before, rank after) of every item of both lists."""
-    axis.set(xlim=(0, 1), ylim=(BELOW - 0.5, 0.3), xticks=[], yticks=range(1, len(lists[0]) + 1))
-    axis.grid(False)
-    before, after = ({int(item): rank for rank, item in enumerate(items, 1)} for items in lists)
-    looks = {target: {"color": TARGET, "weight": "bold"}}
-    return [(axis.text(0.02, 0, textwrap.shorten(_plain(names[item]), 34, placeholder=" …"),
-                       va="center", fontsize=8, **looks.get(item, {})),
-             before.get(item, BELOW), after.get(item, BELOW)) for item in before | after]
-
-
-def _plain(name: str) -> str:
-    """A title in which a dollar sign begins no formula."""
-    return name.replace("$", r"\$")
+def _ranks(items: Sequence[int]) -> dict[int, int]:
+    return {int(item): rank for rank, item in enumerate(items, start=1)}

@@ -104,7 +104,11 @@ def key_below(figure: Figure, handles: list | None = None, columns: int = 4) -> 
     figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
 
 
+def plain(name: str) -> str:
+    """A text in which a dollar sign begins no formula."""
+    return name.replace("$", r"\$")
+
+
 def panel_title(backbone: str, dataset: str) -> str:
-    # a reader's own data set is named by its path; a dollar sign would begin a formula
-    own_file = Path(dataset).stem.replace("$", r"\$")
+    own_file = plain(Path(dataset).stem)  # a reader's own data set is named by its path
     return f"{BACKBONE_NAMES.get(backbone, backbone)}, {DATASET_NAMES.get(dataset, own_file)}"

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -31,6 +32,7 @@ from .frames import BACKBONE_NAMES, COLUMNS, EPOCHS, Ranks, Results, read_ranks,
 TOLD_APART = ("positions", "k", "pick", "step", "surrogate")  # columns of an attack's options
 KEYS = {"runs": ["run", "which", "split"], "curves": ["run", "epoch", "split"],
         "attacks": ["run", "attack", "exclude"]}  # what tells rows of a table apart
+COMPARED = {"runs": [*METRICS, "epoch", "tie_rate"], "curves": [*METRICS, "epoch", "loss"]}
 
 
 def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
@@ -53,18 +55,17 @@ def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
         if there is None and not run.is_complete:
             continue
         roles[run.name] = [*roles.get(run.name, ()), *wanted]
-        own = _tables_of(run) if run.is_complete else {}
         if there is None:
             configs[run.name], origins[run.name] = run.config.flat(), run.metrics["provenance"]
-            ranks[run.name] = ranks_of(run)
-        elif own and set(own["attacks"]["attack"]) - there and not check_of(stored, run.name)(run):
-            own = {"attacks": own["attacks"]}
-            old = read_ranks(folder, run.name)
-            ranks[run.name] = old | ranks_of(run) | old
+            old, joining = {}, list(KEYS)
+        elif ({one["attack"] for one in _attacks(run)} - there
+              and not check_of(stored, run.name)(run)):
+            old, joining = read_ranks(folder, run.name), ["attacks"]
         else:
-            own = {}
-        for name, rows in own.items():
-            parts[name].append(rows)
+            continue
+        ranks[run.name] = old | ranks_of(run) | old
+        for name in joining:
+            parts[name].append(_tables_of(run)[name])
     tables = {name: _joined(own, name, roles) for name, own in parts.items()}
     names, rows = tables["runs"]["run"].unique(), stored.intervals
     if made:
@@ -144,21 +145,20 @@ def known(folder: Path) -> Known:
 
 
 def check_of(results: Results, run: str) -> Callable[[Run], str]:
-    """A function that says in what a stored run is other than its record in these tables."""
-    return partial(_difference, select(results.runs, run=run), select(results.curves, run=run))
+    """A function that says in what a stored run is other than its record in these tables, to the
+    last digit; "" where all is the same."""
+    return partial(_difference, {name: select(getattr(results, name), run=run)
+                                 for name in COMPARED})
 
 
-def _difference(old_runs: pd.DataFrame, old_curves: pd.DataFrame, run: Run) -> str:
-    """To the last digit; "" where all is the same."""
-    again, parts = _tables_of(run), []
-    for name, old, own in (("runs", old_runs, "tie_rate"), ("curves", old_curves, "loss")):
-        numbers = [one[[*METRICS, "epoch", own]].to_numpy(float) for one in (old, again[name])]
-        if not np.array_equal(*numbers, equal_nan=True):
-            parts.append(name)
+def _difference(record: dict[str, pd.DataFrame], run: Run) -> str:
+    again = _tables_of(run)
+    parts = [name for name, columns in COMPARED.items() if not np.array_equal(*(
+        tables[name][columns].to_numpy(float) for tables in (record, again)), equal_nan=True)]
     if not parts:
         return ""
     first, second = (select(table, which="last", split="test")["ndcg@10"].item()
-                     for table in (old_runs, again["runs"]))
+                     for table in (record["runs"], again["runs"]))
     return (f"other numbers than its record, in {' and '.join(parts)} (test NDCG@10 of the last "
             f"epoch: stored {first!r}, now {second!r}). Another kind of processor, number of "
             "threads or version of a package rounds differently")
@@ -199,7 +199,7 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
         folder = frames.stored_folder(folder or study.profile, study.dataset)
     stored = frames.read_results(folder) if folder else Results(study.profile)
     methods, attacks = list(methods), list(attacks)
-    for name in [name for options in attacks for name in options]:
+    for name in set().union(*attacks):
         one_of("attacks", name, TOLD_APART)
     names = {attack_name(**options) for options in attacks}
     asked = [(method, {}, "main") for method in METHOD_ORDER]
@@ -210,27 +210,22 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
     configs = []
     for backbone, (method, more, role) in product(BACKBONE_NAMES, asked):  # errors before work
         with suppress(*[ValueError] * (backbone != study.backbone)):  # a setting that it lacks
-            configs.append((study.config(method, backbone=backbone, **more), more, role.split()))
-    taken: dict[str, list[str]] = {}
-    made: dict[Run, list[str]] = {}
-    for config, more, roles in configs:
+            configs.append((study.config(method, backbone=backbone, **more), more, role))
+    taken, made = defaultdict(list), defaultdict(list)
+    for config, more, role in configs:
         free = {"epsilon", "lambda1", "replace_probability"} - {*study.asked, *more}
-        run, is_main = _stored_run(stored, config, study.data, roles[0], free), roles == ["main"]
+        run, is_main = _stored_run(stored, config, study.data, role.split()[0], free), role == "main"
         is_asked = config.backbone == study.backbone and (config.method in methods or not is_main)
         wanted = names if is_asked and is_main else set()
         if run and (not wanted or wanted <= (attacks_in(stored, folder, run) or set())):
-            taken.setdefault(run, []).extend(roles)
+            taken[run] += role.split()
         elif is_asked:
             own = runs.run(config, study.data)
             for options in attacks if wanted else ():
                 runs.run_attack(own, **options)
-            made.setdefault(own, []).extend(roles)
+            made[own] += role.split()
     results, _ = collect(made, stored, folder, taken)
-    return results.but(
-        datasets=pd.DataFrame([dataset_row(study.data, study.dataset)],
-                              columns=COLUMNS["datasets"]),
-        trials=select(stored.trials, data_hash=study.data.fingerprint,
-                      base_epochs=study.config().training.epochs))
+    return results.but(datasets=pd.DataFrame([dataset_row(study.data, study.dataset)]))
 
 
 def _stored_run(stored: Results, config: Configuration, data: SequenceDataset, role: str,

@@ -11,7 +11,7 @@ import pytest
 
 from casadv_lib.figures.attack_step import (
     GOES,
-    STAYS,
+    ITEM,
     attack_plane,
     attack_player,
     step_curve,
@@ -92,7 +92,7 @@ def test_lines_join_what_stands_in_both_lists():
     ends = sorted(tuple(map(int, line.get_ydata())) for line in axis.lines)
     assert ends == [(1, 3), (3, 1)]
     colors = {text.get_text(): text.get_color() for text in axis.texts}
-    assert colors["one  1"] == colors["3  one"] == STAYS
+    assert colors["one  1"] == colors["3  one"] == ITEM
     assert colors["two \\$3  2"] == colors["2  four"] == GOES
     assert two_lists([1], [2], names).axes[0].get_title() == "0 of 1 stay"
     figure.savefig("/dev/null", format="png")
