@@ -9,8 +9,7 @@ from matplotlib.figure import Figure
 from ..results.frames import MissingRecords, Results
 from ..results.tables import TABLES, markdown
 from ..support.files import write_bytes
-from .forest import gains
-from .measured import figure3, figure4, figure5, figure6, trade_off, traded_off
+from .measured import figure3, figure4, figure5, figure6, gains, trade_off, traded_off
 from .sketches import FIGURE2_TOY, figure1, figure2
 from .style import picture
 

@@ -30,6 +30,7 @@ from .comparisons import intervals
 from .frames import BACKBONE_NAMES, COLUMNS, EPOCHS, Ranks, Results, read_ranks, select
 
 TOLD_APART = ("positions", "k", "pick", "step", "surrogate")  # columns of an attack's options
+CHOSEN = ("epsilon", "lambda1", "replace_probability")  # on validation
 KEYS = {"runs": ["run", "which", "split"], "curves": ["run", "epoch", "split"],
         "attacks": ["run", "attack", "exclude"]}  # what tells rows of a table apart
 COMPARED = {"runs": [*METRICS, "epoch", "tie_rate"], "curves": [*METRICS, "epoch", "loss"]}
@@ -38,11 +39,10 @@ COMPARED = {"runs": [*METRICS, "epoch", "tie_rate"], "curves": [*METRICS, "epoch
 def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
             folder: Path | None = None, only: Mapping[str, Iterable[str]] | None = None
             ) -> tuple[Results, dict[str, Ranks]]:
-    """The tables of runs, {run: what for}, joined to stored ones; and the new ranks behind them.
+    """The tables of complete runs, {run: what for}, joined to stored ones; and the new ranks.
 
     stored, folder: tables with the ranks beside them. only: {stored run: what for} of those that
-    are taken; None: all. A stored run stays as it is, and attacks that it lacks join where the run
-    here is the same; runs that are not complete are left out.
+    are taken; None: all. A stored run stays as it is; attacks that it lacks join from the same run.
     """
     stored, ranks = stored or Results(), {}
     roles = dict(zip(stored.runs["run"], stored.runs["roles"].str.split()))
@@ -94,9 +94,8 @@ def store(made: Mapping[Run, Iterable[str]], folder: Path, profile: str, keep: b
           trials: Iterable[dict] = (), figure1: Callable[[Run], dict] | None = None) -> Path:
     """Write the tables of runs and the ranks behind them into a folder; the path of runs.json.
 
-    keep: what the folder holds stays. trials: rows of that table. figure1: gives Figure 1's arrays
-    from a run. What was tried before, and Table 2's rows of the published data sets, are those that
-    the profile had.
+    keep: what the folder holds stays. trials: rows of that table. figure1: Figure 1's arrays of a
+    run. Earlier trials, and Table 2's rows of the published data sets, are those of the profile.
     """
     with runs.one_at_a_time(folder):  # what another grid has added since stays
         before = stored = Results(profile)
@@ -191,9 +190,9 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
     """The tables of a study: its methods, each with these attacks, adv_cas at these epsilons (role
     "sweep") and with these switches of `plan.SWITCHES` (roles "switch" and "switch:NAME").
 
-    What the tables of the profile (or of a folder) hold is taken from there: a run of the same
-    settings on the same data, where those that were chosen on validation may have been chosen anew.
-    The rest is made. Stored runs of other methods and backbones with the study's settings join.
+    What the tables of the profile (or of a folder) hold with the same settings on the same data is
+    taken, where CHOSEN ones may have been chosen anew; the rest is made. Other methods and
+    backbones join where they are stored.
     """
     with suppress(frames.MissingRecords):
         folder = frames.stored_folder(folder or study.profile, study.dataset)
@@ -201,7 +200,7 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
     methods, attacks = list(methods), list(attacks)
     for name in set().union(*attacks):
         one_of("attacks", name, TOLD_APART)
-    names = {attack_name(**options) for options in attacks}
+    attacked = {attack_name(**options) for options in attacks}
     asked = [(method, {}, "main") for method in METHOD_ORDER]
     asked += [("adv_cas", {"epsilon": epsilon, "health": "note"}, "sweep") for epsilon in epsilons]
     asked += [("adv_cas", SWITCHES[one_of("switches", name, SWITCHES)][1], f"switch switch:{name}")
@@ -213,10 +212,14 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
             configs.append((study.config(method, backbone=backbone, **more), more, role))
     taken, made = defaultdict(list), defaultdict(list)
     for config, more, role in configs:
-        free = {"epsilon", "lambda1", "replace_probability"} - {*study.asked, *more}
-        run, is_main = _stored_run(stored, config, study.data, role.split()[0], free), role == "main"
+        ignored = {*CHOSEN} - {*study.asked, *more} | {*NOT_IDENTITY, "dataset"}  # it has the hash
+        settings = {item for item in config.flat().items() if item[0] not in ignored}
+        fitting = frames.with_role(stored, role.split()[0], data_hash=study.data.fingerprint)
+        names = [config.run_name(study.data.fingerprint), *fitting["run"]]
+        run = next((run for run in names if settings <= stored.configs.get(run, {}).items()), None)
+        is_main = role == "main"
         is_asked = config.backbone == study.backbone and (config.method in methods or not is_main)
-        wanted = names if is_asked and is_main else set()
+        wanted = attacked if is_asked and is_main else set()
         if run and (not wanted or wanted <= (attacks_in(stored, folder, run) or set())):
             taken[run] += role.split()
         elif is_asked:
@@ -226,18 +229,6 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
             made[own] += role.split()
     results, _ = collect(made, stored, folder, taken)
     return results.but(datasets=pd.DataFrame([dataset_row(study.data, study.dataset)]))
-
-
-def _stored_run(stored: Results, config: Configuration, data: SequenceDataset, role: str,
-                free: set[str]) -> str | None:
-    """The stored run of a configuration; settings that are `free` may differ in runs of a role."""
-    if (name := config.run_name(data.fingerprint)) in stored.configs:
-        return name
-    fitting = frames.with_role(stored, role, data_hash=data.fingerprint,
-                               seed=config.training.seed)["run"]
-    ignored = {*free, *NOT_IDENTITY, "dataset"}  # a file may lie elsewhere; it has the hash
-    wanted = {item for item in config.flat().items() if item[0] not in ignored}
-    return next((run for run in fitting if wanted <= stored.configs[run].items()), None)
 
 
 def _joined(parts: list[pd.DataFrame], name: str, roles: Mapping[str, list[str]]) -> pd.DataFrame:

@@ -11,7 +11,6 @@ from matplotlib.colors import to_hex
 
 from casadv_lib.adversarial import METHOD_ORDER
 from casadv_lib.evaluation import METRICS
-from casadv_lib.figures.forest import forest, gains, ladder
 from casadv_lib.figures.measured import (
     FIGURE5_METHODS,
     FIGURE6_METHODS,
@@ -20,6 +19,9 @@ from casadv_lib.figures.measured import (
     figure4,
     figure5,
     figure6,
+    forest,
+    gains,
+    ladder,
     trade_off,
     traded_off,
 )
