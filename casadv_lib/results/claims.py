@@ -1,10 +1,9 @@
 """The paper's claims, and some questions of ours, put to the test on stored intervals.
 
 A claim is a row of claims.json: a sentence, its rule in words, and a test of this module with its
-options. A test looks up rows of `intervals` at a setting: a data set and a backbone. The claim is
-"reproduced" where all rows hold, "partly" where some do, "not" where none does (our runs do not
-show it, which need not mean that they show the opposite), "undecided" where the interval does not
-exist, and "not run" where records are missing.
+options, which looks up `intervals` at a setting: a data set and a backbone. It is "reproduced"
+where all rows hold, "partly" where some do, "not" where none does (which need not mean that the
+opposite holds), "undecided" where no interval exists, and "not run" where records are missing.
 """
 
 from collections.abc import Iterable
@@ -168,9 +167,8 @@ def check(results: Results, settings: Iterable[Setting] | None = None, topic: st
     """Claims put to the test: one row a claim and setting.
 
     settings: a reader's own, for all claims that make sense there; None: where each claim says.
-    topic: claims about this table or figure alone. most: the largest K.
-    Columns: section, claim, dataset, backbone, paper (text), ours, low, high (NaN where there is
-    no number), unit, about (which number is shown), verdict and rule.
+    topic: claims about this table or figure alone. most: the largest K. Columns: those below;
+    ours, low and high are NaN where there is no number, about says which number they are.
     """
     rows = []
     for claim in CLAIMS:

@@ -38,11 +38,8 @@ def percent(score, reference):
 
 
 def resampled_means(ranks: dict[str, Ranks], data_hash: str) -> Means:
-    """The means of all runs on one data set and of the attacks on them.
-
-    Attacks on the last items have a second column, "... of able": HR@10 of those who can be
-    attacked at every K, so that Figure 6 is about one group of users.
-    """
+    """The means of all runs on one data set and of the attacks on them; those on the last items
+    also "... of able": HR@10 of Figure 6's users, who can be attacked at every K."""
     codes = {(run, column): code for run, one in ranks.items() for column, code in one.items()}
     of_last = [key for key in codes if "-last-" in key[1]]
     able = np.logical_and.reduce([codes[key] != NOT_RANKED for key in of_last])
@@ -117,11 +114,10 @@ def _pairs(compared: dict[str, str], means: Means) -> Iterator[dict]:
 
 def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means
              ) -> Iterator[dict]:
-    """Every attack on a run: the "change" in percent, and the "change difference to last item",
-    in points, to the gradient on the last item of the same users; of the last K items also "able"
-    and "able_clean", HR@10 of those who can be attacked at every K. And of adv_cas against the
-    others under the same attack the "change difference", the "difference" of the attacked scores,
-    and the "difference to clean", of its attacked score to the other's clean one.
+    """Every attack on a run: the "change" in percent; the "change difference to last item", in
+    points, to the gradient on the last item; of the last K items HR@10 of those who are "able",
+    and "able_clean". And of adv_cas against the others under the same attack the "change
+    difference", the "difference" of the attacked scores, and that of its own "to clean" ones.
     """
     guided = next((run for run, method in compared.items() if method == "adv_cas"), None)
     columns = [(run, column) for run in compared for column in ranks[run]
@@ -186,11 +182,11 @@ def _averages(results: Results, means: dict[str, Means]) -> Iterator[dict]:
 
 
 def ladder(bases: dict[str, str], dataset: str, backbone: str = "sasrec") -> pd.DataFrame:
-    """What each method adds to as many epochs of plain training, from bases of several losses.
+    """What each method adds to as many epochs of plain training, "base+100", with several losses.
 
     bases: {name of a loss: a profile, or a folder of tables}. Columns "loss", "measure", "method",
-    "value", "low", "high". measure "accuracy": the change of NDCG@10 against "base+100" in percent;
-    "robustness": how many points less of it are lost where the last item is replaced.
+    "value", "low", "high". "accuracy": the change of NDCG@10 in percent; "robustness": how many
+    points less of it are lost where the last item is replaced.
     """
     rows, read = [], ("last", f"{LAST_ITEM} clean", f"{LAST_ITEM}-both attacked")
     for loss, name in bases.items():

@@ -1,8 +1,8 @@
-"""Stored results as tidy tables: one row an observation, columns named as a reader would name them.
+"""Stored results as tidy tables, one row an observation.
 
-In a folder of results each table of `Results` is a CSV of that name, with the columns of
-columns.csv; `runs.json` holds the rest. `ranks/` holds the users' ranks as far as NDCG@10 and HR@10
-look at them, a byte a user: intervals of new comparisons need no run that is long gone.
+In a folder each table of `Results` is a CSV of that name, with the columns of columns.csv;
+`runs.json` holds the rest. `ranks/` holds the users' ranks as far as NDCG@10 and HR@10 look at
+them, a byte a user: intervals of new comparisons need no run that is long gone.
 """
 
 import dataclasses
@@ -71,11 +71,10 @@ class Results:
 
 
 def folder_of(profile: str, made: bool = True, dataset: str | None = None) -> Path:
-    """Where a profile's results lie: figures/made/<profile>/, which git ignores, or (made=False)
-    figures/<profile>/, the committed ones. The paper profile goes on from its committed results.
+    """Where a profile's results lie: <profile>/ in `folder_made`, or (made=False) the committed
+    figures/<profile>/, from which the paper profile goes on.
 
-    CASADV_FIGURES names another folder for what is made. dataset: how tables name it; one that is
-    not of the profile has a folder beside, <profile>-<dataset>/.
+    dataset: how tables name it; one that is not of the profile has a folder <profile>-<dataset>/.
     """
     own = DATASET_NAMES if profile == "paper" else [PROFILES[profile]["dataset"]]
     beside = dataset is not None and dataset not in own
@@ -90,9 +89,8 @@ def folder_made() -> Path:
 
 
 def stored_folder(profile_or_folder: str | Path, dataset: str | None = None) -> Path:
-    """The folder that holds the results of a profile (first those of a data set of one's own), as
-    this machine has made them, else the committed ones; or a folder itself. MissingRecords where
-    there are none."""
+    """The folder with the results of a profile (first those of a data set of one's own), as made
+    here, else the committed ones; or a folder itself. MissingRecords where there are none."""
     name, folders = str(profile_or_folder), [Path(profile_or_folder)]
     if name in PROFILES:
         folders = [folder_of(name, dataset=dataset), folder_of(name), folder_of(name, made=False)]
@@ -150,7 +148,6 @@ def ranks_file(folder: Path, run: str) -> Path:
 
 
 def write_ranks(folder: Path, run: str, ranks: Ranks) -> Path:
-    """Store a run's ranks beside the tables."""
     return write_arrays(ranks_file(folder, run), {
         "columns": np.array(list(ranks)), "codes": np.stack(list(ranks.values()))})
 
@@ -178,16 +175,15 @@ def select(table: pd.DataFrame, **values) -> pd.DataFrame:
 def choose_dataset(results: Results, dataset: str | None) -> str:
     """`dataset` if it has runs; the first of the table for None."""
     there = list(results.runs["dataset"].unique())
-    if not there:
-        raise MissingRecords("results hold no runs at all")
-    if dataset not in (None, *there):
-        raise MissingRecords(f"dataset is {dataset!r}; there are runs on {', '.join(there)}")
+    if not there or dataset not in (None, *there):
+        raise MissingRecords(f"dataset is {dataset!r}; there are "
+                             + (f"runs on {', '.join(there)}" if there else "no runs at all"))
     return dataset or there[0]
 
 
 def with_role(results: Results, role: str, **values) -> pd.DataFrame:
-    """The rows of `runs` made for a purpose ("main", "sweep", "seed", "values", "switch",
-    "trade-off"), with these values, at the last epoch on test."""
+    """The rows of `runs` made for a purpose, such as "main" or "sweep", with these values, at the
+    last epoch on test."""
     rows = select(results.runs, which="last", split="test", **values)
     return rows.loc[[role in roles.split() for roles in rows["roles"]]]
 

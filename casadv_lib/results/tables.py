@@ -1,8 +1,8 @@
 """Tables 2 to 4, the cost of training (Section 5.7), robustness, choices, and the scoreboard.
 
-Each function returns a DataFrame of plain numbers, the paper's beside ours, NaN where there is
-none, and raises MissingRecords where nothing can be shown. A column "note" holds the paper's slips
-about that row, `attrs["notes"]` sentences about the table. dataset: one data set; None: all.
+Each function returns a DataFrame of plain numbers, the paper's beside ours, NaN for none, or raises
+MissingRecords. The column "note" holds the paper's slips about that row, `attrs["notes"]` sentences
+about the table. dataset: one data set; None: all.
 """
 
 import math
@@ -105,8 +105,7 @@ def _accuracy(results: Results, where: str, rows: pd.DataFrame) -> pd.DataFrame:
 
 def efficiency(results: Results) -> pd.DataFrame:
     """Section 5.7: seconds an epoch, an epoch over one of the base, and "added time %", the second
-    phase's training time relative to the first's. The paper's numbers stand with SASRec, adv_cas.
-    """
+    phase's over the first's. The paper's numbers stand with SASRec, adv_cas."""
     printed, rows = paper.paper_numbers()["section57_efficiency"], _compared(results)
     machines = {run: f"{of.get('hardware', 'unknown')}, {of.get('device', 'unknown')}"
                 for run, of in results.provenance.items()}
@@ -128,8 +127,8 @@ def efficiency(results: Results) -> pd.DataFrame:
 
 
 def selection(results: Results) -> pd.DataFrame:
-    """What was tried to choose settings, one row a trial, scored on *validation*; "chosen" marks
-    the chosen ones, and those passed over since their whole run collapsed."""
+    """The trials of settings, scored on *validation*; "chosen" marks the chosen ones, and those
+    passed over since their whole run collapsed."""
     tried = results.trials
     if tried.empty:
         raise MissingRecords("results hold nothing that was tried on validation")
@@ -151,9 +150,8 @@ def selection(results: Results) -> pd.DataFrame:
 
 
 def robustness(results: Results) -> pd.DataFrame:
-    """What each attack of ATTACKS changes, one row a model and rule of exclusion, test split:
-    NDCG@10 of the users with three items or more, and its change in percent of their clean score.
-    """
+    """What each attack of ATTACKS changes, one row a model and rule of exclusion: NDCG@10 on test
+    of the users who were attacked, and its change in percent."""
     stored = results.attacks.set_index(["run", "exclude", "attack"])
     names = {attack_name(**options): f"{label} %" for label, options in ATTACKS.items()}
     changes = percent(stored["ndcg@10"], stored["ndcg@10_clean"]).unstack("attack")
