@@ -51,9 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     about["options"] = {f"--{row['name']}": {
         "default": row["default"], "help": f"{row['meaning']}; allowed: {row['allowed']}"}
         for row in configuration.settings_table(AttackOptions)} | about["options"]
-    lists = {"profiles": configuration.PROFILES, "backbones": BACKBONES, "methods": METHOD_ORDER,
-             "stages": [stage.name for stage in PAPER_STAGES]}
-    lists = {name: ", ".join(values) for name, values in lists.items()}
+    lists = {name: ", ".join(values) for name, values in {
+        "profiles": configuration.PROFILES, "backbones": BACKBONES, "methods": METHOD_ORDER,
+        "stages": [stage.name for stage in PAPER_STAGES]}.items()}
     for name, words in about["commands"].items():
         epilog = configuration.settings_help() if "--set" in words["options"] else None
         command = commands.add_parser(name, help=words["help"], description=words["help"],
@@ -70,20 +70,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings(options) -> dict:
-    named = configuration.by_name("--set", options.set) if options.set else {}
+    """What --set names, and how a file is to be read."""
+    words = getattr(options, "set", None)
+    named = configuration.by_name("--set", words) if words else {}
     for name in named.keys() & vars(options).keys():
         raise ValueError(f"--set names {name}; allowed is the option --{name} instead")
-    return named | _reading(options)
-
-
-def _reading(options) -> dict:
-    """How a file is to be read."""
-    return {name: getattr(options, name) for name in configuration.READING}
+    return named | {name: getattr(options, name) for name in configuration.READING}
 
 
 def _dataset(options) -> str:
     """How tables name the data set that is asked for, by default the profile's."""
-    return runs.Study(options.profile, options.dataset, **_reading(options)).dataset
+    return runs.Study(options.profile, options.dataset, **_settings(options)).dataset
 
 
 def _config(options) -> configuration.Configuration:
@@ -207,7 +204,7 @@ def _notebooks(options) -> None:
 
 def _data(options) -> None:
     for name in options.names:
-        data = runs.Run(configuration.configure(dataset=name, **_reading(options))).data
+        data = runs.Study(dataset=name, **_settings(options)).data
         print(data.name, *data.notes, sep="\n")
         for key, value in data.statistics().items():
             print(f"{key:>16} {value:,.4g}" if isinstance(value, float) else f"{key:>16} {value:,}")

@@ -26,16 +26,7 @@ from ..settings import (
     TrainingSettings,
     checked_options,
 )
-from ..support.checks import (
-    Count,
-    DataError,
-    Number,
-    allowed,
-    number,
-    one_of,
-    settings,
-    shown,
-)
+from ..support.checks import Count, DataError, Number, allowed, number, one_of, settings, shown
 from ..support.files import read_json
 
 # Where nothing was chosen on validation; from short trials on Beauty, on its validation split.

@@ -42,14 +42,7 @@ from ..support.files import (
 )
 from ..support.machine import choose_device, folder_named_by, root, source_hash
 from ..training import Trainer
-from .configuration import (
-    Configuration,
-    attack_name,
-    attack_options,
-    by_name,
-    configure,
-    model_defaults,
-)
+from .configuration import Configuration, attack_name, attack_options, by_name, configure
 
 SPLITS = ("validation", "test")
 
@@ -310,8 +303,8 @@ def refuse_unknown_parameters() -> None:
 class Study:
     """A profile, a data set, a backbone and a seed; runs of any method are made or reused.
 
-    The arguments are those of `configure`, checked at once; overrides: any setting by name, and
-    above the settings that are named one by one.
+    The arguments are those of `configure`, checked at once; overrides: settings by name, above
+    those that are named one by one.
     """
 
     def __init__(self, profile: str = "quick", dataset: str | None = None,
@@ -334,7 +327,7 @@ class Study:
         """
         asked = {**self.asked, "method": method, **more}
         if (other := asked["backbone"]) != self.backbone and other in BACKBONES:
-            own = model_defaults(self.backbone).keys() - model_defaults(other).keys()
+            own = self.config().model.keys() - configure(backbone=other).model.keys()
             asked = {name: value for name, value in asked.items() if name not in own - more.keys()}
         return configure(**asked)
 
