@@ -12,6 +12,7 @@ from ..evaluation import METRICS
 from ..results import frames
 from ..results.frames import MissingRecords, Results, select
 from ..results.paper import PAPER_BEST_EPSILON, PAPER_LAST_DROP_PERCENT, paper_beside
+from ..results.tables import compared
 from ..settings import MOST_REPLACED, POSITIONS
 from ..support.checks import number
 from . import style
@@ -30,12 +31,6 @@ RULES = {"both": "", "attacked": "\nleft out: the attacked history",
 BESIDE = {"adv_linear": (-6, -3), "adv_global": (6, -3), "adv_cas": (2, -11)}  # points
 PLAIN = {"color": "#0072B2", "marker": "o", "markersize": 5.5, "linestyle": ""}
 OPTIONAL = {"panel": "", "method": "", "reference": np.nan, "low_all": np.nan, "high_all": np.nan}
-
-
-def main_runs(results: Results, dataset: str | None, methods=METHOD_ORDER) -> pd.DataFrame:
-    """The rows of `runs` that the tables show, of one data set and these methods."""
-    rows = frames.with_role(results, "main", dataset=frames.choose_dataset(results, dataset))
-    return rows[rows["method"].isin(methods)]
 
 
 def whole(rows: pd.DataFrame, what: str, needed=NEEDED) -> pd.DataFrame:
@@ -67,15 +62,16 @@ def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10
     A mark at every epoch that was evaluated. The synthetic world has an optimum, drawn as a line:
     no model can do better on average. Needs the curves of "base" and "adv_cas".
     """
-    runs = main_runs(results, dataset, FIGURE3_METHODS)[["run", "dataset", "backbone", "method"]]
-    curves = runs.merge(results.curves, on="run")
+    dataset = frames.choose_dataset(results, dataset)
+    runs = frames.with_role(results, "main", dataset=dataset, method=FIGURE3_METHODS)
+    curves = runs[["run", "dataset", "backbone", "method"]].merge(results.curves, on="run")
     base = select(curves, method="base")
     ends = base[base["epoch"] == base.groupby("backbone")["epoch"].transform("max")]
     second = curves[curves["method"] != "base"].drop_duplicates("run")  # begins where phase 1 ends
     starts = second[["backbone", "method"]].merge(ends.drop(columns="method"), on="backbone")
     curves = pd.concat([starts, curves]).sort_values("epoch", kind="stable")
     figure, panels = grid(whole(curves, "curves"), sharey=True)
-    optimum = select(results.datasets, dataset=runs["dataset"].iloc[0])[f"optimum_{metric}"]
+    optimum = select(results.datasets, dataset=dataset)[f"optimum_{metric}"]
     for axis, _, rows in panels:
         for split, look in SPLIT_LOOK.items():
             method_lines(axis, select(rows, split=split), "epoch", metric, **look)
@@ -101,7 +97,9 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
     epsilon of the sweep to mark, with its values; ValueError for any other.
     Needs "base" and at least two values of epsilon for "adv_cas".
     """
-    base = main_runs(results, dataset, ("base",)).rename(columns={"run": "versus"})
+    dataset = frames.choose_dataset(results, dataset)
+    base = frames.with_role(results, "main", dataset=dataset, method="base").rename(
+        columns={"run": "versus"})
     base = base.melt(["versus", "dataset", "backbone"], list(METRICS), "metric", "base")
     runs = frames.with_role(results, "sweep", method="adv_cas").sort_values(
         "epsilon", kind="stable").groupby("backbone").filter(lambda own: len(own) > 1)
@@ -142,12 +140,12 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
 def _attacked(results: Results, dataset: str | None, methods: tuple[str, ...],
               exclude: str | None, step: float) -> pd.DataFrame:
     """Intervals of attacks on main runs by the gradient with this step, and by the controls."""
-    runs = main_runs(results, dataset, methods)
+    runs = frames.with_role(results, "main", dataset=frames.choose_dataset(results, dataset),
+                            method=methods)
     rules = {row.backbone: exclude or frames.rule_of(results, row.run)
              for row in select(runs, method="base").itertuples()}
-    rows = select(results.attacks, surrogate="")
-    rows = rows[rows["run"].isin(runs["run"])
-                & (rows["exclude"] == rows["backbone"].map(rules))
+    rows = select(results.attacks, surrogate="", run=list(runs["run"]))
+    rows = rows[(rows["exclude"] == rows["backbone"].map(rules))
                 & ((rows["pick"] == "gradient") & (rows["step"] == step)
                    | rows["pick"].isin(CONTROLS))]
     stored = select(results.intervals, kind="attack").drop(columns=["dataset", "backbone"])
@@ -259,7 +257,8 @@ def trade_off(results: Results, dataset: str) -> Figure:
     last = select(results.attacks, positions="last", k=1, pick="gradient", step=0.1,
                   exclude="both", surrogate="")
     short = runs[["run", "setting"]].merge(last, on="run").sort_values("setting")
-    own = last[last["run"].isin(select(main_runs(results, dataset), backbone=backbone)["run"])]
+    main = frames.with_role(results, "main", dataset=dataset, backbone=backbone)
+    own = select(last, run=list(main["run"]))
     figure, ((axis,),) = style.panels(1, 1, width=6.2, height=4.4)
     method_lines(axis, own, "ndcg@10_clean", "ndcg@10", linestyle="", markerfacecolor="none",
                  markersize=10)
@@ -324,14 +323,10 @@ def gains(results: Results, dataset: str | None = None) -> Figure:
     Test, last epoch; a row a method, with its stored 95% interval; a panel a data set and backbone,
     all data sets for dataset None. A hollow diamond is the paper's change.
     """
-    rows = frames.with_role(results, "main", dataset=dataset)
-    bases = select(rows, method="base")[["dataset", "backbone", "run"]]
-    rows = rows.merge(bases, on=["dataset", "backbone"], suffixes=("", "_base"))
     stored = select(results.intervals, kind="pair", quantity="percent", metric="ndcg@10",
                     which="last", versus_which="last")[["run", "versus", "value", "low", "high"]]
-    rows = rows.merge(stored, left_on=["run", "run_base"], right_on=["run", "versus"])
-    if rows.empty:
-        raise MissingRecords("no runs of 'base' and of a method besides it with an interval")
+    rows = compared(results, dataset)
+    rows = rows.merge(stored, left_on=["run", "base run"], right_on=["run", "versus"])
     rows = rows.assign(
         panel=list(map(style.panel_title, rows["backbone"], rows["dataset"])),
         row=[STYLES[method].label.replace("100", f"{epochs:g}")

@@ -47,8 +47,7 @@ def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
     stored, ranks = stored or Results(), {}
     roles = dict(zip(stored.runs["run"], stored.runs["roles"].str.split()))
     roles = roles if only is None else dict(only)
-    tables = {name: getattr(stored, name) for name in KEYS}
-    parts = {name: [table[table["run"].isin(roles)]] for name, table in tables.items()}
+    parts = {name: [select(getattr(stored, name), run=list(roles))] for name in KEYS}
     configs, origins = dict(stored.configs), dict(stored.provenance)
     for run, wanted in made.items():
         there = attacks_in(stored, folder, run.name) if run.name in roles else None
@@ -72,9 +71,8 @@ def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
         rows = intervals(tables["runs"], {
             name: ranks[name] if name in ranks else read_ranks(folder, name) for name in names})
     else:
-        ends = {"", *names}
-        rows = rows[rows["run"].isin(ends) & rows["versus"].isin(ends)
-                    & rows["dataset"].isin(tables["runs"]["dataset"])]
+        ends = ["", *names]
+        rows = select(rows, run=ends, versus=ends, dataset=list(tables["runs"]["dataset"]))
     return stored.but(**tables, intervals=rows, configs={name: configs[name] for name in names},
                       provenance={name: origins[name] for name in names}), ranks
 

@@ -164,11 +164,12 @@ def read_ranks(folder: Path, run: str) -> Ranks:
 
 
 def select(table: pd.DataFrame, **values) -> pd.DataFrame:
-    """The rows whose columns have these values; None allows any."""
+    """The rows whose columns have these values, or one of a list or tuple; None allows any."""
     rows = pd.Series(True, index=table.index)
     for column, value in values.items():
         if value is not None:
-            rows &= table[column] == value
+            own = table[column]
+            rows &= own.isin(value) if isinstance(value, (list, tuple)) else own == value
     return table[rows]
 
 

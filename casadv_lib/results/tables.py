@@ -34,13 +34,13 @@ FORMATS = (  # of the first pattern that a column's name holds
 )  # fmt: skip
 
 
-def _compared(results: Results, dataset: str | None = None, methods: Iterable[str] = METHOD_ORDER,
-              needed: Iterable[str] = ("base",)) -> pd.DataFrame:
+def compared(results: Results, dataset: str | None = None, methods: Iterable[str] = METHOD_ORDER,
+             needed: Iterable[str] = ("base",)) -> pd.DataFrame:
     """The rows of `runs` behind a table, with the base's in columns "base ...", where a data set
     and backbone have the needed methods and any second one."""
     frames.choose_dataset(results, dataset)
-    rows = frames.with_role(results, "main", dataset=dataset)
-    rows = rows[rows["method"].isin(methods)].groupby(SETTING, sort=False).filter(
+    rows = frames.with_role(results, "main", dataset=dataset, method=list(methods))
+    rows = rows.groupby(SETTING, sort=False).filter(
         lambda own: {*needed} <= {*own["method"]} and len(own) > 1)
     if rows.empty:
         raise MissingRecords(f"no backbone has a run of {', '.join(needed)} and a second method")
@@ -70,12 +70,12 @@ def table3(results: Results, dataset: str | None = None) -> pd.DataFrame:
     interval of the difference, the value at the best-validation epoch, the paper's and its change.
     """
     methods = [m for m in METHOD_ORDER if m not in TABLE4_METHODS[1:3]]
-    return _accuracy(results, "table3", _compared(results, dataset, methods))
+    return _accuracy(results, "table3", compared(results, dataset, methods))
 
 
 def table4(results: Results, dataset: str | None = None) -> pd.DataFrame:
     """Table 4: which part of the cascade effect helps, columns as in Table 3 (SASRec's paper)."""
-    return _accuracy(results, "table4", _compared(results, dataset, TABLE4_METHODS, TABLE4_METHODS))
+    return _accuracy(results, "table4", compared(results, dataset, TABLE4_METHODS, TABLE4_METHODS))
 
 
 def _accuracy(results: Results, where: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -106,7 +106,7 @@ def _accuracy(results: Results, where: str, rows: pd.DataFrame) -> pd.DataFrame:
 def efficiency(results: Results) -> pd.DataFrame:
     """Section 5.7: seconds an epoch, an epoch over one of the base, and "added time %", the second
     phase's over the first's. The paper's numbers stand with SASRec, adv_cas."""
-    printed, rows = paper.paper_numbers()["section57_efficiency"], _compared(results)
+    printed, rows = paper.paper_numbers()["section57_efficiency"], compared(results)
     machines = {run: f"{of.get('hardware', 'unknown')}, {of.get('device', 'unknown')}"
                 for run, of in results.provenance.items()}
     machine, of_base = rows["run"].map(machines), rows["base run"].map(machines)

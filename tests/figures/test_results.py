@@ -231,7 +231,7 @@ def test_gains_of_another_loss_or_length_stand_alone(results, paper_results, wit
     assert titles(half) == ["SASRec, synthetic world"]
     [epochs] = select(results.runs, method="base+100")["adv_epochs"].unique()
     assert half.axes[0].get_yticklabels()[0].get_text() == f"base+{epochs} (control)"
-    with pytest.raises(MissingRecords, match="'base'"):
+    with pytest.raises(MissingRecords, match="run of base and a second"):
         gains(without(results, method="base"))
 
 
