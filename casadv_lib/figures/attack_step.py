@@ -108,15 +108,15 @@ def step_curve(curve: pd.DataFrame, step: float | None = None, guess: str | None
     """
     figure, axes = style.panels(1, 2, width=3.9, height=2.7)
     steps = sorted(curve["step"][curve["pick"] == "gradient"].unique())
-    for (method, pick), own in curve.groupby(["method", "pick"], sort=False):
-        look = style.method_line(method, linestyle="-" if pick == "gradient" else ":")
-        for axis, column in zip(axes[0], ("change", "distance"), strict=True):
+    words_of = {"change": "change of NDCG@10 (%)", "distance": "distance of the substitute"}
+    for axis, (column, words) in zip(axes[0], words_of.items()):
+        for (method, pick), own in curve.groupby(["method", "pick"], sort=False):
+            look = style.method_line(method, linestyle="-")
             if pick == "random":
                 axis.axhline(own[column].item(), color=look["color"], linestyle=":",
                              label=f"{method}, a random item")
             else:
                 axis.plot([steps.index(s) for s in own["step"]], own[column], label=method, **look)
-    for axis, words in zip(axes[0], ("change of NDCG@10 (%)", "distance of the substitute")):
         axis.set_xticks(range(len(steps)), [f"{s:g}" for s in steps], fontsize=7)
         axis.set(xlabel="step (neighbour distances); 0: the nearest item", ylabel=words)
         if step in steps:
@@ -158,9 +158,8 @@ def two_lists(before: Sequence[int], after: Sequence[int], names: Sequence[str],
 
 
 def _ground(axis: Axes, plane: np.ndarray, refused: Sequence[int]) -> None:
-    """What stands still: the items in the window, and the line of the gradient."""
     away = np.hypot(*plane[1:].T)
-    reach = np.partition(away, min(NEIGHBOURS, len(away) - 1))[min(NEIGHBOURS, len(away) - 1)]
+    reach = np.sort(away)[:NEIGHBOURS + 1][-1]
     shown = 1 + np.flatnonzero(away < 2 * reach)
     allowed = np.setdiff1d(shown, refused)
     axis.plot(*plane[allowed].T, ".", color="0.65", markersize=4)

@@ -63,9 +63,8 @@ def heat_maps(maps: Mapping[str, np.ndarray], steps: Sequence, label: str, xlabe
         seaborn.heatmap(one, vmin=0, vmax=top, cmap="Blues", cbar=False, square=True, ax=axis,
                         xticklabels=list(steps), yticklabels=list(steps))
         axis.set(title=title, xlabel=xlabel, ylabel=ylabel)
-        axis.tick_params(labelsize=7)
-        axis.tick_params(axis="x", rotation=60)
-        axis.tick_params(axis="y", rotation=0)
+        axis.tick_params(axis="x", labelsize=7, rotation=60)
+        axis.tick_params(axis="y", labelsize=7, rotation=0)
         axis.label_outer()
     figure.colorbar(axes[0, -1].collections[0], ax=axes, label=label, shrink=0.8)
     return figure
@@ -82,22 +81,23 @@ def computed_positions(batch: PackedBatch, max_len: int) -> dict[str, int]:
 def padding_picture(batch: PackedBatch, max_len: int) -> Figure:
     """A batch as three blocks: padded to T, packed in length groups, and the flat list."""
     lengths = np.bincount(batch.sequence.cpu().numpy(), minlength=len(batch.last))
-    users = len(lengths)
-    column = np.arange(max_len)
-    limits = np.repeat([g.length for g in batch.groups], [g.users for g in batch.groups])
-    padded = np.where(column < lengths[:, None], 1, 2)
-    packed = np.where(column < lengths[:, None], 1, np.where(column < limits[:, None], 2, 0))
-    flat = np.where(np.arange(users * max_len) < len(batch), 1, 0).reshape(users, max_len)
+    users, column = len(lengths), np.arange(max_len)
+    sizes = [group.users for group in batch.groups]
+    limits = np.repeat([group.length for group in batch.groups], sizes)
+    is_real, is_packed = column < lengths[:, None], column < limits[:, None]
+    grids = {"padded to T": np.where(is_real, 1, 2),
+             "packed: groups, for attention": np.where(is_real, 1, 2 * is_packed),
+             "packed: all else, one list": (np.arange(users * max_len) < len(batch)).reshape(
+                 users, max_len).astype(int)}
     colors = np.array([[1, 1, 1], [0.34, 0.71, 0.91], [0.9, 0.62, 0]])
     figure, axes = panels(1, 3, width=3.1, height=3.4)
-    titles = ("padded to T", "packed: groups, for attention", "packed: all else, one list")
-    for axis, grid, title in zip(axes[0], (padded, packed, flat), titles):
+    for axis, (title, grid) in zip(axes[0], grids.items()):
         axis.imshow(colors[grid], aspect="auto", interpolation="nearest",
                     extent=(0, max_len, users, 0))
         axis.set(title=title, xlabel="position", ylabel="user, shortest history first")
         axis.grid(False)
     axes[0, 2].set(ylabel="the list, row after row")
-    for edge in np.cumsum([group.users for group in batch.groups])[:-1]:
+    for edge in np.cumsum(sizes)[:-1]:
         axes[0, 1].axhline(edge, color="0.3", linewidth=0.7)
     key_below(figure, [Patch(color=colors[1], label="a real item"),
                        Patch(color=colors[2], label="computed for nothing")])

@@ -57,7 +57,26 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
     for axis, title, move, radius, method, texts in zip(
             axes[0], titles, moves, radii, FIGURE1_METHODS.values(),
             (without, with_C if curve is None else without)):
-        _perturbations(axis, points, move, np.asarray(radius), STYLES[method].color, texts)
+        radius, color = np.asarray(radius), STYLES[method].color
+        angle = np.arctan2(move[:, 1], move[:, 0])
+        arrows = radius * [np.cos(angle), np.sin(angle)]
+        axis.plot(*points.T, color="0.7", linewidth=1, zorder=1, label="the history, 1 = oldest item")
+        axis.plot(*points.T, "o", color="0.1", markersize=2, zorder=5)
+        axis.add_collection(EllipseCollection(
+            2 * radius, 2 * radius, np.zeros(len(points)), units="xy", offsets=points, zorder=2,
+            offset_transform=axis.transData, facecolor=to_rgba(color, 0.25), edgecolor=color))
+        axis.quiver(*points.T, *arrows, angles="xy", scale_units="xy", scale=1, color="0.1",
+                    width=0.004, headwidth=4, headlength=4.5, minlength=0, zorder=4)
+        for text, point, turn in zip(texts, points, angle):
+            away = np.array([-24, -15] if "C" in text else [-10, -10])  # from the arrow, in points
+            axis.annotate(text, point, away * [np.cos(turn), np.sin(turn)], fontsize=8, zorder=6,
+                          textcoords="offset points", ha="center", va="center", linespacing=0.95,
+                          in_layout=False)
+        for marker, words, face in (
+                (r"$\rightarrow$", "perturbation: its direction here,\nits full length", "0.2"),
+                ("o", "all moves of that length", "0.9")):
+            axis.plot([], [], color="0.2", linestyle="", marker=marker, markersize=11,
+                      markerfacecolor=face, label=words)
         axis.set(title=title, aspect="equal", xlabel="first direction (embedding units)",
                  ylabel="second direction (embedding units)",
                  xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
@@ -73,28 +92,6 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
                        title="how far the user vector moves")
     key_below(figure)
     return figure
-
-
-def _perturbations(axis, points, move, radius, color, texts) -> None:
-    angle = np.arctan2(move[:, 1], move[:, 0])
-    arrows = radius * [np.cos(angle), np.sin(angle)]
-    axis.plot(*points.T, color="0.7", linewidth=1, zorder=1, label="the history, 1 = oldest item")
-    axis.plot(*points.T, "o", color="0.1", markersize=2, zorder=5)
-    axis.add_collection(EllipseCollection(
-        2 * radius, 2 * radius, np.zeros(len(points)), units="xy", offsets=points, zorder=2,
-        offset_transform=axis.transData, facecolor=to_rgba(color, 0.25), edgecolor=color))
-    axis.quiver(*points.T, *arrows, angles="xy", scale_units="xy", scale=1, color="0.1",
-                width=0.004, headwidth=4, headlength=4.5, minlength=0, zorder=4)
-    for text, point, turn in zip(texts, points, angle):
-        away = np.array([-24, -15] if "C" in text else [-10, -10])  # from the arrow, in points
-        axis.annotate(text, point, away * [np.cos(turn), np.sin(turn)], fontsize=8, zorder=6,
-                      textcoords="offset points", ha="center", va="center", linespacing=0.95,
-                      in_layout=False)
-    for marker, words, face in (
-            (r"$\rightarrow$", "perturbation: its direction here,\nits full length", "0.2"),
-            ("o", "all moves of that length", "0.9")):
-        axis.plot([], [], color="0.2", linestyle="", marker=marker, markersize=11,
-                  markerfacecolor=face, label=words)
 
 
 @styled

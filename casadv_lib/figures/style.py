@@ -1,7 +1,6 @@
 """One look for all figures: a method has the same colour, marker, line and hatch everywhere.
 
-The colours are those of Okabe and Ito, which colour-blind readers can tell apart; marker, line and
-hatch carry the same information for a grey print.
+The colours are Okabe and Ito's, for colour-blind readers; the rest serves a grey print.
 """
 
 import io
@@ -41,9 +40,8 @@ class PaperFigure(Figure):
 @styled
 def picture(figure: Figure, kind: str, dpi: int = 150) -> bytes:
     """A figure as "png" or "svg", without a date or version that differs each time."""
-    buffer = io.BytesIO()
-    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-    figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata)
+    buffer, dated = io.BytesIO(), ["Software"] if kind == "png" else ["Date", "Creator"]
+    figure.savefig(buffer, format=kind, dpi=dpi, metadata=dict.fromkeys(dated))
     return buffer.getvalue()
 
 
@@ -87,8 +85,8 @@ def mark(axis, x: float, heights: Sequence[float], words: str) -> None:
 
 def bar_look(method: str) -> dict:
     """Keyword arguments of `Axes.bar` for a method; light hatch lines where the colour is dark."""
-    style = STYLES[method]
-    return {"facecolor": style.color, "hatch": style.hatch, "edgecolor": "white", "linewidth": 0.5}
+    return {"facecolor": STYLES[method].color, "hatch": STYLES[method].hatch,
+            "edgecolor": "white", "linewidth": 0.5}
 
 
 def key_below(figure: Figure, handles: list | None = None, columns: int = 4) -> None:
@@ -97,9 +95,8 @@ def key_below(figure: Figure, handles: list | None = None, columns: int = 4) -> 
     handles: by default all that have a label in any panel; of equal labels the last one's look.
     """
     if handles is None:
-        labelled = [axis.get_legend_handles_labels() for axis in figure.axes]
-        handles = {label: one for ones, labels in labelled for one, label in zip(ones, labels)}
-        handles = handles.values()
+        labelled = [zip(*axis.get_legend_handles_labels()) for axis in figure.axes]
+        handles = {label: one for pairs in labelled for one, label in pairs}.values()
     columns = min(columns, max(1, int(figure.get_figwidth() / 2.1)))
     figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
 

@@ -23,10 +23,10 @@ def write_all(results: Results, folder: str | Path, report: Callable[[str], None
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, make in (figure_makers(results) | TABLES).items():
+    written, tables = [], {name: partial(make, results) for name, make in TABLES.items()}
+    for name, make in (figure_makers(results) | tables).items():
         try:
-            made = make(results) if name in TABLES else make()
+            made = make()
         except MissingRecords as error:
             report(f"{name} is not written: {error}")
             continue
