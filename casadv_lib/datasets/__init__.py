@@ -15,7 +15,7 @@ from ..data import SHORTEST, SequenceDataset
 from ..support.checks import DataError, number, shown
 from ..support.machine import folder_named_by
 from .layouts import check_options
-from .readers import read_file, read_frame, renumbered
+from .readers import read_file, read_frame
 from .sources import CORE, SOURCES, Source, download, k_core
 from .synthetic import make_world
 
@@ -112,7 +112,8 @@ def _build(name: str, min_count: int | None, notes: list[str], frame: pd.DataFra
             notes.append(f"the {min_count}-core keeps {len(core):,} of {len(frame):,} "
                          f"interactions, {left['user']:,} of {n_users:,} users and "
                          f"{left['item']:,} of {len(item_ids):,} items.")
-            frame, n_users = core, left["user"]
+            items, kept = pd.factorize(core["item"], sort=True)
+            frame, item_ids, n_users = core.assign(item=items), item_ids[kept], left["user"]
     pairs = frame["user"].to_numpy() * np.int64(len(item_ids)) + frame["item"].to_numpy()
     at_once = np.count_nonzero(pairs[1:] == pairs[:-1])
     pairs.sort(kind="stable")
@@ -120,8 +121,7 @@ def _build(name: str, min_count: int | None, notes: list[str], frame: pd.DataFra
         easy = f", {at_once:,} of them the one just before, which is easy to predict"
         notes.append(f"{repeats:,} interactions repeat an item of the same user"
                      f"{easy if at_once else ''}; kept.")
-    codes, catalogue = renumbered(frame["item"])
-    codes += 1
+    codes = np.add(frame["item"].to_numpy(), 1, dtype=np.int64)
     users = frame["user"].to_numpy()
     starts = np.flatnonzero(np.append(True, users[1:] != users[:-1]))
     lengths = np.diff(np.append(starts, len(users)))
@@ -136,14 +136,14 @@ def _build(name: str, min_count: int | None, notes: list[str], frame: pd.DataFra
         lost = len(frame) - lengths[enough].sum()
         alarms.append(f"dropped {n_users - len(enough):,} of {n_users:,} users, who have "
                       f"fewer than {SHORTEST} items, with their {lost:,} interactions.")
-    if sure := sum(len(catalogue) - len({*sequence[:-1]} - {sequence[-1]}) <= TOP
-                   for sequence in sequences if len(catalogue) - len(sequence) < TOP):
+    if sure := sum(len(item_ids) - len({*sequence[:-1]} - {sequence[-1]}) <= TOP
+                   for sequence in sequences if len(item_ids) - len(sequence) < TOP):
         alarms.append(f"{sure:,} of {len(enough):,} users have at most {TOP} items to be ranked, "
                       f"so that their HR@{TOP} is 1 whatever the model does.")
     notes = [f"{name}: {note}" for note in notes + alarms]
     for note in notes[len(notes) - len(alarms):]:
         warnings.warn(note, stacklevel=3)
-    item_ids = item_ids[catalogue].tolist()
+    item_ids = item_ids.tolist()
     names = [str((titles or {}).get(item, item)) for item in item_ids]
     return SequenceDataset(name, sequences, len(item_ids), ["", *item_ids], ["", *names],
                            user_ids[users[starts[enough]]].tolist(), notes)

@@ -22,7 +22,6 @@ from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
-from pandas.api.types import union_categoricals
 
 from ..support.checks import DataError, shown
 from . import layouts
@@ -34,7 +33,7 @@ TIME_RULE = ("allowed is a finite number, such as seconds since 1970, or, if no 
              "a date such as 2014-05-25 22:19:04, with a time zone in every row or in none")
 MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>", "nat")  # in small letters
 HEAD = 100_000  # characters from which the layout is found
-BLOCK, PIECE = 1 << 18, 1_000_000  # characters, rows at a time
+BLOCK = 1 << 16  # characters at a time
 UNIT = b"\x1f"  # stands for '::', as pandas takes one character
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?)?"
@@ -139,18 +138,17 @@ def _read_histories(path: Path, opened: Callable, layout: Layout) -> tuple:
 class Lines:
     """The rows of a table for pandas to read: whole lines, as many as `size` characters hold.
 
-    `number` counts the lines given so far if `size` is 0. `plain` turns False if a number begins
-    with 0 or +: read as numbers, '007' and '7' would be one id.
+    `number` counts the lines given so far if `size` is 0. plain: stop with a ValueError if a number
+    begins with 0 or +: read as numbers, '007' and '7' would be one id.
     """
 
-    def __init__(self, text: io.TextIOBase, layout: Layout, size: int = BLOCK):
-        self.text, self.layout, self.size = text, layout, size
-        self.number, self.plain = layout.skip, size > 0
+    __iter__ = None  # pandas looks for it, and then calls `read`
+
+    def __init__(self, text: io.TextIOBase, layout: Layout, size: int = BLOCK, plain: bool = False):
+        self.text, self.layout, self.size, self.plain = text, layout, size, plain
+        self.number = layout.skip
         for _ in range(layout.skip):
             text.readline()
-
-    def __iter__(self):
-        raise NotImplementedError  # pandas looks for it, and then calls `read`
 
     def read(self, _=-1) -> bytes:
         block = (self.text.read(self.size) + self.text.readline()).encode()
@@ -159,18 +157,19 @@ class Lines:
             code = np.frombuffer(b"\n" + block, np.uint8)
             digit = code - np.uint8(48) < 10
             padded = (code[1:-1] == 48) & digit[2:] & ~digit[:-2] & (code[:-2] != 46)
-            self.plain = not padded.any() and b"+" not in block
+            if padded.any() or b"+" in block:
+                raise ValueError
         return block.replace(b"::", UNIT) if self.layout.separator == "::" else block
 
 
 def _read_table(path: Path, opened: Callable, layout: Layout) -> tuple:
-    """Read rows of whole numbers as such, others as text, a piece at a time."""
+    """Read rows of whole numbers as such, others as text."""
     places = list(layout.columns.values())
+    separator = {"::": UNIT.decode(), " ": r"\s+"}.get(layout.separator, layout.separator)
     options = {"header": None, "names": range(len(layout.names)), "index_col": False,
-               "na_filter": False,
-               "sep": {"::": UNIT.decode(), " ": r"\s+"}.get(layout.separator, layout.separator),
+               "na_filter": False, "sep": separator,
                "quoting": csv.QUOTE_NONE if layout.separator == "::" else csv.QUOTE_MINIMAL}
-    texts = options | {"dtype": object, "skipinitialspace": True, "low_memory": False}
+    texts = options | {"dtype": object, "skipinitialspace": True}
 
     def line_of(row: int | None) -> int:
         """Return the line of a row; None: of the first one that pandas does not take."""
@@ -179,29 +178,25 @@ def _read_table(path: Path, opened: Callable, layout: Layout) -> tuple:
             pd.read_csv(lines, nrows=None if row is None else row + 1, **texts)
         return lines.number
 
-    content = None
     with warnings.catch_warnings():
         # pandas only warns when every row is longer than the header, and then cuts the rows
         warnings.simplefilter("error", pd.errors.ParserWarning)
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-        with opened() as text, contextlib.suppress(ValueError, pd.errors.ParserWarning):
-            frame = pd.read_csv(lines := Lines(text, layout), **options)
-            if lines.plain and (frame.dtypes[places] == np.int64).all():
-                content = [frame[place] for place in places]
         try:
-            if content is None:
+            frame = None
+            with opened() as text, contextlib.suppress(ValueError, *UNFIT):
+                frame = pd.read_csv(Lines(text, layout, plain=True), **options)
+            if frame is None or (frame.dtypes[places] != np.int64).any():
                 with opened() as text:
-                    pieces = [piece[places].astype("category") for piece in
-                              pd.read_csv(Lines(text, layout), chunksize=PIECE, **texts)]
-                content = [pd.Series(union_categoricals([piece[place] for piece in pieces]))
-                           for place in places]
+                    frame = pd.read_csv(Lines(text, layout), **texts)
         except UNFIT as error:
             opens = re.search(r"string starting at row (\d+)", str(error))
             line = layout.skip + 1 + int(opens[1]) if opens else line_of(
                 None if isinstance(error, pd.errors.ParserError) else 0)
             fail(path, f"does not fit the header of {len(layout.names)} columns, or has a quote "
                  "that is never closed", line)
-    return _in_order(path, layout, dict(zip(layout.columns, content)), line_of)
+    content = {role: frame[place] for role, place in layout.columns.items()}
+    return _in_order(path, layout, content, line_of)
 
 
 def _read_json(path: Path, opened: Callable, layout: Layout) -> tuple:
@@ -251,7 +246,8 @@ def _in_order(where, layout: Layout, content, line_of: Callable = lambda row: No
     if when.dtype != np.int64 or len(found["user"]) * (int(when.max()) - int(when.min()) + 1) >> 63:
         when = pd.factorize(when, sort=True)[0]  # their ranks, as the key has 64 bits
     key = users * np.int64(when.max() - when.min() + 1)
-    key += when - when.min()
+    key += when
+    key -= when.min()
     order = np.argsort(key, kind="stable")
     key = key[order]
     ties = key[1:] == key[:-1]
@@ -266,8 +262,7 @@ def _in_order(where, layout: Layout, content, line_of: Callable = lambda row: No
 
 
 def _texts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """Return the different values as text without blanks around, and which of them a row has."""
-    column = column if column.dtype == "category" else column.astype(str)
+    """Return which of the different values a row has, and these as text without blanks around."""
     codes, found = pd.factorize(column, use_na_sentinel=False)
     return codes, [str(one).strip() for one in found]
 
