@@ -114,15 +114,16 @@ def _build(name: str, min_count: int | None, notes: list[str], frame: pd.DataFra
                          f"{left['item']:,} of {len(item_ids):,} items.")
             items, kept = pd.factorize(core["item"], sort=True)
             frame, item_ids, n_users = core.assign(item=items), item_ids[kept], left["user"]
-    pairs = frame["user"].to_numpy() * np.int64(len(item_ids)) + frame["item"].to_numpy()
+    users, items = frame["user"].to_numpy(), frame["item"].to_numpy()
+    pairs = users * np.int64(len(item_ids))
+    pairs += items
     at_once = np.count_nonzero(pairs[1:] == pairs[:-1])
     pairs.sort(kind="stable")
     if repeats := np.count_nonzero(pairs[1:] == pairs[:-1]):
         easy = f", {at_once:,} of them the one just before, which is easy to predict"
         notes.append(f"{repeats:,} interactions repeat an item of the same user"
                      f"{easy if at_once else ''}; kept.")
-    codes = np.add(frame["item"].to_numpy(), 1, dtype=np.int64)
-    users = frame["user"].to_numpy()
+    items = np.add(items, 1, dtype=np.int64)
     starts = np.flatnonzero(np.append(True, users[1:] != users[:-1]))
     lengths = np.diff(np.append(starts, len(users)))
     enough = np.flatnonzero(lengths >= SHORTEST)
@@ -130,7 +131,7 @@ def _build(name: str, min_count: int | None, notes: list[str], frame: pd.DataFra
         raise DataError(f"{name}: none of {n_users:,} users has {SHORTEST} items; at least one "
                         "user needs them (one to train on, one to validate, one to test). It was "
                         f"{notes[0]} If it is something else, give columns and separator")
-    sequences = [codes[starts[row]:starts[row] + lengths[row]] for row in enough]
+    sequences = [items[starts[row]:starts[row] + lengths[row]] for row in enough]
     alarms = []
     if len(enough) < n_users:
         lost = len(frame) - lengths[enough].sum()

@@ -293,7 +293,7 @@ def renumbered(values: pd.Series) -> tuple:
         if int(high) - int(low) < 10 * len(values):
             places = values.to_numpy() - low
             known = np.bincount(places) > 0
-            return (np.cumsum(known) - 1)[places], np.flatnonzero(known) + low
+            return (np.cumsum(known, dtype=np.int32) - 1)[places], np.flatnonzero(known) + low
     return pd.factorize(values, sort=True)
 
 
