@@ -6,8 +6,6 @@ dropped with a note that says how many and why. FUZZ maps names to (strategy, ch
 runs 50,000 cases.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re
