@@ -196,7 +196,6 @@ def test_where_nobody_can_be_attacked_or_no_substitute_is_left():
 
 
 @pytest.mark.parametrize(("options", "said"), [
-    ({"positions": "end"}, "positions is 'end'; allowed are 'first', 'middle', 'last'"),
     ({"k": 2, "positions": "first"}, "k is 2 with positions='first'"),
     ({"surrogate": build("sasrec", 59)}, "surrogate has 59 items and max_len 8, the model 60"),
     ({"surrogate": build("sasrec", 60, max_len=9)}, "surrogate has 60 items and max_len 9"),

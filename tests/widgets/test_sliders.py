@@ -1,6 +1,7 @@
 """Sliders without a browser: what they show is what `attack` and the training code say."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -245,3 +246,9 @@ def test_the_list_of_runs_holds_what_is_stored(panel, own, stored):
     for config in (made.config, other):  # each finds itself
         closest = stored_like(config)[own, "sasrec", "adv_cas"]
         assert closest.adversarial.epsilon == config.adversarial.epsilon
+    second = Path(own).with_name("second.csv")  # a run of other data shows them
+    second.write_text(Path(own).read_text().replace("film", "book"))
+    runs.run(configure("quick", str(second), **SMALL), progress=False)
+    new = replacement_panel(made.config, made.data, 0)
+    new.controls["run"].value = (str(second), "sasrec", "base")
+    assert "book" in new.parts["user"].value and "film" not in new.parts["user"].value
