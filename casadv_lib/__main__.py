@@ -78,11 +78,6 @@ def _settings(options) -> dict:
     return named | {name: getattr(options, name) for name in configuration.READING}
 
 
-def _dataset(options) -> str:
-    """How tables name the data set that is asked for, by default the profile's."""
-    return runs.Study(options.profile, options.dataset, **_settings(options)).dataset
-
-
 def _config(options) -> configuration.Configuration:
     return configuration.configure(options.profile, options.dataset, options.backbone,
                                    options.method, options.seed, **_settings(options))
@@ -134,7 +129,8 @@ def _grid(options) -> int:
     settings, profile = _settings(options), options.profile
     stages = stages_of(profile, options.dataset, options.backbone, options.stages)
     keep = profile == "paper" if options.keep is None else options.keep
-    folder = Path(options.folder or frames.folder_of(profile, dataset=_dataset(options)))
+    dataset = runs.Study(profile, options.dataset, **settings).dataset
+    folder = Path(options.folder or frames.folder_of(profile, dataset=dataset))
     if keep and options.set and options.folder is None:
         raise ValueError(f"--set is {options.set}, and {folder} keeps the runs of the profile's "
                          "own; allowed is another folder (--folder), or --no-keep, which writes "
@@ -145,8 +141,8 @@ def _grid(options) -> int:
                      collect.known(folder) if keep else None)
     if options.dry_run or options.status:
         *lines, total = jobs.lines(workers)
-        print(*(line for line in lines if options.dry_run or " left: " not in line), total,
-              sep="\n")
+        lines = [line for line in lines if options.dry_run or " left: " not in line]
+        print(*lines, total, sep="\n")
         return 0
 
     make_folder(folder)  # what cannot be written shows before the work
@@ -181,8 +177,11 @@ def _figure1(made: runs.Run) -> dict:
 def _figures(options) -> None:
     from .figures.write import write_all  # slow to import; workers of the grid do without
 
-    folder = frames.stored_folder(options.profile if options.dataset is None else frames.folder_of(
-        options.profile, dataset=_dataset(options)))
+    folder = options.profile  # or a folder of tables
+    if options.dataset is not None:
+        study = runs.Study(folder, options.dataset, **_settings(options))
+        folder = frames.folder_of(folder, dataset=study.dataset)
+    folder = frames.stored_folder(folder)
     make_folder(folder)  # what cannot be written shows before the work
     for path in write_all(frames.read_results(folder), folder):
         print(path)

@@ -171,11 +171,9 @@ def resolved(dataset: str | Path) -> str:
 
 
 def choice(settings: dict) -> dict:
-    """What was found on validation for the method's family: "chosen", values by name, {} where
-    nothing was; "collapsed", the candidates whose whole run did, with the "epoch".
-
-    A choice counts for the same profile, data set, backbone, epochs of the base and dimension.
-    """
+    """What was found on validation for the method's family, with the same profile, data set,
+    backbone, epochs of the base and dimension: "chosen", values by name, {} where nothing was;
+    "collapsed", the candidates whose whole run did, with the "epoch"."""
     wanted = {name: settings[name] for name in ("profile", "dataset", "backbone", "epochs", "dim")}
     wanted["family"] = FAMILY.get(settings["method"])
     found = next((row for row in CHOICES if wanted.items() <= row.items()), {})
@@ -205,10 +203,8 @@ def attack_name(split: str = "test", **options) -> str:
 
 
 def by_name(name: str, value) -> dict:
-    """`value` as a dict by names: it, JSON, or words such as "epsilon=3,epochs=20", also in a list.
-
-    The values of words are JSON, or else text.
-    """
+    """`value` as a dict by names: it, JSON, or words such as "epsilon=3,epochs=20", also in a list;
+    their values are JSON, or else text."""
     found = value
     if isinstance(value, str):
         found = _plain(value) if value.startswith("{") else value.split(",")

@@ -140,8 +140,8 @@ def work(job: Job, needs: list[list[dict] | dict | None],
          check: Callable[[Run], str] | None = None, since: str = "") -> list[dict] | dict | None:
     """Do a job; returns of a trial its row of the table `trials`, of a choice the rows of all.
 
-    needs: what the jobs that it needs have returned. check: says in what the run differs from its
-    record. since: when the grid began, which gives up a job at which processes die.
+    needs: what the needed jobs returned. check: says in what the run differs from its record.
+    since: when the grid began, which gives up a job at which processes die.
     """
     use_threads(1)
     before = _story(job, since)[-MOST_DEATHS:]
@@ -326,9 +326,9 @@ def run_grid(grid: Grid, workers: int = 1, device: str = "auto", scheduler: str 
              store: Callable[[], object] | None = None) -> dict[str, str]:
     """Do all that can be done; returns {name of a failed job: why}.
 
-    workers: processes of this machine; scheduler: the address of a Dask scheduler whose workers
-    are taken instead. store: called as runs come in, so that a machine that is lost takes little
-    with it. Raises ValueError where no worker fits, ConnectionError where the scheduler is lost.
+    workers: processes here; scheduler: the address of one whose workers are taken instead. store:
+    called as runs come in. Raises ValueError where no worker fits, ConnectionError where the
+    scheduler is lost.
     """
     failed, left, stored = {}, grid.left(), time.monotonic()
     if not left:

@@ -52,14 +52,12 @@ def execute(
     profile: str = "quick", dataset: str | None = None, backbone: str | None = None,
     device: str = "auto", notebooks: list[str] | None = None, **reading,
 ) -> list[Path]:  # fmt: skip
-    """Run notebooks into notebooks/ in the profile's folder, or that of the data set, of what is
-    made here: see `frames.folder_of`; returns the paths.
+    """Run notebooks into notebooks/ in the folder of what is made (see `frames.folder_of`).
 
     A value is handed over where the notebook's parameters cell has that name; None leaves the
-    notebook's own. reading: how a file is to be read, as for `load_dataset`. After a failure the
-    others still run, then NotebookError names all that failed; its copy shows how far it came.
-    measured.json beside the copies keeps the parameters of each, how many runs it had to make, and
-    provenance with the wall time.
+    notebook's own. reading: as for `load_dataset`. Returns the paths, or raises NotebookError, once
+    all have run, which names those that failed; a copy shows how far it came. measured.json beside
+    them keeps the parameters of each, how many runs it had to make, and provenance.
     """
     one_of("backbone", backbone, (None, *BACKBONES))
     label = Study(profile, dataset, **reading).dataset

@@ -83,10 +83,8 @@ class Job:
 
 
 def decide(job: Job, rows: list[dict]) -> list[dict]:
-    """The rows of a family's trials with "chosen", true of the best NDCG@10 on validation.
-
-    Of equals the first is taken, with the smallest values; a candidate whose whole run has
-    collapsed is passed over.
+    """The rows of a family's trials with "chosen", true of the best NDCG@10 on validation; of
+    equals the first, with the smallest values. Candidates whose whole run collapsed are left out.
     """
     over = choice(job.config().everything())["collapsed"]
     fitting = [row for row in rows if not any(
@@ -102,9 +100,7 @@ def chosen_values(tried: Iterable[dict]) -> dict[str, float]:
 
 
 def attacks_of(method: str) -> list[dict]:
-    """The attacks of Figure 5 (first, middle, last) and Figure 6 (the last K), and harder ones on
-    the last item: larger steps, the nearest item in the half-space, substitutes that the base
-    picks."""
+    """The attacks of Figure 5 (first, middle, last) and Figure 6 (the last K), and harder ones."""
     return PLAN["attacks"] + (PLAN["attacks_by_base"] if method != "base" else [])
 
 
@@ -112,9 +108,8 @@ def stages_of(profile: str, dataset: str | None = None, backbone: str | None = N
               names: Iterable[str] | None = None) -> list[Stage]:
     """The stages of a profile, narrowed to a data set, a backbone, or by their names.
 
-    names: stages, or "all"; None: the profile's usual ones. Profile "paper" has the stages of
-    PAPER_STAGES (another data set than theirs gets stages of its own); "ce" has the ladder of a
-    data set; the others have the methods, the sweep and (quick) the switches of notebook 11.
+    names: stages, or "all"; None: the profile's usual ones. Profile "paper" has PAPER_STAGES, and
+    for another data set than theirs, as the other profiles, those of the kinds in plan.json.
     """
     one_of("profile", profile, PROFILES)
     names, known = tuple(names or ()), PAPER_STAGES

@@ -231,14 +231,12 @@ def has_attack(made: Run, split: str = "test", **options) -> bool:
 
 
 def run_attack(made: Run, split: str = "test", exclude: str = "both", **options) -> dict:
-    """Attack a run's last epoch; stored with the run, by all rules of exclusion, and reused, as is
-    the run.
+    """Attack a run's last epoch; both are made, stored (by all rules of exclusion) and reused.
 
     options: as `attacks.attack`, and surrogate: None, or "base": the run's base picks the
     substitutes. Returns the record: the options, "clean" and "attacked" metrics, "users" (how
-    many), the median "distance" of a substitute in embedding space and its "unit" (the median
-    distance between nearest neighbours); and of the users the arrays "indices", "ranks",
-    "clean ranks" (users,) and "substitutes" (users, k).
+    many), the median "distance" of a substitute and its "unit"; and the arrays "indices" of the
+    users, "ranks", "clean ranks" (users,) and "substitutes" (users, k).
     """
     checked_options(split=split, exclude=exclude)
     if not has_attack(made, split, **options):
@@ -321,10 +319,8 @@ class Study:
             own_file(name)  # a mistyped name shows before any work
 
     def config(self, method: str = "base", **more) -> Configuration:
-        """The configuration of a method; more: settings that stand above the overrides.
-
-        Of another backbone's configuration, what this study's own backbone alone reads is left out.
-        """
+        """The configuration of a method; more: settings that stand above the overrides, of which
+        another backbone's leaves out what this study's own alone reads."""
         asked = {**self.asked, "method": method, **more}
         if (other := asked["backbone"]) != self.backbone and other in BACKBONES:
             own = self.config().model.keys() - configure(backbone=other).model.keys()

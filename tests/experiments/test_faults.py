@@ -48,8 +48,18 @@ def cut_and_go_on(uncut, runs, kills):
     return hits
 
 
-def test_killed_at_random_moments_the_end_is_the_same(uncut, tmp_path):
-    cut_and_go_on(uncut, tmp_path / "runs", random_kills(3, seed=0))
+def test_stopped_by_hand_or_killed_at_random_moments_the_end_is_the_same(uncut, tmp_path):
+    by_hand = [Kill(share=0.5, how=signal.SIGINT)] * 2
+    assert cut_and_go_on(uncut, tmp_path / "runs", [*by_hand, *random_kills(3, seed=0)])
+
+
+@pytest.mark.soak
+def test_many_kills_at_random_moments(uncut, tmp_path):
+    wanted, hits, number = int(os.environ.get("CASADV_KILLS", 50)), 0, 0
+    while hits < wanted:
+        kills = random_kills(min(5, wanted - hits), 100 + number)
+        hits += cut_and_go_on(uncut, tmp_path / f"runs{number}", kills)
+        number += 1
 
 
 def test_killed_at_every_moment_of_every_kind_of_write_the_end_is_the_same(uncut, tmp_path):
@@ -93,17 +103,3 @@ def test_ctrl_c_leaves_a_checkpoint_and_one_line_that_says_how_to_go_on(tmp_path
     found = re.match(pattern + "command goes on from it", line)
     assert len(load_tensors(found[2])["history"]["losses"]) == int(found[1]) > 0
     assert len(content(runs)) == 2
-
-
-def test_stopped_by_hand_and_started_again_the_end_is_the_same(uncut, tmp_path):
-    runs = tmp_path / "runs"
-    words, wanted, _ = uncut
-    for stored in (1, 2):  # of the base, and then of the second phase
-        process = start(words, runs)
-        while process.is_alive() and len(list(runs.glob("*/checkpoint.pt"))) < stored:
-            time.sleep(0.001)
-        os.kill(process.pid, signal.SIGINT)
-        assert finish(process) in (0, 130)
-        content(runs)
-    run_once(words, runs)
-    assert content(runs) == wanted
