@@ -247,8 +247,8 @@ def test_the_list_of_runs_holds_what_is_stored(panel, own, stored):
         closest = stored_like(config)[own, "sasrec", "adv_cas"]
         assert closest.adversarial.epsilon == config.adversarial.epsilon
     second = Path(own).with_name("second.csv")  # a run of other data shows them
-    second.write_text(Path(own).read_text().replace("film", "book"))
-    runs.run(configure("quick", str(second), **SMALL), progress=False)
+    second.write_text(Path(own).read_text().rpartition("u39")[0].replace("film", "book"))
+    runs.run(configure("quick", str(second), method="base", **SMALL), progress=False)
     new = replacement_panel(made.config, made.data, 0)
     new.controls["run"].value = (str(second), "sasrec", "base")
     assert "book" in new.parts["user"].value and "film" not in new.parts["user"].value
