@@ -37,13 +37,12 @@ def load_dataset(name: str | Path | pd.DataFrame, min_count: int | None = None, 
         their numbers from 0. Usual names are known. With user and item alone, rows are in order.
     separator: the one character (or "::") between the columns; usual ones are known.
 
-    A published data set is looked for in the folder that CASADV_DATA names (as `beauty.txt`, or
-    under its official file name), then in the download cache, then fetched; "ml-latest-small"
-    comes with the package. Items are renumbered 1..n_items in the sorted order of their ids. Users
-    keep the order of their lines in a file of histories, else are sorted by id; interactions of
-    equal time keep the file's order, and equal ones at one time count once. Users with fewer than 3
-    items are dropped with a warning; their items stay in the catalogue. Raises DataError (a
-    ValueError) for all that cannot be read, or is not clear.
+    A published data set is looked for in the folder CASADV_DATA (as `beauty.txt`, or under its
+    official file name), then in the download cache, then fetched; "ml-latest-small" comes with the
+    package. Items are renumbered 1..n_items in the order of their ids. Users are sorted by id, or
+    as in a file of histories; interactions of equal time keep their order, equal ones count once.
+    Users with fewer than 3 items are dropped with a warning; their items stay in the catalogue.
+    Raises DataError (a ValueError) for all that cannot be read, or is not clear.
     """
     if min_count is not None:
         min_count = number("min_count", min_count, low=1, kind=int)
@@ -81,10 +80,9 @@ def _published(source: Source, min_count: int | None) -> SequenceDataset:
     core = CORE if min_count is None else min_count
     folder = folder_named_by("CASADV_DATA")
     if folder and not folder.is_dir():
-        raise DataError(f"CASADV_DATA is {str(folder)!r}; allowed is an existing folder, or unset "
-                        "it")
-    files = (f"{source.name}.txt", source.unpacked, source.file_name) if folder else ()
-    local = (path for file in files if (path := folder / file).is_file())
+        raise DataError(f"CASADV_DATA is {str(folder)!r}; allowed is an existing folder, or none")
+    names = (f"{source.name}.txt", source.unpacked, source.file_name) if folder else ()
+    local = (path for name in names if (path := folder / name).is_file())
     path = next(local, None) or source.packed or download(source)
     films = path if path.suffix == ".zip" else Path(folder or ".", source.titles)
     titles = source.read_titles(films) if source.titles and films.is_file() else {}
@@ -142,8 +140,8 @@ def _build(name: str, min_count: int | None, notes: list[str], frame: pd.DataFra
         alarms.append(f"{sure:,} of {len(enough):,} users have at most {TOP} items to be ranked, "
                       f"so that their HR@{TOP} is 1 whatever the model does.")
     notes = [f"{name}: {note}" for note in notes + alarms]
-    for note in notes[len(notes) - len(alarms):]:
-        warnings.warn(note, stacklevel=3)
+    for note in alarms:
+        warnings.warn(f"{name}: {note}", stacklevel=3)
     item_ids = item_ids.tolist()
     names = [str((titles or {}).get(item, item)) for item in item_ids]
     return SequenceDataset(name, sequences, len(item_ids), ["", *item_ids], ["", *names],

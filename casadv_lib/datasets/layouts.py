@@ -20,6 +20,7 @@ SEPARATORS = {"\t": "tabs", "::": "'::'", ";": "semicolons", ",": "commas", "|":
               " ": "blanks"}
 CLOCK = 10**7, 4 * 10**18  # a last column from here to there holds dates (20140525) or Unix times
 BLANKS, _INTEGER = re.compile("[ \t]+"), re.compile("-?[0-9]+")
+_SEPARATOR = "[\t !#-/:-@[-^`{-~]"
 _SAID = re.compile('"?sep=(.)"?')  # the latter is Excel's
 
 
@@ -92,14 +93,12 @@ def chosen(found: dict[str, list[int]]) -> dict[str, int] | None:
 
 def check_options(columns, separator) -> dict:
     """Return `columns` as a dict; raise DataError where one is not what `load_dataset` takes."""
-    if columns is not None and not (
-            isinstance(columns, dict) and columns and not set(columns) - set(COLUMNS) and all(
-                isinstance(name, str) or type(name) is int and name >= 0
-                for name in columns.values())):
+    fits = isinstance(columns, dict) and columns and set(columns) <= set(COLUMNS) and all(
+        isinstance(name, str) or type(name) is int and name >= 0 for name in columns.values())
+    if columns is not None and not fits:
         raise DataError(f"columns is {shown(columns)}; allowed is a dict from 'user', 'item' and "
                         "'timestamp' to the names of columns, or to their numbers from 0")
-    if not (separator in (None, "::") or isinstance(separator, str) and
-            re.fullmatch("[^\\w\"\r\n]", separator, re.ASCII) and separator.isascii()):
+    if separator not in (None, "::") and not re.fullmatch(_SEPARATOR, str(separator)):
         raise DataError(f"separator is {shown(separator)}; allowed is one character that is no "
                         "letter, digit or quote, or '::'")
     return columns or {}
@@ -130,14 +129,13 @@ def find_layout(path, head: str, wanted: dict, separator: str | None = None) -> 
     if found:
         return found
     one = separator or max(SEPARATORS, key=lambda one: len(split(first, one)))
-    names = names or split(first, one)
+    unclear, guess = advice(names or split(first, one), wanted)
     raise DataError(
-        f"{path}, line {skip + 1}: {shown(first)} leaves open which column is what"
-        f"{unclear(names, wanted)}. Tried were headers with the usual names (userId, item_id, "
-        "asin, timestamp ...), JSON lines, and lines of numbers 'user item', 'user item rating "
-        f"time' and 'user item item ...', between {', '.join(SEPARATORS.values())}. If that is "
-        f"right, call load_dataset({shown(str(path))}, columns={guess(names, wanted)}, "
-        f"separator={one!r})")
+        f"{path}, line {skip + 1}: {shown(first)} leaves open which column is what{unclear}. Tried "
+        "were headers with the usual names (userId, item_id, asin, timestamp ...), JSON lines, and "
+        "lines of numbers 'user item', 'user item rating time' and 'user item item ...', between "
+        f"{', '.join(SEPARATORS.values())}. If that is right, call load_dataset("
+        f"{shown(str(path))}, {guess}, separator={one!r})")
 
 
 def _keys(line: str) -> list[str]:
@@ -190,28 +188,23 @@ def _convention(rows: list[str], separator: str | None, skip: int) -> Layout | N
     return Layout("histories") if numbers else None
 
 
-def unclear(names: list, wanted: dict) -> str:
-    """Say for which roles the names leave no choice, or more than one."""
-    words = []
-    for role, places in find_columns(names, wanted).items():
+def advice(names: list, wanted: dict) -> tuple[str, str]:
+    """Say for which roles the names leave no choice, or more than one; and the call's `columns`.
+
+    These are the known ones, the time at the end, and the others from the left: by number where
+    there seems to be no header, or a name is there twice.
+    """
+    found, words, likely = find_columns(names, wanted), [], {}
+    free = [place for place in range(len(names))
+            if place not in [places[0] for places in found.values() if places]]
+    for role, places in found.items():
         if len(places) > 1:
             words.append(f"{role} may be " + " or ".join(repr(names[place]) for place in places))
         elif not places:
             words.append(f"nothing is called {wanted.get(role, role)!r}, or usual for it")
-    return f" ({'; '.join(words)})"
-
-
-def guess(names: list, wanted: dict) -> dict:
-    """Return the likely `columns`: those known, the time at the end, the others from the left.
-
-    They are numbers where there seems to be no header, or a name is there twice.
-    """
-    found = find_columns(names, wanted)
-    likely = {role: places[0] if places else None for role, places in found.items()}
-    free = [place for place in range(len(names)) if place not in likely.values()]
-    for role, place in likely.items():
-        if place is None:
-            likely[role] = free.pop(-1 if role == "timestamp" else 0) if free else 0
-    named = any(found.values()) or not any(re.match("[-+.]?[0-9]", str(name)) for name in names)
-    named = named and 0 < len(set(names)) == len(names)
-    return {role: names[likely[role]] if named else likely[role] for role in found}
+            places = [free.pop(-1 if role == "timestamp" else 0)] if free else [0]
+        likely[role] = places[0]
+    header = any(found.values()) or not any(re.match("[-+.]?[0-9]", str(name)) for name in names)
+    if header and 0 < len(set(names)) == len(names):
+        likely = {role: names[place] for role, place in likely.items()}
+    return f" ({'; '.join(words)})", f"columns={likely}"

@@ -36,14 +36,12 @@ HEAD = 100_000  # characters from which the layout is found
 BLOCK = 1 << 16  # characters at a time
 UNIT = b"\x1f"  # stands for '::', as pandas takes one character
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
-_DATE = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?)?"
-                   r"\s*(Z|UTC|[+-]\d\d:?\d\d)?", re.ASCII)
+_ZONE = re.compile(r"(Z|UTC|[+-]\d\d:?\d\d)$")
 UNFIT = pd.errors.ParserError, pd.errors.ParserWarning
 _DAMAGE = (EOFError, OSError, RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile)
 
 
 def fail(path, message: str, line: int | None = None):
-    """Raise DataError for a file, or for a line of it."""
     raise DataError(f"{path}, line {line}: {message}" if line else f"{path}: {message}")
 
 
@@ -65,13 +63,12 @@ def read_file(path: Path, wanted: dict, separator: str | None = None, member: st
         return read[layout.kind](path, opened, layout)
     except UnicodeDecodeError:
         with _unpacked(path, member) as raw:
-            content = raw.read()
-        try:
-            content.decode()
-        except UnicodeDecodeError as error:
-            fail(path, f"byte {content[error.start]:#04x} is not UTF-8 text; save the file as "
-                 "UTF-8, or read it with pandas and give the frame",
-                 content.count(b"\n", 0, error.start) + 1)
+            for number, line in enumerate(raw, start=1):
+                with contextlib.suppress(UnicodeDecodeError):
+                    line.decode()
+                    continue
+                fail(path, f"{shown(line)} is not UTF-8 text; save the file as UTF-8, or read it "
+                     "with pandas and give the frame", number)
     except _DAMAGE as error:
         raise DataError(f"{path}: cannot be read, or is damaged ({error}); allowed is a whole "
                         "file that you may read") from error
@@ -81,10 +78,9 @@ def read_frame(frame: pd.DataFrame, wanted: dict) -> tuple:
     """Read a frame of one's own."""
     names = list(frame.columns)
     if not (columns := layouts.chosen(layouts.find_columns(names, wanted))):
-        raise DataError(f"data set is a frame with the columns {shown(names)}"
-                        f"{layouts.unclear(names, wanted)}; allowed are one for each of user, item "
-                        "and timestamp: load_dataset(frame, "
-                        f"columns={layouts.guess(names, wanted)})")
+        unclear, guess = layouts.advice(names, wanted)
+        raise DataError(f"data set is a frame with the columns {shown(names)}{unclear}; allowed is "
+                        f"one for each of user, item and timestamp: load_dataset(frame, {guess})")
     content = {role: frame.iloc[:, place] for role, place in columns.items()}
     return _in_order("the frame", Layout("a frame", names, columns), content)
 
@@ -222,8 +218,7 @@ def _in_order(where, layout: Layout, content, line_of: Callable = lambda row: No
     """Check columns by role, and sort them by user and time; equal times keep their order.
 
     `where` names the source in errors, `line_of` turns a row into its line. Raises DataError for
-    no rows, an id that is missing (or, if the layout says so, no whole number), and a timestamp
-    that is neither a finite number nor an ISO date.
+    no rows, an id that is missing, and a timestamp that is neither a finite number nor an ISO date.
     """
     if not len(content["user"]):
         fail(where, "there are column names but no interactions; at least one is needed")
@@ -276,25 +271,19 @@ def ids(column: pd.Series) -> tuple[np.ndarray, pd.Index, np.ndarray]:
     """
     if pd.api.types.is_numeric_dtype(column):
         missing = column.isna().to_numpy(bool)
-        whole = column.dtype.kind == "f" and not missing.any() and (column % 1 == 0).all()
-        codes, found = renumbered(column.astype(np.int64) if whole else column)
-        return codes, pd.Index(found), missing
+        if column.dtype.kind == "f" and not missing.any() and (column % 1 == 0).all():
+            column = column.astype(np.int64)
+        if column.dtype != np.int64 or int(column.max()) - int(column.min()) > 10 * len(column):
+            return *pd.factorize(column, sort=True), missing
+        places = column.to_numpy() - column.min()  # close together: counting is faster
+        known = np.bincount(places) > 0
+        codes = (np.cumsum(known, dtype=np.int32) - 1)[places]
+        return codes, pd.Index(np.flatnonzero(known) + column.min()), missing
     codes, texts = _texts(column)
     missing = np.array([text.casefold() in MISSING for text in texts])
     plain = all(is_whole_number(text) and str(int(text)) == text for text in texts)
-    again, found = pd.factorize(np.array(texts, np.int64 if plain else object), sort=True)
-    return again[codes], pd.Index(found), missing[codes]  # ' a' and 'a' are one
-
-
-def renumbered(values: pd.Series) -> tuple:
-    """Return `pd.factorize(values, sort=True)`, by counting where the numbers lie close."""
-    if len(values) and values.dtype == np.int64:
-        low, high = values.min(), values.max()
-        if int(high) - int(low) < 10 * len(values):
-            places = values.to_numpy() - low
-            known = np.bincount(places) > 0
-            return (np.cumsum(known, dtype=np.int32) - 1)[places], np.flatnonzero(known) + low
-    return pd.factorize(values, sort=True)
+    again, found = pd.factorize(pd.Index(texts, dtype=np.int64 if plain else object), sort=True)
+    return again[codes], found, missing[codes]  # ' a' and 'a' are one
 
 
 def times(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
@@ -311,10 +300,8 @@ def times(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
         exact = [Decimal(0 if bad else text) for text, bad in zip(texts, wrong)]
         values = pd.factorize(np.array(exact, object), sort=True)[0]
     else:
-        dates = [_DATE.fullmatch(text) for text in texts]
-        zoned = any(date and date[4] for date in dates)
-        values = pd.to_datetime(pd.Series([text if date and bool(date[4]) == zoned else None
-                                           for text, date in zip(texts, dates)]),
-                                errors="coerce", utc=True, format="ISO8601")
-        wrong, values = values.isna().to_numpy(), values.astype(np.int64).to_numpy()
+        zoned = np.array([bool(_ZONE.search(text)) for text in texts])
+        values = pd.to_datetime(pd.Series(texts), errors="coerce", utc=True, format="ISO8601")
+        wrong = values.isna().to_numpy() | zoned.any() & ~zoned
+        values = values.astype(np.int64).to_numpy()
     return values[codes], wrong[codes]

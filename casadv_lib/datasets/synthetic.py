@@ -2,12 +2,11 @@
 
 What a model finds here was planted, it is no discovery:
 
-* interests: a user has one hidden current interest, a group of items. From step to step it stays
-  with probability `stay`, else it moves along a fixed graph to one of `n_moves` other groups.
+* interests: a user has one hidden interest, a group of items. At a step it stays with probability
+  `stay`, else it moves along a fixed graph to one of `n_moves` other groups.
 * popularity: an item drawn from an interest follows Zipf's law inside its group, rank ** -`zipf`.
-* sequence effects: with probability `follow` the next item is a sequel. Each item has `n_sequels`
-  fixed sequels of unequal weight. Most often it is a sequel of the last item, with share
-  `look_back` of the item before the last.
+* sequence effects: with probability `follow` the next item is one of the `n_sequels` fixed sequels,
+  of unequal weight, of the last item, with share `look_back` of the item before the last.
 * misclicks: with probability `misclick` the item is any unseen item, all equally likely. Interests
   go on as before, but a misclicked item's sequels follow it like any other's.
 * lengths: a power law with a chosen mean, drawn independently of the items.
@@ -100,12 +99,10 @@ class World:
             now = np.array([histories[user][step] for user in order[:active]])
             joint = belief[:active] * watch.emissions(now)
             likelihood = joint.sum(1, keepdims=True)
-            if not (likelihood > 0).all():
-                row = int(np.argmin(likelihood > 0))
-                user = order[row]
+            if not likelihood.all():
+                user = order[likelihood.argmin()]
                 raise ValueError(f"histories[{user}] is {shown(histories[user].tolist())}; allowed "
-                                 f"is what can happen in this world, and item {now[row]} "
-                                 "cannot come then")
+                                 "is what can happen in this world")
             belief[:active] = (joint / likelihood) @ self.moves
             watch.add(now)
         misclick, follow, interest = watch.shares(len(belief))
