@@ -48,7 +48,7 @@ CALLS = {
     cas.CausalCNN: (ITEMS | {"n_layers": 1}, LAYERS | {"n_layers": [*WHOLE, 61]}),
     cas.fit: (BOTH | {"epochs": 0}, TRAINED),
     cas.fit_adversarial: (BOTH | {"epochs": 0, "first_epoch": 0}, TRAINED | MOVED | {
-        "method": WORD, "preset": WORD, "first_epoch": [-1, 0.5], "optimizer_state": OTHER}),
+        "method": WORD, "preset": WORD, "first_epoch": [-1, 0.5]}),
     cas.evaluate: (BOTH, {"model": OTHER, "data": OTHER, "split": WORD}),
     cas.attack: (BOTH, dict.fromkeys(inspect.signature(AttackOptions).parameters, [[]]) | {
         "model": OTHER, "data": OTHER, "k": WHOLE, "step": REAL, "split": WORD, "unit": [-1, True],
@@ -83,6 +83,7 @@ BY_HAND = [  # where numbers in a row are right, or nothing else is wrong
     *[(cas.paired_bootstrap, "ranks", bad) for bad in ([], [1.0, 2.0])], (cas.ndcg, "ranks", []),
     *[(one, "checkpoint", bad) for one in (cas.fit, cas.fit_adversarial)
       for bad in ("", "\0", 3, [1], object())],
+    *[(cas.fit_adversarial, "optimizer_state", bad) for bad in (3, [1], "x", object())],
 ]
 PAIRS = [(function, name) for function, (_, rules) in CALLS.items() for name in rules]
 

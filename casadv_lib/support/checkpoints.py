@@ -122,15 +122,6 @@ def origin_of(trainer) -> dict:
     return origin
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
-    """Go on with another training's state of Adam; raises ValueError where it does not fit."""
-    try:
-        optimizer.load_state_dict(state)
-    except Exception as error:
-        raise ValueError(f"optimizer_state is {shown(state)}; allowed is that of a History of this "
-                         f"model, or None ({error})") from error
-
-
 class LastGood:
     """The state after the last good epoch; leaving its block by Ctrl-C or a TrainingError puts it
     back into the model and the checkpoint. It begins with the checkpoint where there is one, which
