@@ -74,11 +74,6 @@ class Configuration:
         return replace(self.training, epochs=self.adv_epochs, patience=0,
                        eval_every=self.training.eval_every if every is None else every)
 
-    @property
-    def base(self) -> Self:
-        """The configuration of the base that a run starts from."""
-        return replace(self, method="base")
-
     @classmethod
     def of(cls, flat: dict) -> Self:
         """The configuration of a stored run, or of settings by name; each is checked.
@@ -117,8 +112,7 @@ class Configuration:
         return {name: value for name, value in own.items() if name not in unread}
 
     def run_name(self, data_hash: str) -> str:
-        """The name of the run's folder: what it is, and a hash that is equal for equal runs on
-        equal data, wherever a file of it lies."""
+        """The run's folder: what it is, and a hash, equal for equal runs on equal data."""
         dataset = self.dataset if self.dataset in NAMES else "own"
         decisive = {name: value for name, value in self.flat().items()
                     if name not in NOT_IDENTITY and (name != "dataset" or dataset != "own")}
@@ -134,9 +128,8 @@ def configure(profile: str = "quick", dataset: str | Path | None = None, backbon
               method: str = "base", seed: int = 0, **overrides) -> Configuration:
     """The complete configuration of a run, checked.
 
-    dataset: None takes the profile's. overrides: any setting by name; and preset="batch" or
-    "literal", above which stands what is named besides. Raises ValueError for an unknown name, a
-    wrong type or a value out of range, before any work starts.
+    dataset: None takes the profile's. overrides: settings by name; and preset, "batch" or
+    "literal", below them. Raises ValueError for an unknown name, a wrong type or value.
     """
     one_of("profile", profile, PROFILES)
     one_of("backbone", backbone, BACKBONES)

@@ -1,8 +1,7 @@
 """The runs and attacks behind a profile's figures, as a graph of Dask tasks, here or anywhere.
 
-A job is a task: one `run`, the attacks on one, or the choice among trials. A run's folder is its
-checkpoint, so a task that is cut off, moved or started twice goes on where it was and gives the
-same numbers. Workers share the folder of runs.
+A job is a task: one `run`, the attacks on one, or the choice among trials. Workers share the folder
+of runs, so a task that is cut off, moved or started twice goes on and gives the same numbers.
 """
 
 import asyncio

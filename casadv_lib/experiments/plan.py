@@ -1,10 +1,9 @@
 """The plan behind a profile's figures: stages, the jobs of a stage, and what each job needs.
 
-What is tried, run and attacked stands in `plan.json`. Epsilon, lambda1 and the chance of a
-replacement are chosen on the validation split alone: the paper gives one setting for all (epsilon
+What is tried, run and attacked stands in `plan.json`. The paper gives one setting for all (epsilon
 10, lambda 1) and not over what its norms are taken, so each family of methods is tried at a few
-settings for a few epochs from the same base, and the best NDCG@10 decides. Known choices stand in
-`chosen.json`; where none is known, trials and choice are jobs, which the family's methods need.
+settings for a few epochs from the same base, and the best NDCG@10 on validation decides. Known
+choices stand in `chosen.json`; others are jobs, which the family's methods need.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

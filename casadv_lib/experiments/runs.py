@@ -14,7 +14,7 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -97,7 +97,7 @@ class Run:
     @property
     def base(self) -> Self:
         """The run that this one starts from; a base's is itself."""
-        return Run(self.config.base, self.data)
+        return Run(replace(self.config, method="base"), self.data)
 
     @property
     def metrics(self) -> dict:
@@ -146,7 +146,7 @@ def run(config: Configuration, data: SequenceDataset | None = None, progress: bo
     made = Run(config, data)
     if made.is_complete:
         return made
-    base = None if config.method == "base" else run(config.base, made.data, progress)
+    base = None if config.method == "base" else run(made.base.config, made.data, progress)
     with one_at_a_time(made.folder):
         if not made.is_complete:
             remove_partial(made.folder)
@@ -258,7 +258,7 @@ def _attack(made: Run, split: str, **options) -> None:
     options, surrogate = attack_options(**options), None
     model, asked = made.model(device=device), dict(options)
     if asked.pop("surrogate", None) and made.config.method != "base":
-        surrogate = run(made.config.base, made.data).model(device=device)
+        surrogate = run(made.base.config, made.data).model(device=device)
     found = attack(model, made.data, split=split, exclude=EXCLUDES[0], surrogate=surrogate, **asked)
     histories, targets = held_out(made.data, split)
     original, targets = [histories[user] for user in found["users"]], targets[found["users"]]
@@ -287,10 +287,8 @@ def stored_attacks(made: Run) -> list[dict]:
 
 
 def refuse_unknown_parameters() -> None:
-    """Stop a notebook to which Papermill, which only warns, hands a parameter that it lacks.
-
-    Papermill puts a cell of its own behind the first one, which holds the parameters.
-    """
+    """Stop a notebook to which Papermill, which only warns, hands a parameter that it lacks, in a
+    cell of its own behind the first one, which holds the parameters."""
     cells = getattr(sys.modules["__main__"], "In", [])[1:3]
     if len(cells) == 2 and cells[1].startswith("# Parameters\n"):
         known, given = (re.findall(r"^(\w+) = ", cell, re.M) for cell in cells)

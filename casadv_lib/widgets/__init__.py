@@ -208,7 +208,7 @@ class Choices:
     def models(self, chosen: tuple[str, str, str]) -> dict[str, Backbone]:
         """{"base": model, method: model} of a run, trained."""
         config, data, models = self.stored[chosen], self.data_of(chosen), {}
-        for one in (config.base, config):
+        for one in (Run(config, data).base.config, config):
             made = run(one, data) if chosen == self.own else Run(one, data)
             models[one.method] = made.model(device=config.training.device).eval()
         return models

@@ -148,7 +148,6 @@ def test_what_a_method_does_not_read_makes_no_other_run(method):
     config = profiles.configure(dataset="toy", method=method, epsilon=7.0)
     again = Configuration.of(config.flat())
     assert again.flat() == config.flat() and again.run_name("00") == config.run_name("00")
-    assert again.base.run_name("00") == config.base.run_name("00")
     assert ("replace_probability" in config.flat()) == own
     assert config.run_name("00") != config.run_name("01")  # of other data
 
@@ -231,16 +230,6 @@ def test_the_command_line_refuses_before_any_work(command, no_work, runs_folder,
             words = (name, words.get(name, name), "setting", "cannot be read")
             assert any(word in said.err for word in words), said.err
     assert not runs_folder.exists()
-
-
-def test_profiles():
-    paper = profiles.configure("paper", "ml-1m", "sasrec", "adv_cas")
-    assert (paper.training.epochs, paper.adv_epochs, paper.model["max_len"]) == (500, 100, 200)
-    assert profiles.configure("paper", "video").model["max_len"] == 50
-    with pytest.raises(ValueError, match=r"dim is array\(\[8, 8\]\); allowed"):
-        profiles.configure(dim=np.array([8, 8]))
-    with pytest.raises(ValueError, match="setting is 'eps'; allowed are .*'epsilon'"):
-        profiles.configure(eps=1)
 
 
 # ---------------------------------------------------------------- made again

@@ -191,12 +191,6 @@ def test_tags_say_what_nbval_compares(notebook, path):
         assert ("skip-execution" in tags) == ("nbval-skip" in tags)
 
 
-def test_make_test_names_notebooks_that_are_there_and_make_soak_takes_all():
-    numbers = re.search(r"^LAX *=.*foreach number,([\d ]+),", MAKEFILE, re.M)[1].split()
-    assert [path.stem[:2] for path in notebooks.committed(numbers)] == numbers
-    assert len(NOTEBOOKS) == 13 and "$(wildcard notebooks/[0-9]*.ipynb)" in MAKEFILE
-
-
 # ------------------------------------------------------------------ the glossary
 
 TABLE = pd.read_csv(notebooks.root() / "casadv_lib" / "glossary.csv", dtype=str)
