@@ -3,6 +3,7 @@
 Only the first lines are looked at. Where they leave a choice, the error shows the call to make.
 """
 
+import contextlib
 import csv
 import json
 import re
@@ -85,8 +86,9 @@ def find_columns(names: list, wanted: dict) -> dict[str, list[int]]:
     return found
 
 
-def chosen(found: dict[str, list[int]]) -> dict[str, int] | None:
+def chosen(names: list, wanted: dict) -> dict[str, int] | None:
     """Return {role: position} if there is one for each."""
+    found = find_columns(names, wanted)
     if all(len(places) == 1 for places in found.values()):
         return {role: places[0] for role, places in found.items()}
 
@@ -121,7 +123,7 @@ def find_layout(path, head: str, wanted: dict, separator: str | None = None) -> 
     rows = [line for line in lines[skip:] if line.strip(" \t")]
     first, found = rows[0] if rows else "", None
     if names := _keys(first):
-        if columns := chosen(find_columns(names, wanted)):
+        if columns := chosen(names, wanted):
             found = Layout("JSON lines", names, columns, skip=skip)
     elif rows:
         found = _table(rows, wanted, separator, skip) or (
@@ -139,11 +141,9 @@ def find_layout(path, head: str, wanted: dict, separator: str | None = None) -> 
 
 
 def _keys(line: str) -> list[str]:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError):
-        return []
-    return list(found) if isinstance(found, dict) else []
+    with contextlib.suppress(ValueError, RecursionError, AttributeError):
+        return list(json.loads(line).keys())
+    return []
 
 
 def _table(rows: list[str], wanted: dict, separator: str | None, skip: int) -> Layout | None:
@@ -151,13 +151,12 @@ def _table(rows: list[str], wanted: dict, separator: str | None, skip: int) -> L
     by_number = wanted and all(isinstance(want, int) for want in wanted.values())
     for one in [separator] if separator else SEPARATORS:
         names = split(rows[0].lstrip("# "), one)
-        columns = chosen(find_columns(names, wanted))
+        columns = chosen(names, wanted)
         if not columns or len(names) == 1:
             continue
         if not by_number or any(find_columns(names, {}).values()):
             return Layout("a table", names, columns, one, skip + 1)
-        fits = len(split(rows[0], one)) == len(names)  # else it is a comment
-        if fits and {"user", "item"} <= set(wanted):
+        if {"user", "item"} <= set(wanted) and rows[0][0] != "#":  # else it is a comment
             return Layout("a table", list(range(len(names))), columns, one, skip)
     return None
 

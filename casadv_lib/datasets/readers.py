@@ -77,7 +77,7 @@ def read_file(path: Path, wanted: dict, separator: str | None = None, member: st
 def read_frame(frame: pd.DataFrame, wanted: dict) -> tuple:
     """Read a frame of one's own."""
     names = list(frame.columns)
-    if not (columns := layouts.chosen(layouts.find_columns(names, wanted))):
+    if not (columns := layouts.chosen(names, wanted)):
         unclear, guess = layouts.advice(names, wanted)
         raise DataError(f"data set is a frame with the columns {shown(names)}{unclear}; allowed is "
                         f"one for each of user, item and timestamp: load_dataset(frame, {guess})")

@@ -14,7 +14,6 @@ import pooch
 from filelock import FileLock
 
 from ..support.checks import DataError, instance, number
-from .layouts import COLUMNS
 from .readers import read_file
 
 CORE = 5  # every published data set is filtered to its 5-core
@@ -31,11 +30,10 @@ class Source:
     name: str
     url: str  # the archive's official address
     counts: tuple[int, int, int]  # users, items, interactions after the 5-core filter
-    columns: tuple  # of user, item and timestamp: names in the header, or numbers from 0
     unpacked: str  # path of the table in the zip, and in a folder of the reader's own (CASADV_DATA)
+    columns: dict  # one at least, as `load_dataset` takes them, so that it is no histories' file
     titles: str = ""  # path of the table of film titles there
-    film: tuple = ()  # its columns of item and title
-    separator: str | None = None
+    film: dict | None = None  # columns of item and title, called user and item
     encoding: str = "utf-8-sig"
     md5: str | None = None  # "md5:..." of the archive, where one is published
     packed: Path | None = None  # an archive that comes with this package, so that none is fetched
@@ -46,13 +44,11 @@ class Source:
 
     def read(self, path: Path) -> tuple:
         """Read the archive, or the table unpacked from it; returns what `read_file` does."""
-        return read_file(path, dict(zip(COLUMNS, self.columns)), self.separator, self.unpacked,
-                         self.encoding)
+        return read_file(path, self.columns, None, self.unpacked, self.encoding)
 
     def read_titles(self, path: Path) -> dict:
         """Return film titles by item id, from the archive or the table of titles itself."""
-        _, rows, films, titles = read_file(path, dict(zip(COLUMNS, self.film)), self.separator,
-                                           self.titles, self.encoding)
+        _, rows, films, titles = read_file(path, self.film, None, self.titles, self.encoding)
         return dict(zip(films[rows["user"]].tolist(), titles[rows["item"]]))
 
     def fault(self, *counts: int) -> str:
@@ -115,20 +111,19 @@ def download(source: Source) -> Path:
 
 def _amazon(name: str, category: str, counts: tuple[int, int, int]) -> Source:
     file = f"reviews_{category}_5.json"
-    return Source(name, f"{_AMAZON}/{file}.gz", counts, ("reviewerID", "asin", "unixReviewTime"),
-                  unpacked=file)
+    return Source(name, f"{_AMAZON}/{file}.gz", counts, file, {"user": "reviewerID"})
 
 
 SOURCES = {source.name: source for source in (
-    Source("ml-1m", f"{_MOVIELENS}/ml-1m.zip", (6_040, 3_416, 999_611), (0, 1, 3),
-           "ml-1m/ratings.dat", "ml-1m/movies.dat", (0, 1), "::", "latin-1",
-           md5="md5:c4d9eecfca2ab87c1945afe126590906"),
+    Source("ml-1m", f"{_MOVIELENS}/ml-1m.zip", (6_040, 3_416, 999_611), "ml-1m/ratings.dat",
+           {"user": 0, "item": 1, "timestamp": 3}, "ml-1m/movies.dat", {"user": 0, "item": 1},
+           "latin-1", md5="md5:c4d9eecfca2ab87c1945afe126590906"),
     _amazon("beauty", "Beauty", (22_363, 12_101, 198_502)),
     _amazon("video", "Video_Games", (24_303, 10_672, 231_780)),
     _amazon("clothing", "Clothing_Shoes_and_Jewelry", (39_387, 23_033, 278_677)),
     Source("ml-latest-small", f"{_MOVIELENS}/ml-latest-small.zip", (610, 3_650, 90_274),
-           ("userId", "movieId", "timestamp"), "ml-latest-small/ratings.csv",
-           "ml-latest-small/movies.csv", ("movieId", "title"), ",",
+           "ml-latest-small/ratings.csv", {"user": "userId"}, "ml-latest-small/movies.csv",
+           {"user": "movieId", "item": "title"},
            # the published ratings.csv and movies.csv; links.csv and tags.csv are left out
            packed=Path(__file__).with_name("ml-latest-small") / "ml-latest-small.zip"),
 )}

@@ -85,16 +85,13 @@ def test_filter_equals_enumeration(change, seed):
     np.testing.assert_allclose(world.next_item_distribution(histories), exact, rtol=1e-9)
 
 
-def test_probabilities(world):
-    histories = world.sequences[:300] + [np.array([], dtype=np.int64)]
+def test_seen_items_have_no_chance_and_a_row_does_not_depend_on_its_neighbours(world):
+    histories = world.sequences[:40] + [np.array([], dtype=np.int64)]
     chance = world.next_item_distribution(histories)
-    assert chance.shape == (301, world.settings.n_items + 1)
-    assert (chance >= 0).all() and (chance[:, 0] == 0).all()
     np.testing.assert_allclose(chance.sum(1), 1, rtol=1e-12)
     for row, history in zip(chance, histories, strict=True):
-        assert (row[history] == 0).all()
-        assert (row > 0).sum() == world.settings.n_items - len(history)
-    for row in (0, 7, 39):  # a row does not depend on its neighbours
+        assert (np.flatnonzero(row == 0) == [0, *sorted(history)]).all() and (row >= 0).all()
+    for row in (0, 7, 39):
         alone = world.next_item_distribution([histories[row]])[0]
         np.testing.assert_allclose(alone, chance[row], rtol=1e-12)
 
