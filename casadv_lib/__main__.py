@@ -175,7 +175,7 @@ def _figure1(made: runs.Run) -> dict:
 
 
 def _figures(options) -> None:
-    from .figures.write import write_all  # slow to import; workers of the grid do without
+    from .figures.measured import write_all  # slow to import; workers of the grid do without
 
     folder = options.profile  # or a folder of tables
     if options.dataset is not None:

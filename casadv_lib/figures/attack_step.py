@@ -54,8 +54,7 @@ def attack_plane(plane: np.ndarray, step: float, refused: Sequence[int],
 
 
 def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names: Sequence[str],
-                  lists: Sequence[Sequence[int]], target: int, ranks: Sequence[float],
-                  fps: int = 5) -> str:
+                  lists: Sequence[Sequence[int]], target: int, ranks: Sequence[float]) -> str:
     """The replacement as an HTML page with a player: slide, snap, new list.
 
     plane, step, refused: as in `attack_plane`. names: of all items. lists: the best items before
@@ -95,7 +94,7 @@ def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names:
                 text.set(y=at, alpha=min(1.0, BELOW - at))
 
         frames = [0, *range(SLIDE + SNAP + SHUFFLE + 1)]
-        return FuncAnimation(figure, draw, frames).to_jshtml(fps=fps, default_mode="once")
+        return FuncAnimation(figure, draw, frames).to_jshtml(fps=5, default_mode="once")
 
 
 @styled

@@ -1,6 +1,8 @@
-"""Figures from stored results (Sections 5.5 and 5.6): 3 to 6, and intervals as marks."""
+"""Figures from stored results (Sections 5.5 and 5.6), and the batch that writes all to files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,10 +14,12 @@ from ..evaluation import METRICS
 from ..results import frames
 from ..results.frames import MissingRecords, Results, select
 from ..results.paper import PAPER_BEST_EPSILON, PAPER_LAST_DROP_PERCENT, paper_beside
-from ..results.tables import compared
+from ..results.tables import TABLES, compared, markdown
 from ..settings import MOST_REPLACED, POSITIONS
 from ..support.checks import number
+from ..support.files import write_bytes
 from . import style
+from .sketches import FIGURE2_TOY, figure1, figure2
 from .style import STYLES, method_line, method_lines, styled
 
 NEEDED = ("base", "adv_cas")
@@ -348,3 +352,46 @@ def ladder(rows: pd.DataFrame) -> Figure:
     labels = [STYLES[method].label for method in METHOD_ORDER if method in set(rows["method"])]
     return forest(rows, "against plain training (%; points)", labels,
                   zero="plain training")
+
+
+def write_all(results: Results, folder: str | Path, report: Callable[[str], None] = print
+              ) -> list[Path]:
+    """Write every figure (.png at 150 dpi, .svg) and table (.csv, .md) that the results allow.
+
+    What lacks its records is left out, and `report` is called with a sentence that says so; an
+    older file of that name is then left as it was. The same results give the same bytes.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    written, tables = [], {name: partial(make, results) for name, make in TABLES.items()}
+    for name, make in (figure_makers(results) | tables).items():
+        try:
+            made = make()
+        except MissingRecords as error:
+            report(f"{name} is not written: {error}")
+            continue
+        if isinstance(made, Figure):
+            files = {kind: style.picture(made, kind) for kind in ("png", "svg")}
+        else:
+            text = made.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+            files = {"csv": text.encode(), "md": markdown(made).encode()}
+        written += [write_bytes(folder / f"{name}.{kind}", file) for kind, file in files.items()]
+    return written
+
+
+def figure_makers(results: Results) -> dict[str, Callable[[], Figure]]:
+    """`{file name: function that draws it}`: the first data set's figures are figure3 and so on,
+    another's figure3_<dataset>."""
+    def stored_figure1() -> Figure:
+        if not results.figure1:
+            raise MissingRecords("results hold no 'figure1', the arrays of one user's history")
+        return figure1(**results.figure1)
+
+    makers = {"figure1": stored_figure1, "figure2": partial(figure2, **FIGURE2_TOY)}
+    for position, dataset in enumerate(results.runs["dataset"].unique()):
+        for draw in (figure3, figure4, figure5, figure6):
+            name = draw.__name__ + (f"_{Path(dataset).stem}" if position else "")
+            makers[name] = partial(draw, results, dataset=dataset)
+    for dataset in traded_off(results):
+        makers[f"trade_off_{Path(dataset).stem}"] = partial(trade_off, results, dataset)
+    return makers | {"gains": partial(gains, results)}

@@ -60,7 +60,8 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
         radius, color = np.asarray(radius), STYLES[method].color
         angle = np.arctan2(move[:, 1], move[:, 0])
         arrows = radius * [np.cos(angle), np.sin(angle)]
-        axis.plot(*points.T, color="0.7", linewidth=1, zorder=1, label="the history, 1 = oldest item")
+        axis.plot(*points.T, color="0.7", linewidth=1, zorder=1,
+                  label="the history, 1 = oldest item")
         axis.plot(*points.T, "o", color="0.1", markersize=2, zorder=5)
         axis.add_collection(EllipseCollection(
             2 * radius, 2 * radius, np.zeros(len(points)), units="xy", offsets=points, zorder=2,

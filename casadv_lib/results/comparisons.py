@@ -60,7 +60,6 @@ def resampled_means(ranks: dict[str, Ranks], data_hash: str) -> Means:
 
 
 def change_by(means: Means, run: str, attack: str, rule: str, metric: str) -> np.ndarray:
-    """The change by an attack, in percent of the same users' clean score."""
     return percent(means[run, f"{attack}-{rule} attacked", metric],
                    means[run, f"{attack} clean", metric])
 
@@ -70,14 +69,14 @@ def intervals(runs: pd.DataFrame, ranks: dict[str, Ranks]) -> pd.DataFrame:
     results = Results(runs=select(runs, which="last", split="test"))
     rows, means = [], {}
     for dataset, own in results.runs.groupby("dataset", sort=False):
-        there = {run: ranks[run] for run in own["run"]}
-        means[dataset] = resampled_means(there, own["data_hash"].iloc[0])
+        means[dataset] = resampled_means({run: ranks[run] for run in own["run"]},
+                                         own["data_hash"].iloc[0])
         for (backbone, _), group in own.groupby(["backbone", "seed"], sort=False):
             for role in COMPARED_ROLES:
                 compared = _compared(group, role)
                 found = [*_pairs(compared, means[dataset])]
                 if role in ("main", "seed"):
-                    found += _attacks(compared, there, means[dataset])
+                    found += _attacks(compared, ranks, means[dataset])
                 rows += [{"dataset": dataset, "backbone": backbone} | row for row in found]
     rows += _averages(results, means)
     table = pd.DataFrame(rows, columns=frames.COLUMNS["intervals"])
@@ -198,12 +197,11 @@ def ladder(bases: dict[str, str], dataset: str, backbone: str = "sasrec") -> pd.
         means = resampled_means(ranks, select(results.runs, dataset=dataset)["data_hash"].iloc[0])
         _, control = runs.pop("base"), runs.pop("base+100")
         for method, run in runs.items():
-            found = {"accuracy": percent(*(means[one, "last", "ndcg@10"]
-                                           for one in (run, control)))}
+            accuracy = [means[one, "last", "ndcg@10"] for one in (run, control)]
+            found = {"accuracy": percent(*accuracy)}
             with suppress(KeyError):  # not attacked
-                own, other = (change_by(means, one, LAST_ITEM, "both", "ndcg@10")
-                              for one in (run, control))
-                found["robustness"] = own - other
+                found["robustness"] = np.subtract(*(
+                    change_by(means, one, LAST_ITEM, "both", "ndcg@10") for one in (run, control)))
             rows += [{"loss": loss, "measure": measure, "method": method}
                      | percentile_interval(values) for measure, values in found.items()]
     return pd.DataFrame(rows)

@@ -91,16 +91,16 @@ def folder_made() -> Path:
 def stored_folder(profile_or_folder: str | Path, dataset: str | None = None) -> Path:
     """The folder with the results of a profile (first those of a data set of one's own), as made
     here, else the committed ones; or a folder itself. MissingRecords where there are none."""
-    name, folders = str(profile_or_folder), [Path(profile_or_folder)]
+    name, profile, folders = str(profile_or_folder), "quick", [Path(profile_or_folder)]
     if name in PROFILES:
+        profile = name
         folders = [folder_of(name, dataset=dataset), folder_of(name), folder_of(name, made=False)]
     for folder in folders:
         if (folder / "runs.json").is_file():
             return folder
     raise MissingRecords(
         f"profile_or_folder is {name!r}, and there is no file {folders[-1] / 'runs.json'}; `make "
-        f"figures` or `python -m casadv_lib grid --profile {name if name in PROFILES else 'quick'}"
-        "` writes it")
+        f"figures` or `python -m casadv_lib grid --profile {profile}` writes it")
 
 
 def read_results(profile_or_folder: str | Path) -> Results:
@@ -225,7 +225,7 @@ def interval(results: Results, kind: str, quantity: str, metric: str = "ndcg@10"
              ) -> dict:
     """The row of `intervals` with these values, as a dict; MissingRecords where there is none."""
     own = results.intervals_of.get(values.get("run", ""), results.intervals.iloc[:0])
-    rows = select(own, kind=kind, quantity=quantity, metric=metric, **values)
-    if len(rows) != 1:
+    found = select(own, kind=kind, quantity=quantity, metric=metric, **values).to_dict("records")
+    if len(found) != 1:
         raise MissingRecords(f"no {quantity} ({kind}, {metric}) of {values}")
-    return rows.iloc[0].to_dict()
+    return found[0]

@@ -4,7 +4,7 @@ import matplotlib
 import pytest
 from matplotlib import pyplot
 
-from casadv_lib.figures import write as figures
+from casadv_lib.figures import measured as figures
 from casadv_lib.results.tables import TABLES
 
 
