@@ -14,14 +14,3 @@ def results():
 @pytest.fixture(scope="session")
 def paper_results():
     return read_results(root() / "figures" / "paper")
-
-
-@pytest.fixture(scope="session")
-def without():
-    """A function: the same results without the runs that have these values."""
-    def drop(results, **values):
-        rows = results.runs
-        gone = rows[(rows[list(values)] == list(values.values())).all(axis=1)]["run"]
-        return results.but(runs=rows[~rows["run"].isin(gone)])
-
-    return drop

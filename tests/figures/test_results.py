@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from fabricated import without
 from matplotlib import pyplot
 from matplotlib.colors import to_hex
 
@@ -23,7 +24,6 @@ from casadv_lib.figures.measured import (
     gains,
     ladder,
     trade_off,
-    traded_off,
 )
 from casadv_lib.figures.style import STYLES
 from casadv_lib.results.frames import MissingRecords, interval, main_run, score, select, sweep
@@ -150,7 +150,7 @@ def test_a_figure_draws_what_is_stored(request, draw, profile, read, least):
 
 
 def test_figure3_with_the_optimum_of_another_metric_and_without_control_or_optimum(
-        results, paper_results, without):
+        results, paper_results):
     best = results.datasets.set_index("dataset").loc["synthetic", "optimum_hr@10"]
     for axis in figure3(results, metric="hr@10").axes:
         assert [best, best] in [list(line.get_ydata()) for line in axis.lines]
@@ -201,12 +201,6 @@ def test_the_attack_that_is_asked_for(results, draw, each):
     assert "substitutes compete" in draw(old).axes[-1].get_xlabel()
 
 
-def test_trade_off_says_what_it_lacks(paper_results, results):
-    assert "video" in traded_off(paper_results) and traded_off(results) == []
-    with pytest.raises(MissingRecords, match="role 'trade-off', dataset 'synthetic'"):
-        trade_off(results, "synthetic")
-
-
 def test_gains_stand_beside_those_of_the_paper(paper_results):
     figure = gains(paper_results, "video")
     assert titles(figure) == ["SASRec, Amazon Video Games", "GRU4Rec, Amazon Video Games"]
@@ -224,7 +218,7 @@ def test_gains_stand_beside_those_of_the_paper(paper_results):
     assert "paper" in legend_texts(figure)
 
 
-def test_gains_of_another_loss_or_length_stand_alone(results, paper_results, without):
+def test_gains_of_another_loss_or_length_stand_alone(results, paper_results):
     other = paper_results.but(runs=paper_results.runs.assign(loss="ce"))
     assert not diamonds(gains(other, "video"))
     half = gains(without(results, backbone="gru4rec", method="base"))
@@ -244,7 +238,7 @@ def test_forest_draws_any_rows():
 
 
 @pytest.mark.parametrize("draw", FIGURES.values(), ids=FIGURES)
-def test_what_lacks_its_runs_is_left_out_and_nothing_is_cut(results, without, draw):
+def test_what_lacks_its_runs_is_left_out_and_nothing_is_cut(results, draw):
     for method in ("base", "adv_cas"):
         with pytest.raises(MissingRecords, match=f"no backbone has .*{method}"):
             draw(without(results, method=method))
@@ -252,6 +246,8 @@ def test_what_lacks_its_runs_is_left_out_and_nothing_is_cut(results, without, dr
         draw(results.but(runs=results.runs.iloc[:0]))
     with pytest.raises(MissingRecords, match="'video'.*synthetic"):
         draw(results, dataset="video")
+    with pytest.raises(MissingRecords, match="role 'trade-off', dataset 'synthetic'"):
+        trade_off(results, "synthetic")
     half = draw(without(results, method="adv_cas", backbone="gru4rec"))
     assert [title for title in titles(half) if title] == ["SASRec, synthetic world"]
     for figure in (half, draw(results)):

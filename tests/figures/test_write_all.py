@@ -2,6 +2,7 @@
 
 import matplotlib
 import pytest
+from fabricated import without
 from matplotlib import pyplot
 
 from casadv_lib.figures import measured as figures
@@ -37,7 +38,7 @@ def test_write_all_gives_the_same_bytes_under_any_settings_of_the_caller(written
     assert all(b"<dc:date>" not in path.read_bytes() for path in again)
 
 
-def test_write_all_skips_and_reports(results, without, tmp_path, capsys):
+def test_write_all_skips_and_reports(results, tmp_path, capsys):
     slim = without(results, method="adv_cas").but(figure1=None)
     (tmp_path / "figure3.png").write_bytes(b"old")
     paths = figures.write_all(slim, tmp_path)
