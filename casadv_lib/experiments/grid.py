@@ -228,11 +228,9 @@ def default_workers(device: str = "auto") -> int:
 
 
 def _joining(resource: str, gpus: list[str]):
-    """The plugin that gives a worker that fits the resource; the others' says why they do not.
-
-    It is sent by value, as a worker may have another version of this module, or none. gpus: dealt
-    out to workers of the grid's own cluster, whose names are numbers.
-    """
+    """The plugin that gives a worker that fits the resource; the others' says why they do not. It
+    is sent by value, as a worker may have another version of this module, or none. gpus: dealt out
+    to workers of the grid's own cluster, whose names are numbers."""
     _, folder_id, source = resource.split()
 
     def refusal() -> str:

@@ -130,10 +130,8 @@ def _loaded(dataset: str, reading: str, changed: int | None) -> SequenceDataset:
 
 
 def one_at_a_time(folder: Path):
-    """Take the lock of a folder, for a `with`: a second process that wants the same run waits.
-
-    The system frees the lock of a process that ends, however it ends.
-    """
+    """Take the lock of a folder, for a `with`: a second process waits. The system frees the lock of
+    a process that ends, however it ends."""
     path = make_folder(folder) / ".lock"
     try:
         return FileLock(path).acquire()
