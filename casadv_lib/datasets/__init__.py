@@ -139,10 +139,10 @@ def _build(name: str, min_count: int | None, notes: list[str], frame: pd.DataFra
                    for sequence in sequences if len(item_ids) - len(sequence) < TOP):
         alarms.append(f"{sure:,} of {len(enough):,} users have at most {TOP} items to be ranked, "
                       f"so that their HR@{TOP} is 1 whatever the model does.")
-    notes = [f"{name}: {note}" for note in notes + alarms]
     for note in alarms:
         warnings.warn(f"{name}: {note}", stacklevel=3)
     item_ids = item_ids.tolist()
     names = [str((titles or {}).get(item, item)) for item in item_ids]
     return SequenceDataset(name, sequences, len(item_ids), ["", *item_ids], ["", *names],
-                           user_ids[users[starts[enough]]].tolist(), notes)
+                           user_ids[users[starts[enough]]].tolist(),
+                           [f"{name}: {note}" for note in notes + alarms])

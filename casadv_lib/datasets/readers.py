@@ -75,7 +75,6 @@ def read_file(path: Path, wanted: dict, separator: str | None = None, member: st
 
 
 def read_frame(frame: pd.DataFrame, wanted: dict) -> tuple:
-    """Read a frame of one's own."""
     names = list(frame.columns)
     if not (columns := layouts.chosen(names, wanted)):
         unclear, guess = layouts.advice(names, wanted)
@@ -196,7 +195,6 @@ def _read_table(path: Path, opened: Callable, layout: Layout) -> tuple:
 
 
 def _read_json(path: Path, opened: Callable, layout: Layout) -> tuple:
-    """Read a JSON object a line."""
     names = [layout.names[place] for place in layout.columns.values()]
     rows, line_of = [], []
     with opened() as text:
@@ -289,7 +287,7 @@ def ids(column: pd.Series) -> tuple[np.ndarray, pd.Index, np.ndarray]:
 def times(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Return numbers that sort as a column of times does, and which rows have no time.
 
-    Text is compared exactly: float64 holds no nanoseconds since 1970, and would take two for one.
+    Text is compared exactly, as float64 would take two nanoseconds since 1970 for one.
     """
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufM":
         values = column.to_numpy()

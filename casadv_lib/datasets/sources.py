@@ -1,8 +1,4 @@
-"""What is published: addresses, layouts, known counts, the download, the k-core filter.
-
-A download gets its final name in the cache only after its check: the published MD5 where there is
-one, and always the known counts (users, items, interactions after the 5-core filter).
-"""
+"""What is published: addresses, layouts, known counts, the download, the k-core filter."""
 
 import os
 from dataclasses import dataclass
@@ -85,8 +81,8 @@ def k_core(frame: pd.DataFrame, k: int) -> pd.DataFrame:
 def download(source: Source) -> Path:
     """Return the path of the source's archive in the user's cache, fetched if it is not there yet.
 
-    Raises DataError, naming the address and what to do, if the server cannot be reached or
-    refuses, the transfer breaks off, or the file fails its check. Then no archive is left.
+    Raises DataError if the server cannot be reached or refuses, the transfer breaks off, or the
+    file fails its check: the published MD5, if any, and the known counts. Then no archive is left.
     """
     fetch = pooch.HTTPDownloader(progressbar=not os.environ.get("CI"), timeout=SECONDS)
 

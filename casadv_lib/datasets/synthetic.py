@@ -15,9 +15,8 @@ No user meets an item twice: each of the three sources leaves out the seen items
 back to sum 1. Where all sequels were seen, the interest takes their share; where a group is used
 up, all unseen items are equally likely. The defaults were chosen by looking at base models alone.
 
-Given the items, the interest is a hidden Markov chain whose emissions depend on the history, so
-forward filtering gives the exact p(next item | observed history), and with it the best NDCG@10 and
-HR@10 that any model can expect.
+The interest is a hidden Markov chain whose emissions depend on the history, so forward filtering
+gives the exact p(next item | history), and the best NDCG@10 and HR@10 that a model can expect.
 """
 
 from dataclasses import dataclass, field
@@ -145,10 +144,7 @@ def make_world(settings: WorldSettings = WorldSettings(), seed: int = 0) -> Worl
 
 
 class Watch:
-    """What each user has met so far. Methods that take or give rows mean the first `active` users.
-
-    Rows are sorted by length, longest first, so the users who still go on are the first rows.
-    """
+    """What each user has met so far; the first `active` rows are the users who still go on."""
 
     def __init__(self, world: World, n_users: int):
         self.world, self.settings = world, world.settings
@@ -166,10 +162,10 @@ class Watch:
 
     def sequels(self, active: int):
         """Unseen sequels, int64 and float64 (active, 2 n_sequels); a row sums to 1, or to 0."""
-        tables = [self.world.sequels[now[:active]] for now in (self.last, self.before_last)]
         look_back = self.settings.look_back
         weights = np.outer([1 - look_back, look_back], self.world.sequel_weights).ravel()
-        items = np.concatenate(tables, axis=1)
+        items = np.hstack([self.world.sequels[now[:active]]
+                           for now in (self.last, self.before_last)])
         weights = weights * ~self.seen[np.arange(active)[:, None], items]
         total = weights.sum(1, keepdims=True)
         return items, weights / np.where(total > 0, total, 1)
