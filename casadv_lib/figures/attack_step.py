@@ -1,8 +1,8 @@
 """One replacement as a picture and in motion: the step, the nearest item, the new list (5.6).
 
 An item stands at how far it lies along the gradient and how far off that line, in median neighbour
-distances, the replaced item at the origin. So distances to points of the line are true to all d
-dimensions, and the substitute is the item that a circle around the goal touches first.
+distances from the replaced item. So distances to points of the line are true, and the substitute
+is the item that a circle around the goal touches first.
 """
 
 import textwrap
@@ -101,9 +101,8 @@ def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names:
 def step_curve(curve: pd.DataFrame, step: float | None = None, guess: str | None = None) -> Figure:
     """What the last item costs, and how far its substitute is, against the length of the step.
 
-    curve: columns method, pick, step, change (of NDCG@10, in percent) and distance (median, in
-    neighbour distances); rows with pick "random" become level lines. step: one to mark. guess: a
-    reader's, written above.
+    curve: columns method, pick ("random": a level line), step, change (of NDCG@10, in percent) and
+    distance (in neighbour distances). step: one to mark. guess: a reader's, written above.
     """
     figure, axes = style.panels(1, 2, width=3.9, height=2.7)
     steps = sorted(curve["step"][curve["pick"] == "gradient"].unique())
@@ -131,10 +130,9 @@ def step_curve(curve: pd.DataFrame, step: float | None = None, guess: str | None
 @styled
 def two_lists(before: Sequence[int], after: Sequence[int], names: Sequence[str],
               heads: tuple[str, str] = ("before", "after"), guess: int | None = None) -> Figure:
-    """A list before and after a change; lines join the items that stand in both.
+    """A list before and after a change, best first; lines join the items that stand in both.
 
-    before, after: items, best first, as many in both. names: of all items. heads: what stands
-    above. guess: how many of them a reader thought would stay.
+    names: of all items. heads: what stands above. guess: how many a reader thought would stay.
     """
     ranks = [_ranks(before), _ranks(after)]
     stay = ranks[0].keys() & ranks[1].keys()

@@ -17,9 +17,7 @@ from .style import key_below, panels, styled
 @torch.no_grad()
 def attention_maps(model: SASRec, history: Sequence[int]) -> list[np.ndarray]:
     """What each step of one history reads from each earlier one: a (heads, n, n) array a block.
-
-    Rows sum to 1; entry [h, t, s] is 0 for s > t. Only the last max_len items are read.
-    """
+    Rows sum to 1; entry [h, t, s] is 0 for s > t. Only the last max_len items are read."""
     instance("model", model, SASRec)
     batch = pack([history], model.max_len, next(model.parameters()).device)
     position = model.positions(model.max_len - 1 - batch.from_end)
@@ -36,11 +34,9 @@ def attention_maps(model: SASRec, history: Sequence[int]) -> list[np.ndarray]:
 
 @torch.no_grad()
 def change_map(model: Backbone, history: Sequence[int], substitute: int) -> np.ndarray:
-    """How far each user vector moves when one item is replaced: an (n, n) float array.
-
-    Entry [s, t] is ||w_t' - w_t|| after the item at step s became `substitute`. A causal model
-    has zeros for t < s. n is the number of items read, at most max_len.
-    """
+    """How far each user vector moves when one item is replaced: an (n, n) float array, n the number
+    of items read. Entry [s, t] is ||w_t' - w_t|| after the item at step s became `substitute`; a
+    causal model has zeros for t < s."""
     number("substitute", substitute, low=1, high=model.n_items, kind=int)
     history = np.asarray(history)[-model.max_len :]
     device, n = next(model.parameters()).device, len(history)

@@ -47,10 +47,8 @@ def whole(rows: pd.DataFrame, what: str, needed=NEEDED) -> pd.DataFrame:
 
 
 def grid(frame: pd.DataFrame, lines=("",), **options) -> tuple[Figure, list[tuple]]:
-    """A figure with a column for each backbone, and (axis, line, rows) of each panel.
-
-    lines: a name for each row of panels. options: of `style.panels`.
-    """
+    """A figure with a column for each backbone and a row for each of these lines, and (axis, line,
+    rows) of each panel. options: of `style.panels`."""
     columns = list(frame.groupby(["dataset", "backbone"], sort=False))
     figure, axes = style.panels(len(lines), len(columns), **options)
     for axis, ((dataset, backbone), _) in zip(axes[0], columns):
@@ -63,8 +61,8 @@ def grid(frame: pd.DataFrame, lines=("",), **options) -> tuple[Figure, list[tupl
 def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10") -> Figure:
     """Learning curves over both phases: phase 1 is the base, phase 2 adv_cas and the control.
 
-    A mark at every epoch that was evaluated. The synthetic world has an optimum, drawn as a line:
-    no model can do better on average. Needs the curves of "base" and "adv_cas".
+    The synthetic world has an optimum: no model can do better on average. Needs the curves of
+    "base" and "adv_cas".
     """
     dataset = frames.choose_dataset(results, dataset)
     runs = frames.with_role(results, "main", dataset=dataset, method=FIGURE3_METHODS)
@@ -97,9 +95,8 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
             ) -> Figure:
     """Test NDCG@10 and HR@10 of adv_cas against epsilon, last epoch; the base as a level line.
 
-    The shade is the 95% interval of the difference to the base, where it is stored. highlight: an
-    epsilon of the sweep to mark, with its values; ValueError for any other.
-    Needs "base" and at least two values of epsilon for "adv_cas".
+    highlight: an epsilon of the sweep to mark, with its values; ValueError for any other. Needs
+    "base" and at least two values of epsilon for "adv_cas".
     """
     dataset = frames.choose_dataset(results, dataset)
     base = frames.with_role(results, "main", dataset=dataset, method="base").rename(
@@ -161,8 +158,7 @@ def figure5(results: Results, dataset: str | None = None, step: float = 0.1,
             exclude: str | None = None) -> Figure:
     """Change of NDCG@10 and HR@10 when the first, middle or last item is replaced, in percent.
 
-    The change is relative to the same users' clean score, with its 95% interval. A diamond is what
-    the paper prints, for the last item on Video Games alone. step, exclude: which attack, as in
+    A diamond is what the paper prints, for Video Games alone. step, exclude: which attack, as in
     `casadv_lib.attack`; exclude None: see `rule_of`. Needs the three attacks for "base", "adv_cas".
     """
     drops = select(_attacked(results, dataset, FIGURE5_METHODS, exclude, step),
@@ -201,9 +197,9 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
             step: float = 0.1, exclude: str | None = None) -> Figure:
     """Test HR@10 after the last K items are replaced, K = 0 (clean) to 5, of one group of users.
 
-    Above: the gradient attack, with 95% intervals as shades. Below: its controls for base and
-    adv_cas, which put in the nearest or a random item. The group are those who can be attacked at
-    every K. highlight: a K to mark, from 0 to 5. step, exclude: which attacks, as in `figure5`.
+    Above: the gradient attack, with 95% intervals. Below: its controls, the nearest or a random
+    item. The group are those who can be attacked at every K. highlight: a K to mark. step,
+    exclude: as in `figure5`.
     """
     if highlight is not None:
         number("highlight", highlight, 0, MOST_REPLACED, kind=int)
@@ -250,8 +246,8 @@ def traded_off(results: Results) -> list[str]:
 def trade_off(results: Results, dataset: str) -> Figure:
     """NDCG@10 after the last item is replaced against NDCG@10 before it: a curve a method.
 
-    Small marks are short runs (role "trade-off"), the number beside them epsilon, or the chance of
-    a replacement; large hollow marks are the methods' own runs. Attacked users alone, test split.
+    Small marks are short runs (role "trade-off") with their epsilon, or the chance of a
+    replacement; hollow ones are the methods' own runs. Attacked users alone, test split.
     """
     runs = frames.with_role(results, "trade-off", dataset=dataset)
     if runs.empty:
@@ -322,11 +318,8 @@ def forest(frame: pd.DataFrame, xlabel: str = "", labels: Sequence[str] | None =
 
 
 def gains(results: Results, dataset: str | None = None) -> Figure:
-    """Tables 3 and 4 as a picture: the change of NDCG@10 against the base in percent.
-
-    Test, last epoch; a row a method, with its stored 95% interval; a panel a data set and backbone,
-    all data sets for dataset None. A hollow diamond is the paper's change.
-    """
+    """Tables 3 and 4 as a picture: the change of NDCG@10 on test against the base in percent, and
+    the paper's change as a diamond; a panel a data set and backbone, all of them for None."""
     stored = select(results.intervals, kind="pair", quantity="percent", metric="ndcg@10",
                     which="last", versus_which="last")[["run", "versus", "value", "low", "high"]]
     rows = compared(results, dataset)
@@ -341,11 +334,7 @@ def gains(results: Results, dataset: str | None = None) -> Figure:
 
 
 def ladder(rows: pd.DataFrame) -> Figure:
-    """What each method adds to plain training, from the bases of several losses.
-
-    rows: of `comparisons.ladder`. A row a method, with its 95% interval; a column of panels a
-    loss, accuracy above robustness.
-    """
+    """Rows of `comparisons.ladder`: a column of panels a loss, accuracy above robustness."""
     rows = rows.sort_values("measure", kind="stable").assign(
         row=lambda rows: rows["method"].map(lambda method: STYLES[method].label),
         panel=lambda rows: rows["loss"] + ": " + rows["measure"])
@@ -356,11 +345,9 @@ def ladder(rows: pd.DataFrame) -> Figure:
 
 def write_all(results: Results, folder: str | Path, report: Callable[[str], None] = print
               ) -> list[Path]:
-    """Write every figure (.png at 150 dpi, .svg) and table (.csv, .md) that the results allow.
-
-    What lacks its records is left out, and `report` is called with a sentence that says so; an
-    older file of that name is then left as it was. The same results give the same bytes.
-    """
+    """Write every figure (.png at 150 dpi, .svg) and table (.csv, .md) that the results allow; the
+    same results give the same bytes. `report` is told of what lacks its records; an older file of
+    that name then stays."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     written, tables = [], {name: partial(make, results) for name, make in TABLES.items()}

@@ -15,10 +15,7 @@ from .style import PAPER_GREY, STYLES, key_below, method_line, panels, styled
 FIGURE2_TOY = {
     "histories": [np.array(history) for history in (
         [1, 2, 3, 4, 5], [6, 2, 7, 8, 4], [3, 1, 8, 2], [5, 6, 2, 1], [7, 3, 8])],
-    "mark": (0, 1),
-    "max_len": 5,
-    "batch_size": 5,
-}
+    "mark": (0, 1), "max_len": 5, "batch_size": 5}
 LOOKS = {  # of Figure 2's boxes: their names in the legend, and how they are drawn
     "plain": ("", {"facecolor": "white", "edgecolor": PAPER_GREY, "linewidth": 0.8}),
     "mark": ("the marked interaction",
@@ -37,11 +34,10 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
             epsilon: float | None = None) -> Figure:
     """Generic against cascade-guided perturbations of one user's history.
 
-    points: (n, 2) floats, the embeddings of the history's items in a plane, oldest first.
-    generic, guided: (n, 2) floats, their perturbations in that plane; radii: two (n,) arrays, their
-    full lengths. effects: (n,) floats above 0, the cascade effects C.
-    curve: for a third panel, the distances ||w_moved - w||, columns "generic" and "guided", index
-    epsilon; epsilon: the one of them whose perturbations these are.
+    points: (n, 2) floats, the history's items in a plane, oldest first. generic, guided: (n, 2)
+    floats, their perturbations there; radii: two (n,) arrays, their full lengths. effects: (n,)
+    floats above 0, C. curve: for a third panel, the distances ||w_moved - w||, columns "generic"
+    and "guided", index epsilon; epsilon: the one of them whose perturbations these are.
     """
     points, *moves = (np.asarray(array, dtype=float) for array in (points, generic, guided))
     room = np.max(radii, axis=0)[:, None]
@@ -101,9 +97,8 @@ def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, users=Non
     """The cascade effect of one interaction, as boxes: what it reaches, and its value C (Eq. 11).
 
     histories: list of int arrays of items, oldest first, of which the newest max_len are drawn.
-    mark: (user, t), both from 0: the interaction `histories[user][t]`, one of the newest max_len.
-    batch_size: b of Eq. 11; m is the number of histories. users: names, by default 1, 2, ...
-    others: where the histories are a few of many, m and the sum over all other users.
+    mark: (user, t), both from 0, one of those. batch_size: b of Eq. 11. users: names. others: where
+    the histories are a few of many, m and the sum over all other users.
     """
     user = number("mark[0]", mark[0], 0, len(histories) - 1, kind=int)
     length = len(histories[user])

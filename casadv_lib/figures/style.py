@@ -63,10 +63,8 @@ def method_line(method: str, markersize: float = 5.5, **changes) -> dict:
 
 def method_lines(axis, frame: pd.DataFrame, x: str, y: str, band: str | None = None, **changes
                  ) -> None:
-    """A line for each value of the column `method`, with a mark at every row and a legend entry.
-
-    band: None, or what the legend calls a shade from the columns "low" to "high" ("": nothing).
-    """
+    """A line for each value of the column `method`, with a mark at every row. band: what the legend
+    calls a shade from the columns "low" to "high" ("": nothing); None: no shade."""
     for method, rows in frame.groupby("method", sort=False):
         look = {"label": STYLES[method].label} | method_line(method, **changes)
         axis.plot(rows[x], rows[y], **look)
@@ -90,10 +88,8 @@ def bar_look(method: str) -> dict:
 
 
 def key_below(figure: Figure, handles: list | None = None, columns: int = 4) -> None:
-    """The legend below the panels.
-
-    handles: by default all that have a label in any panel; of equal labels the last one's look.
-    """
+    """The legend below the panels; handles: by default all that have a label, of equal labels the
+    last one's look."""
     if handles is None:
         labelled = [zip(*axis.get_legend_handles_labels()) for axis in figure.axes]
         handles = {label: one for pairs in labelled for one, label in pairs}.values()

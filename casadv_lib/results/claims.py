@@ -60,10 +60,8 @@ def opposite(row: dict) -> dict:
 def better(results: Results, setting: Setting, methods: list[str], versus: list[str],
            metrics: Iterable[str] = ("ndcg@10",), which: str = "last",
            roles: Iterable[str] = ("main",), **values) -> list[dict]:
-    """Each method against each other one, seed by seed; which: the epoch of the others.
-
-    roles, values: of the runs; the base is that of the tables.
-    """
+    """Each method against each other one at this epoch, seed by seed; roles, values: of the runs
+    but the base's."""
     def runs(method):
         if method == "base":
             return {0: main_run(results, *setting, "base")}
@@ -130,8 +128,8 @@ def attacked(results: Results, setting: Setting, quantity: str, methods: list[st
              turned: bool = False) -> list[dict]:
     """A quantity (see `comparisons`) of methods, or of methods against others, under each attack.
 
-    attacks: {name: its options}; None: the gradient on the last item. k: on the last K items, for
-    "each" K or the "largest", which is `most`. turned: the opposite of the quantity.
+    attacks: {name: its options}; None: the gradient on the last item, or on the last K, for "each"
+    k or the "largest", which is `most`. turned: the opposite of the quantity.
     """
     attacks, rows = attacks or {"last": {}}, []
     if k:

@@ -80,8 +80,7 @@ def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
 def attacks_in(results: Results, folder: Path | None, run: str) -> set[str] | None:
     """The attacks on a run that the tables in a folder hold with the ranks by all rules; None
     where they do not hold the run with its ranks."""
-    if (run not in results.configs or folder is None
-            or not frames.ranks_file(folder, run).exists()):
+    if not folder or run not in results.configs or not frames.ranks_file(folder, run).exists():
         return None
     ranks = read_ranks(folder, run)
     return {attack for attack in select(results.attacks, run=run)["attack"].unique()
@@ -163,9 +162,7 @@ def _difference(record: dict[str, pd.DataFrame], run: Run) -> str:
 
 def verified(results: Results, config: Configuration, report: Callable[[str], None]) -> str:
     """Make the stored run of a configuration again from nothing, and compare; returns its name.
-
-    Raises ValueError where the tables do not hold it, Unequal where the numbers differ.
-    """
+    Unequal where the numbers differ."""
     data = Run(config).data
     name = config.run_name(data.fingerprint)
     if name not in results.configs:
@@ -230,8 +227,7 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
 
 
 def _joined(parts: list[pd.DataFrame], name: str, roles: Mapping[str, list[str]]) -> pd.DataFrame:
-    """One table, in the order of the paper's data sets, backbones and methods; the last of rows
-    with the same key stays."""
+    """One table in the paper's order; the last of rows with the same key stays."""
     filled = [part for part in parts if len(part)]
     table = pd.concat(filled or parts[:1]).drop_duplicates(KEYS[name], keep="last")
     if "roles" in table:
@@ -245,8 +241,7 @@ def _joined(parts: list[pd.DataFrame], name: str, roles: Mapping[str, list[str]]
 
 
 def _attacks(run: Run) -> list[dict]:
-    """Records of the attacks on a run that the columns of `attacks` tell apart: another seed, loss
-    or joint has none."""
+    """Records of the attacks on a run but those with options that have no column."""
     return [record for record in runs.stored_attacks(run) if record["attack"] == attack_name(
         **{column: record.get(column) for column in TOLD_APART})]
 

@@ -206,8 +206,7 @@ def score(results: Results, run: str, metric: str = "ndcg@10", which: str = "las
 
 
 def sweep(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
-    """Rows of `runs`, last epoch on test: adv_cas at each epsilon of a sweep, rising.
-    MissingRecords for fewer than two."""
+    """`with_role` of adv_cas at each epsilon, rising; MissingRecords for fewer than two."""
     rows = with_role(results, "sweep", dataset=dataset, backbone=backbone, method="adv_cas")
     if len(rows) < 2:
         raise MissingRecords(f"no sweep over epsilon of method 'adv_cas', backbone {backbone!r}, "
@@ -223,7 +222,7 @@ def rule_of(results: Results, run: str) -> str:
 
 def interval(results: Results, kind: str, quantity: str, metric: str = "ndcg@10", **values
              ) -> dict:
-    """The row of `intervals` with these values, as a dict; MissingRecords where there is none."""
+    """The row of `intervals` with these values; MissingRecords where there is none."""
     own = results.intervals_of.get(values.get("run", ""), results.intervals.iloc[:0])
     found = select(own, kind=kind, quantity=quantity, metric=metric, **values).to_dict("records")
     if len(found) != 1:

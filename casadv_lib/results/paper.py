@@ -28,11 +28,8 @@ def paper_numbers() -> dict:
 
 
 def paper_beside(runs: pd.DataFrame, where: str | None = None) -> pd.DataFrame:
-    """The paper's scores of rows of `runs`, in their order, NaN where it prints none.
-
-    where: "table3" or "table4" alone. Columns: both metrics, and "METRIC change" of each, in
-    percent of the base's, NaN for the base.
-    """
+    """The paper's scores of rows of `runs`, in their order, NaN where it prints none: columns of
+    both metrics, and "METRIC change", in percent of the base's. where: one table alone."""
     printed = select(SCORES, where=where).drop_duplicates(RUN)
     for metric in METRICS:
         base = printed.groupby(["dataset", "backbone"])[metric].transform("first")
@@ -52,11 +49,8 @@ def paper_change(dataset: str, backbone: str, method: str, metric: str = "ndcg@1
 
 
 def paper_slips(where: str | None = None, **row: str) -> list[str]:
-    """Where the paper contradicts itself, its data or its sources, in sentences.
-
-    where: such as "table2"; None: all. row: dataset, backbone and method of a row of the table;
-    then those that concern it alone.
-    """
+    """Where the paper contradicts itself, its data or its sources, in sentences. where: such as
+    "table2". row: dataset, backbone and method: what concerns that row of the table alone."""
     found = [dict(slip) for slip in paper_numbers()["slips"] if where in (None, slip["where"])]
     texts = {slip.pop("text"): slip.items() - {("where", slip["where"])} for slip in found}
     return [text for text, about in texts.items() if not row or about and about <= row.items()]

@@ -24,8 +24,7 @@ BADGES = (" [![Colab](https://colab.research.google.com/assets/colab-badge.svg)]
 
 
 def refreshed(text: str, record: dict, citation: str) -> str:
-    """The README's text with the run times of `record` (see `notebooks.execute`) and badges for
-    CITATION.cff's address."""
+    """The README with the run times of `record`, and badges for CITATION.cff's address."""
     def row(match: re.Match) -> str:
         link, notebook, middle = match.groups()
         badges = BADGES.format(address[1], notebook) if address else ""

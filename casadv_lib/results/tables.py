@@ -64,11 +64,9 @@ def table2(results: Results) -> pd.DataFrame:
 
 
 def table3(results: Results, dataset: str | None = None) -> pd.DataFrame:
-    """Table 3: accuracy on test, one row a data set, backbone and method; controls included.
-
-    For each metric: the value at the last epoch, its change against the base in percent, the 95%
-    interval of the difference, the value at the best-validation epoch, the paper's and its change.
-    """
+    """Table 3: accuracy on test, one row a data set, backbone and method; controls included. For
+    each metric: the value at the last epoch, its change against the base, the interval of the
+    difference, the value at the best-validation epoch, the paper's and its change."""
     methods = [m for m in METHOD_ORDER if m not in TABLE4_METHODS[1:3]]
     return _accuracy(results, "table3", compared(results, dataset, methods))
 
@@ -183,9 +181,8 @@ def counts(table: pd.DataFrame) -> str:
     """How often each verdict stands in a table of claims: those of the paper, then ours."""
     is_ours, said = table["section"] == OURS, []
     for name, rows in (("the paper's", table[~is_ours]), ("ours", table[is_ours])):
-        found = rows["verdict"].value_counts()
-        words = ", ".join(f"{found[word]} {word}" for word in VERDICTS if word in found)
-        said.append(f"{name}: {words}")
+        found = rows["verdict"].value_counts().reindex(VERDICTS).dropna()
+        said.append(f"{name}: " + ", ".join(f"{n:g} {word}" for word, n in found.items()))
     return "; ".join(said)
 
 
