@@ -111,16 +111,17 @@ def refresh(notebooks: list[str] | None = None) -> list[Path]:
 
 
 def run_notebook(path: Path, output: Path, parameters: dict) -> Path:
-    """Run one notebook with Papermill, in its own folder; the output grows cell by cell."""
+    """Run one notebook with Papermill, in its own folder; the output is whole, or up to where it
+    failed."""
     for name in ("CASADV_RUNS", "CASADV_DATA", "CASADV_FIGURES"):
         folder_named_by(name)  # as the caller means it
-    make_folder(output.parent)
+    growing = make_folder(output.parent) / f".{output.stem}.partial.ipynb"  # cell by cell
     inherited = {"OMP_NUM_THREADS": "1"} | os.environ | {"CI": "1"}  # no progress bars
     inherited.pop("MPLBACKEND", None)  # Agg from the caller's shell would drop inline pictures
     try:
         with patch.dict(os.environ, inherited, clear=True):
             papermill.execute_notebook(
-                str(path), str(output), parameters, kernel_name=KERNEL["name"],
+                str(path), str(growing), parameters, kernel_name=KERNEL["name"],
                 cwd=str(path.parent), progress_bar=False, coalesce_streams=True)
     except PapermillExecutionError as error:
         first = error.source.strip().splitlines()[0]
@@ -128,6 +129,9 @@ def run_notebook(path: Path, output: Path, parameters: dict) -> Path:
                             f"failed with {error.ename}: {error.evalue}") from error
     except DeadKernelError as error:
         raise NotebookError(f"{path.name}: the kernel stopped: {error}") from error
+    finally:
+        if growing.exists():
+            os.replace(growing, output)
     return output
 
 
