@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -53,6 +52,7 @@ def attack_plane(plane: np.ndarray, step: float, refused: Sequence[int],
     return figure
 
 
+@styled
 def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names: Sequence[str],
                   lists: Sequence[Sequence[int]], target: int, ranks: Sequence[float]) -> str:
     """The replacement as an HTML page with a player: slide, snap, new list.
@@ -60,41 +60,40 @@ def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names:
     plane, step, refused: as in `attack_plane`. names: of all items. lists: the best items before
     and after, best first. target: the item that is to fall; ranks: its rank before and after.
     """
-    with rc_context(style.RC):
-        figure = Figure(figsize=(8, 3.1), dpi=80)
-        FigureCanvasAgg(figure)
-        left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
-        figure.subplots_adjust(0.07, 0.14, 0.99, 0.9, wspace=0.12)
-        _ground(left, plane, refused)
-        (circle,), (touched,), (moving,) = (
-            left.plot([], [], look, color=color)
-            for look, color in (("-", GOAL), ("o", GOAL), ("o", ITEM)))
-        right.set(xlim=(0, 1), ylim=(BELOW - 0.5, 0.3), xticks=[],
-                  yticks=range(1, len(lists[0]) + 1))
-        right.grid(False)
-        before, after = map(_ranks, lists)
-        texts = {item: right.text(
-            0.02, 0, textwrap.shorten(plain(names[item]), 34, placeholder=" …"), va="center",
-            fontsize=8, **{"color": TARGET, "weight": "bold"} if item == target else {})
-            for item in before | after}
+    figure = Figure(figsize=(8, 3.1), dpi=80)
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
+    figure.subplots_adjust(0.07, 0.14, 0.99, 0.9, wspace=0.12)
+    _ground(left, plane, refused)
+    (circle,), (touched,), (moving,) = (
+        left.plot([], [], look, color=color)
+        for look, color in (("-", GOAL), ("o", GOAL), ("o", ITEM)))
+    right.set(xlim=(0, 1), ylim=(BELOW - 0.5, 0.3), xticks=[],
+              yticks=range(1, len(lists[0]) + 1))
+    right.grid(False)
+    before, after = map(_ranks, lists)
+    texts = {item: right.text(
+        0.02, 0, textwrap.shorten(plain(names[item]), 34, placeholder=" …"), va="center",
+        fontsize=8, **{"color": TARGET, "weight": "bold"} if item == target else {})
+        for item in before | after}
 
-        def draw(frame):
-            slide, snap, shuffle = np.clip(
-                [frame / SLIDE, (frame - SLIDE) / SNAP, (frame - SLIDE - SNAP) / SHUFFLE], 0, 1)
-            goal = np.array([step * slide, 0.0])
-            radius, item = _touched(plane, goal[0], refused)
-            circle.set_data(goal[0] + radius * np.cos(ANGLES), radius * np.sin(ANGLES))
-            touched.set_data(*plane[[item]].T)
-            moving.set_data(*(goal + snap * (plane[item] - goal))[:, None])
-            left.set_title(f"nearest allowed: {plain(names[item])}")
-            right.set_title(f"held out: rank {ranks[int(shuffle == 1)]:g}")
-            for item, text in texts.items():
-                old, new = (of.get(item, BELOW) for of in (before, after))
-                at = old + shuffle * (new - old)
-                text.set(y=at, alpha=min(1.0, BELOW - at))
+    def draw(frame):
+        slide, snap, shuffle = np.clip(
+            [frame / SLIDE, (frame - SLIDE) / SNAP, (frame - SLIDE - SNAP) / SHUFFLE], 0, 1)
+        goal = np.array([step * slide, 0.0])
+        radius, item = _touched(plane, goal[0], refused)
+        circle.set_data(goal[0] + radius * np.cos(ANGLES), radius * np.sin(ANGLES))
+        touched.set_data(*plane[[item]].T)
+        moving.set_data(*(goal + snap * (plane[item] - goal))[:, None])
+        left.set_title(f"nearest allowed: {plain(names[item])}")
+        right.set_title(f"held out: rank {ranks[int(shuffle == 1)]:g}")
+        for item, text in texts.items():
+            old, new = (of.get(item, BELOW) for of in (before, after))
+            at = old + shuffle * (new - old)
+            text.set(y=at, alpha=min(1.0, BELOW - at))
 
-        frames = [0, *range(SLIDE + SNAP + SHUFFLE + 1)]
-        return FuncAnimation(figure, draw, frames).to_jshtml(fps=5, default_mode="once")
+    frames = [0, *range(SLIDE + SNAP + SHUFFLE + 1)]
+    return FuncAnimation(figure, draw, frames).to_jshtml(fps=5, default_mode="once")
 
 
 @styled
