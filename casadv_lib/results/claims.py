@@ -18,8 +18,7 @@ from ..experiments.configuration import EPSILONS, attack_name
 from ..settings import MOST_REPLACED
 from ..support.files import read_json
 from . import frames, paper
-from .comparisons import NUMBERS
-from .frames import MissingRecords, Results, interval, main_run, select
+from .frames import NUMBERS, MissingRecords, Results, interval, main_run, select
 
 Setting = tuple[str, str]
 OURS = "ours"  # in place of a section: a question that the paper does not ask

@@ -15,12 +15,11 @@ from ..adversarial import METHOD_ORDER
 from ..evaluation import METRICS, gains, resampled_gains
 from ..experiments.configuration import attack_name
 from . import frames
-from .frames import NOT_RANKED, Ranks, Results, select, with_role
+from .frames import NOT_RANKED, NUMBERS, Ranks, Results, select, with_role
 from .paper import PAPER_BASELINES, PAPER_SPARSE
 
 COMPARED_ROLES = ("main", "seed", "sweep", "values", "switch")
 LAST_ITEM = attack_name(positions="last", k=1)
-NUMBERS = ["value", "low", "high"]  # stored with six digits
 # {(run, column of ranks, metric): a mean over all users, and over resamples, (1 + resamples,)}
 Means = dict[tuple[str, str, str], np.ndarray]
 
