@@ -113,16 +113,12 @@ def _build(name: str, min_count: int | None, notes: list[str], frame: pd.DataFra
             items, kept = pd.factorize(core["item"], sort=True)
             frame, item_ids, n_users = core.assign(item=items), item_ids[kept], left["user"]
     users, items = frame["user"].to_numpy(), frame["item"].to_numpy()
-    pairs = users * np.int64(len(item_ids))
-    pairs += items
-    at_once = np.count_nonzero(pairs[1:] == pairs[:-1])
-    pairs.sort(kind="stable")
-    if repeats := np.count_nonzero(pairs[1:] == pairs[:-1]):
-        easy = f", {at_once:,} of them the one just before, which is easy to predict"
-        notes.append(f"{repeats:,} interactions repeat an item of the same user"
-                     f"{easy if at_once else ''}; kept.")
+    is_next = users[1:] == users[:-1]
+    if repeats := np.count_nonzero(is_next & (items[1:] == items[:-1])):
+        notes.append(f"{repeats:,} interactions repeat the same user's item just before, which is "
+                     "easy to predict; kept.")
     items = np.add(items, 1, dtype=np.int64)
-    starts = np.flatnonzero(np.append(True, users[1:] != users[:-1]))
+    starts = np.flatnonzero(np.append(True, ~is_next))
     lengths = np.diff(np.append(starts, len(users)))
     enough = np.flatnonzero(lengths >= SHORTEST)
     if not len(enough):

@@ -137,8 +137,7 @@ NOTED = [  # lines, min_count, users left, catalogue, notes
     ("1 10 20 30\n2 40 50\n3\n4 10 20 60\n", None, [1, 4], [10, 20, 30, 40, 50, 60],
      ["dropped 2 of 4 users, who have fewer than 3 items, with their 2 interactions."]),
     ("1 5 6 5 5\n2 5 6 7\n", None, [1, 2], [5, 6, 7],
-     ["2 interactions repeat an item of the same user, 1 of them the one just before, which is "
-      "easy to predict; kept."]),
+     ["1 interactions repeat the same user's item just before, which is easy to predict; kept."]),
     # item 9 is rare; without it user 3 is too short, and then item 4 is rare too
     ("1 1 2 3 4\n2 1 2 3\n3 1 4 9\n4 1 2 3\n", 3, [1, 2, 4], [1, 2, 3],
      ["the 3-core keeps 9 of 13 interactions, 3 of 4 users and 3 of 5 items."]),
