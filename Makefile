@@ -74,7 +74,7 @@ refresh: $(VENV)/installed
 	rm -rf figures/made/quick figures/quick/ranks
 	$(MAKE) figures CHOOSE=--choose
 	mv figures/made/quick/*.* figures/made/quick/ranks figures/quick/
-	$(BIN)/python -m casadv_lib.results.readme
+	$(BIN)/python tests/benchmarks/readme.py
 	$(BIN)/python -m casadv_lib notebooks --refresh
 
 # what was made is collected and drawn even if a job failed

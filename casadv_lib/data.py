@@ -69,10 +69,7 @@ class SequenceDataset:
         return digest.hexdigest()
 
     def statistics(self) -> dict[str, float]:
-        """The row of Table 2: users, items, interactions, density in percent, mean length.
-
-        Held-out items count, so the mean length is the training part's plus 2.
-        """
+        """The row of Table 2, held-out items included; density in percent."""
         users, items, interactions = self.n_users, self.n_items, self.n_interactions
         return {"users": users, "items": items, "interactions": interactions,
                 "density_percent": 100.0 * interactions / (users * items),

@@ -1,1 +1,0 @@
-"""Configurations, runs, and the grid that makes them."""

@@ -30,16 +30,8 @@ from ..data import SequenceDataset, held_out
 from ..datasets import NAMES, load_dataset, own_file
 from ..evaluation import METRICS, evaluate, rank_items, summary
 from ..settings import EXCLUDES, checked_options
+from ..support import files
 from ..support.checks import one_of
-from ..support.files import (
-    load_tensors,
-    make_folder,
-    read_json,
-    refused,
-    remove_partial,
-    write_arrays,
-    write_json,
-)
 from ..support.machine import choose_device, folder_named_by, root, source_hash
 from ..training import Trainer
 from .configuration import Configuration, attack_name, attack_options, by_name, configure
@@ -101,7 +93,7 @@ class Run:
 
     @property
     def metrics(self) -> dict:
-        return read_json(self.folder / "metrics.json")
+        return files.read_json(self.folder / "metrics.json")
 
     def ranks(self, split: str = "test", which: str = "last") -> np.ndarray:
         """Per-user ranks, (users,) float64; which: the "last" or the "best" epoch."""
@@ -110,7 +102,7 @@ class Run:
 
     def model(self, which: str = "last", device: str = "auto") -> Backbone:
         """The trained backbone of the "last" or the "best" validation epoch."""
-        content = load_tensors(self.folder / "checkpoint.pt", choose_device(device))
+        content = files.load_tensors(self.folder / "checkpoint.pt", choose_device(device))
         model = build_model(self.config, self.data).to(choose_device(device))
         best = content["history"]["best_state"]
         model.load_state_dict(best if which == "best" and best else content["model"])
@@ -132,11 +124,11 @@ def _loaded(dataset: str, reading: str, changed: int | None) -> SequenceDataset:
 def one_at_a_time(folder: Path):
     """Take the lock of a folder, for a `with`: a second process waits. The system frees the lock of
     a process that ends, however it ends."""
-    path = make_folder(folder) / ".lock"
+    path = files.make_folder(folder) / ".lock"
     try:
         return FileLock(path).acquire()
     except OSError as error:
-        raise refused(path, error) from error
+        raise files.refused(path, error) from error
 
 
 def run(config: Configuration, data: SequenceDataset | None = None, progress: bool = True) -> Run:
@@ -147,7 +139,7 @@ def run(config: Configuration, data: SequenceDataset | None = None, progress: bo
     base = None if config.method == "base" else run(made.base.config, made.data, progress)
     with one_at_a_time(made.folder):
         if not made.is_complete:
-            remove_partial(made.folder)
+            files.remove_partial(made.folder)
             _train(made, base, progress)
     return made
 
@@ -155,12 +147,12 @@ def run(config: Configuration, data: SequenceDataset | None = None, progress: bo
 def _train(made: Run, base: Run | None, progress: bool) -> None:
     config, data, folder = made.config, made.data, made.folder
     started, device = time.perf_counter(), choose_device(config.training.device)
-    write_json(folder / "config.json", config.flat())
+    files.write_json(folder / "config.json", config.flat())
     model = build_model(config, data)
     if base is None:
         trainer = Trainer(model, data, config.training)
     else:
-        content = load_tensors(base.folder / "checkpoint.pt", device)
+        content = files.load_tensors(base.folder / "checkpoint.pt", device)
         model.load_state_dict(content["model"])
         trainer = Trainer(model, data, config.second_phase, config.method, config.adversarial,
                           base.metrics["last"]["epoch"])
@@ -184,8 +176,8 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
                     "per_epoch": float(np.median(history.epoch_seconds))},
         "provenance": provenance(data.fingerprint, device, time.perf_counter() - started),
     }
-    write_arrays(folder / "ranks.npz", ranks, parents=False)
-    write_json(folder / "metrics.json", metrics, parents=False)
+    files.write_arrays(folder / "ranks.npz", ranks, parents=False)
+    files.write_json(folder / "metrics.json", metrics, parents=False)
 
 
 def provenance(data_hash: str, device: torch.device, wall_seconds: float) -> dict:
@@ -241,11 +233,11 @@ def run_attack(made: Run, split: str = "test", exclude: str = "both", **options)
         run(made.config, made.data)
         with one_at_a_time(made.folder):
             if not has_attack(made, split, **options):
-                remove_partial(made.folder)
+                files.remove_partial(made.folder)
                 _attack(made, split, **options)
     folder, name = made.folder / "attacks", attack_name(split, **options)
     with np.load(folder / f"{name}.npz", allow_pickle=False) as stored:
-        return read_json(folder / f"{name}-{exclude}.json") | {
+        return files.read_json(folder / f"{name}-{exclude}.json") | {
             "indices": stored["users"], "ranks": stored[exclude],
             "clean ranks": stored["clean"], "substitutes": stored["substitutes"]}
 
@@ -265,7 +257,7 @@ def _attack(made: Run, split: str, **options) -> None:
         left_out = excluded(original, found["histories"], rule)
         ranks[rule], _ = rank_items(model, found["histories"], targets, left_out)
     clean = found["clean"]["ranks"]
-    write_arrays(folder / f"{name}.npz", ranks | {
+    files.write_arrays(folder / f"{name}.npz", ranks | {
         "users": found["users"], "clean": clean,
         "substitutes": found["substitutes"].astype(np.int32)})
     seconds = time.perf_counter() - started
@@ -274,13 +266,13 @@ def _attack(made: Run, split: str, **options) -> None:
         "unit": found["unit"], "clean": summary(clean),
         "provenance": provenance(made.data.fingerprint, choose_device(device), seconds)}
     for rule in reversed(EXCLUDES):  # the first rule's record comes last: it marks the attack whole
-        write_json(folder / f"{name}-{rule}.json",
+        files.write_json(folder / f"{name}-{rule}.json",
                    shared | {"exclude": rule, "attacked": summary(ranks[rule])})
 
 
 def stored_attacks(made: Run) -> list[dict]:
     """The records of attacks on a run's test split, one a rule, with the "attack" of each."""
-    return [{"attack": path.stem.rpartition("-")[0]} | read_json(path)
+    return [{"attack": path.stem.rpartition("-")[0]} | files.read_json(path)
             for path in sorted((made.folder / "attacks").glob("test-*.json"))]
 
 

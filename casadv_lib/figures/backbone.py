@@ -66,13 +66,6 @@ def heat_maps(maps: Mapping[str, np.ndarray], steps: Sequence, label: str, xlabe
     return figure
 
 
-def computed_positions(batch: PackedBatch, max_len: int) -> dict[str, int]:
-    """How many positions three layouts of one batch compute."""
-    return {"real items": len(batch),
-            "packed (attention only)": sum(group.users * group.length for group in batch.groups),
-            "padded to T": len(batch.last) * max_len}
-
-
 @styled
 def padding_picture(batch: PackedBatch, max_len: int) -> Figure:
     """A batch as three blocks: padded to T, packed in length groups, and the flat list."""

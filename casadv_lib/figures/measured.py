@@ -237,11 +237,6 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
     return figure
 
 
-def traded_off(results: Results) -> list[str]:
-    """The data sets that have what `trade_off` draws."""
-    return list(frames.with_role(results, "trade-off")["dataset"].unique())
-
-
 @styled
 def trade_off(results: Results, dataset: str) -> Figure:
     """NDCG@10 after the last item is replaced against NDCG@10 before it: a curve a method.
@@ -379,6 +374,6 @@ def figure_makers(results: Results) -> dict[str, Callable[[], Figure]]:
         for draw in (figure3, figure4, figure5, figure6):
             name = draw.__name__ + (f"_{Path(dataset).stem}" if position else "")
             makers[name] = partial(draw, results, dataset=dataset)
-    for dataset in traded_off(results):
+    for dataset in frames.with_role(results, "trade-off")["dataset"].unique():
         makers[f"trade_off_{Path(dataset).stem}"] = partial(trade_off, results, dataset)
     return makers | {"gains": partial(gains, results)}

@@ -24,7 +24,6 @@ PAPER_LOOK = {"marker": "d", "markersize": 6, "markerfacecolor": "white",
 STYLES = {style.Index: style for style in pd.read_csv(
     Path(__file__).with_name("methods.csv"), index_col="method", keep_default_na=False,
     converters={"dashes": lambda text: tuple(map(float, text.split()))}).itertuples()}
-COLORS = {method: style.color for method, style in STYLES.items()}
 
 # decorator of a drawing function: the settings above while it runs, the caller's afterwards
 styled = matplotlib.rc_context(RC)

@@ -1,1 +1,0 @@
-"""What runs left behind: tables, intervals, claims."""

@@ -17,14 +17,10 @@ PAPER_BEST_EPSILON = (10, 20)  # Section 5.5, Figure 4
 # Section 5.6: what the last item costs the bases on Video, in percent, the mean of both backbones
 PAPER_LAST_DROP_PERCENT = {"ndcg@10": 23.22, "hr@10": 11.04}
 PAPER_ADDED_TIME = 100 * 8.3 / 10.6  # Section 5.7: minutes of the second phase over the first's
+NUMBERS = read_json(HERE / "paper.json")  # of Table 2 and of Section 5.7, and the slips
 # Tables 3 and 4 (SASRec alone), the base first; the paper writes HT for HR, and trains by the BCE
 SCORES = pd.read_csv(HERE / "paper.csv").assign(loss="bce")
 RUN = ["dataset", "backbone", "loss", "method"]
-
-
-def paper_numbers() -> dict:
-    """The numbers of Table 2 and of Section 5.7, and the slips."""
-    return read_json(HERE / "paper.json")
 
 
 def paper_beside(runs: pd.DataFrame, where: str | None = None) -> pd.DataFrame:
@@ -51,7 +47,7 @@ def paper_change(dataset: str, backbone: str, method: str, metric: str = "ndcg@1
 def paper_slips(where: str | None = None, **row: str) -> list[str]:
     """Where the paper contradicts itself, its data or its sources, in sentences. where: such as
     "table2". row: dataset, backbone and method: what concerns that row of the table alone."""
-    found = [dict(slip) for slip in paper_numbers()["slips"] if where in (None, slip["where"])]
+    found = [dict(slip) for slip in NUMBERS["slips"] if where in (None, slip["where"])]
     texts = {slip.pop("text"): slip.items() - {("where", slip["where"])} for slip in found}
     return [text for text, about in texts.items() if not row or about and about <= row.items()]
 

@@ -53,7 +53,7 @@ def table2(results: Results) -> pd.DataFrame:
     own, table = results.datasets, results.datasets[["dataset"]].copy()
     if own.empty:
         raise MissingRecords("results hold no data sets")
-    printed = pd.DataFrame(paper.paper_numbers()["table2_datasets"]).T.reindex(own["dataset"])
+    printed = pd.DataFrame(paper.NUMBERS["table2_datasets"]).T.reindex(own["dataset"])
     for column in ("users", "items", "interactions", "density_percent"):
         name = column.replace("_percent", " %")
         table[name], table[f"{name} paper"] = own[column], printed[column].to_numpy(float)
@@ -104,7 +104,7 @@ def _accuracy(results: Results, where: str, rows: pd.DataFrame) -> pd.DataFrame:
 def efficiency(results: Results) -> pd.DataFrame:
     """Section 5.7: seconds an epoch, an epoch over one of the base, and "added time %", the second
     phase's over the first's. The paper's numbers stand with SASRec, adv_cas."""
-    printed, rows = paper.paper_numbers()["section57_efficiency"], compared(results)
+    printed, rows = paper.NUMBERS["section57_efficiency"], compared(results)
     machines = {run: f"{of.get('hardware', 'unknown')}, {of.get('device', 'unknown')}"
                 for run, of in results.provenance.items()}
     machine, of_base = rows["run"].map(machines), rows["base run"].map(machines)

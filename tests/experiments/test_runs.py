@@ -106,7 +106,7 @@ def test_an_attack_cut_off_between_its_records_is_made_again(data_file, runs_fol
         files.write_json(path, content)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(runs, "write_json", write)
+        patch.setattr(runs.files, "write_json", write)
         runs.run_attack(made)
     assert not runs.has_attack(made)
     runs.run_attack(made)

@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 import pytest
+from benchmarks import readme
 
 from casadv_lib.__main__ import _parser
 from casadv_lib.experiments import notebooks
 from casadv_lib.experiments.configuration import attack_name
-from casadv_lib.results import readme
 from casadv_lib.results.frames import interval, read_results, with_role
 from casadv_lib.support.files import read_json
 from casadv_lib.support.machine import root
@@ -102,7 +102,7 @@ def test_the_table_of_notebooks_is_what_was_measured():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert [row[1] for row in readme.ROW.findall(TEXT)] == names == sorted(RECORD)
     assert readme.refreshed(TEXT, RECORD, citation) == TEXT, \
-        "run `python -m casadv_lib.results.readme`"
+        "run `python tests/benchmarks/readme.py`"
     assert all(entry["new_runs"] == 0 for entry in RECORD.values())
 
 

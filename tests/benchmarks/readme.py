@@ -8,8 +8,8 @@ import argparse
 import re
 from pathlib import Path
 
-from ..support.files import read_json, write_bytes, write_json
-from ..support.machine import root
+from casadv_lib.support.files import read_json, write_bytes, write_json
+from casadv_lib.support.machine import root
 
 RECORD = Path("figures/quick/notebooks.json")
 FRESH = Path("figures/made/quick/notebooks/measured.json")  # by `make figures`
@@ -37,7 +37,7 @@ def refreshed(text: str, record: dict, citation: str) -> str:
 
 def main(arguments: list[str] | None = None, folder: Path | None = None) -> None:
     """Write README.md, the record and CITATION.cff; ends with status 2 for another address."""
-    parser = argparse.ArgumentParser("python -m casadv_lib.results.readme", description=__doc__)
+    parser = argparse.ArgumentParser("python tests/benchmarks/readme.py", description=__doc__)
     parser.add_argument("--repository", help="the repository's address, for the badges")
     repository, folder = parser.parse_args(arguments).repository, folder or root()
     readme, citation = folder / "README.md", folder / "CITATION.cff"
