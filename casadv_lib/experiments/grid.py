@@ -279,8 +279,8 @@ def _client(workers: int, device: str, scheduler: str | None, say: Callable[[str
         except (OSError, ValueError) as error:
             raise ValueError(f"scheduler is {scheduler!r}, where none answers ({error})") from error
         with client:
-            say(f"workers may join at {client.scheduler.address}, the dashboard is "
-                f"{client.dashboard_link}")
+            say(f"workers may join at {client.scheduler.address}, the dashboard (with bokeh "
+                f"installed) is {client.dashboard_link}")
             gpus = [] if scheduler else gpus_of(device)
             client.register_plugin(_joining(resource, gpus), name=resource)
             yield client, resource

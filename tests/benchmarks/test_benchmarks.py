@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from benchmarks import cascade, epochs, growth, measuring, public, ranking, report, suite
+from benchmarks import cascade, epochs, growth, measuring, memory, public, ranking, report, suite
 from conftest import build
 from oracles import random_sequences
 
@@ -40,6 +40,7 @@ RUNS = {
     "ranking": (3, lambda data, _: ranking.main(data, **TINY)),
     "cascade": (16, lambda *_: cascade.main(sizes=(500, 1000), repeats=2)),
     "growth": (12, lambda *_: growth.main((20, 40), (30, 60), (5, 10), SMALL, **TINY)),
+    "memory": (1, lambda data, _: memory.main(data, backbones=("gru4rec",), dim=8)),
 }
 
 
