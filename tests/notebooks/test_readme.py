@@ -8,14 +8,16 @@ import pytest
 from benchmarks import readme
 
 from casadv_lib.__main__ import _parser
+from casadv_lib.evaluation import METRICS
 from casadv_lib.experiments import notebooks
 from casadv_lib.experiments.configuration import attack_name
-from casadv_lib.results.frames import interval, read_results, with_role
+from casadv_lib.results.frames import interval, read_results, score, with_role
 from casadv_lib.support.files import read_json
 from casadv_lib.support.machine import root
 
 ROOT = root()
-PAGES = ("README.md", "notebooks/README.md", "figures/paper/findings.md")
+PAGES = ("README.md", "notebooks/README.md", "figures/paper/README.md",
+         "figures/paper/findings.md")
 TEXTS = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
 TEXT = TEXTS["README.md"]
 # sentences in which each {} is a number, and what the numbers are
@@ -29,7 +31,7 @@ PAPER, QUICK, CE = (read_results(ROOT / "figures" / name) for name in ("paper", 
 def stored(kind, setting, method, versus="base", which="last", exclude="both", epsilon=None,
            preset=None, tables=None, **attack):
     """Percent of NDCG@10 that an attack costs ("loss"), or by which a method is above another one
-    ("gain") or below it ("below")."""
+    ("gain") or below it ("below"); or a metric itself."""
     dataset, backbone = f"{setting} sasrec".split()[:2]
     results = QUICK if dataset == "synthetic" else CE if tables == "ce" else PAPER
     made = {"epsilon": epsilon} if epsilon else {"preset": preset} if preset else {}
@@ -40,6 +42,8 @@ def stored(kind, setting, method, versus="base", which="last", exclude="both", e
                          **made)["run"].item()
 
     own = run(method, **made)
+    if kind in METRICS:
+        return score(results, own, kind)
     if kind == "loss":
         return -interval(results, "attack", "change", run=own, attack=attack_name(**attack),
                          exclude=exclude)["value"]
