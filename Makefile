@@ -9,7 +9,7 @@
 # make paper     the same at the paper's scale on real data: a queue of many hours that can be stopped
 #                and started again, and goes on from the tables in figures/paper/ on any machine
 #                of the same kind (`python -m casadv_lib grid --help`), then tables and figures
-# make test      everything that CI checks
+# make test      what CI checks on every Python; it makes the figures besides
 # make soak      the long checks, for once before a release: kills, fuzzing, a million users, all
 #                notebooks in every way (about an hour)
 # make verify    one stored run made again from nothing, compared to the last digit (a minute)
@@ -19,6 +19,8 @@
 # make lab       JupyterLab at the first notebook; LAB holds more options for it
 # make notebooks run the committed notebooks again and store their outputs, after a change of code
 #                that no result depends on
+# make lint      ruff alone
+# make clean     .venv, runs and what was made go
 # Variables: PROFILE (quick, laptop, paper, ce), DATASET (a name or a path; COLUMNS, SEPARATOR and
 # MIN_COUNT say how a file is read), BACKBONE, DEVICE, WORKERS, STAGES, PYTHON, JOBS (test
 # processes). CASADV_RUNS and CASADV_FIGURES name other folders than runs/ and figures/made/.
@@ -51,7 +53,7 @@ FILMS = --profile films --set device=$(DEVICE)
         clean help
 
 help:
-	@sed -n 's/^# //p' Makefile
+	@sed -n '/^PYTHON/q; s/^# //p' Makefile
 
 $(VENV)/installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + \
