@@ -30,7 +30,6 @@ PROFILES = {
 # Ways to read the size of a perturbation: over the whole batch, or Eq. 7 and 9 to the letter.
 PRESETS = {
     "batch": {"scope": "batch"},
-    # to the letter it all but collapses the encoder; what that gives is to be seen
     "literal": {"scope": "literal", "epsilon": 10.0, "lambda1": 1.0, "lambda2": 1.0,
                 "health": "note"},
 }

@@ -21,7 +21,7 @@ from .data import SequenceDataset, training_inputs, training_sequences
 from .evaluation import METRICS, evaluate
 from .losses import Loss
 from .settings import PRESETS, AdversarialSettings, TrainingSettings
-from .support.checkpoints import HealthCheck, LastGood
+from .support.checkpoints import HealthCheck, LastGood, load_optimizer
 from .support.checkpoints import TrainingError as TrainingError
 from .support.checks import instance, number, one_of, split_settings
 from .support.layers import Dropout
@@ -64,7 +64,7 @@ def fit_adversarial(model: Backbone, data: SequenceDataset, method: str = "adv_c
     own, adversarial = split_settings(settings, TrainingSettings, AdversarialSettings)
     trainer = Trainer(model, data, own, method, adversarial, first_epoch)
     if optimizer_state is not None:
-        trainer.optimizer.load_state_dict(instance("optimizer_state", optimizer_state, dict))
+        load_optimizer(trainer.optimizer, optimizer_state)
     return trainer.run(checkpoint, progress)
 
 

@@ -194,6 +194,9 @@ def test_phase_two_goes_on_counting_with_a_fresh_optimizer_or_the_old_one(toy):
         assert [e["epoch"] for e in first.curve + second.curve] == [1, 2, 3, 4]
         assert [e["phase"] for e in first.curve + second.curve] == [1, 1, 2, 2]
     assert not torch.equal(*found)
+    for state in ({}, first.optimizer_state):  # of no Adam, and of a model of another size
+        with pytest.raises(ValueError, match="(?s)optimizer_state is .* that of a History of this"):
+            cas.fit_adversarial(build("sasrec", dim=4), toy, optimizer_state=state, **QUIET)
     entry = Trainer(model, toy, TrainingSettings(), first_epoch=7).evaluate()
     assert entry["epoch"] == 7 and entry["loss"] is None and entry["phase"] == 1
 

@@ -1,7 +1,5 @@
 """The embedded world: sequences from a known process, so that the best possible score is known.
-
 What a model finds here was planted, it is no discovery:
-
 * interests: a user has one hidden interest, a group of items. At a step it stays with probability
   `stay`, else it moves along a fixed graph to one of `n_moves` other groups.
 * popularity: an item drawn from an interest follows Zipf's law inside its group, rank ** -`zipf`.
@@ -11,12 +9,10 @@ What a model finds here was planted, it is no discovery:
   go on as before, but a misclicked item's sequels follow it like any other's.
 * lengths: a power law with a chosen mean, drawn independently of the items.
 
-No user meets an item twice: each of the three sources leaves out the seen items and is scaled
-back to sum 1. Where all sequels were seen, the interest takes their share; where a group is used
-up, all unseen items are equally likely. The defaults were chosen by looking at base models alone.
-
-The interest is a hidden Markov chain whose emissions depend on the history, so forward filtering
-gives the exact p(next item | history), and the best NDCG@10 and HR@10 that a model can expect.
+No user meets an item twice: each source leaves out the seen items and is scaled back to sum 1.
+Where all sequels were seen, the interest takes their share; where a group is used up, all unseen
+items are equally likely. The interest is a hidden Markov chain whose emissions depend on the
+history, so forward filtering gives the exact p(next item | history).
 """
 
 from dataclasses import dataclass, field

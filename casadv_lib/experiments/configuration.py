@@ -87,7 +87,7 @@ class Configuration:
         own, training, adversarial = (
             {name: values[name] for name in kind.__pydantic_fields__ if name in values}
             for kind in (cls, TrainingSettings, AdversarialSettings))
-        number("epochs", training.get("epochs", 1), low=1)
+        number("epochs", training.get("epochs", 1), low=1, kind=int)
         return cls(
             # plain numbers: 10 and 10.0 must be one run
             model={name: type(default)(values[name]) for name, default in usual.items()},
@@ -204,7 +204,8 @@ def by_name(name: str, value) -> dict:
     if isinstance(found, list) and found and all("=" in str(word) for word in found):
         found = {key: _plain(text) for key, text in (word.split("=", 1) for word in found)}
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
-        raise ValueError(f"{name} is {shown(value)}; allowed is a dict by names, or NAME=VALUE,...")
+        raise ValueError(f"{name} is {shown(value)}; allowed is NAME=VALUE, such as epsilon=3, "
+                         "or a dict by names")
     return found
 
 

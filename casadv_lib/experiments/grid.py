@@ -107,12 +107,12 @@ class Grid:
     def lines(self, workers: int) -> list[str]:
         """What is left, a line a job with the time it may take ("?": a guess) and whether it is
         "running" in some process, "failed" at the last try, or "left"; and the sum."""
-        lines, total, measured, left = [], 0.0, {}, self.left()
+        lines, total, measured = [], 0.0, {}
         for path in runs_folder().glob("*/metrics.json"):
             config, metrics = read_json(path.with_name("config.json")), read_json(path)
             kind = (config["dataset"], config["backbone"], config.get("loss"), config["method"])
             measured[kind] = metrics["seconds"]["per_epoch"]
-        for job in [job for job in left.values() if job.role != "choice"]:
+        for job in [job for job in self.left().values() if job.role != "choice"]:
             made = self.run(job)
             config, data, flat = made.config, made.data, made.config.flat()
             epoch = measured.get((config.dataset, config.backbone, flat.get("loss"), config.method))
@@ -128,11 +128,9 @@ class Grid:
                 state = "running"
             lines.append(f"{seconds / 60:8.1f} min{' ' if epoch else '?'} {state}: {job.name}")
             total += seconds
-        return [*lines, f"{len(self.jobs) - len(left)} of {len(self.jobs)} jobs done, {len(left)} "
-                f"left, about {total / 3600 / workers:.1f} h with {workers} worker(s)"]
-
-
-# ------------------------------------------------------------------ on the workers
+        jobs = sum(job.role != "choice" for job in self.jobs.values())
+        return [*lines, f"{jobs - len(lines)} of {jobs} jobs done, {len(lines)} left, about "
+                f"{total / 3600 / workers:.1f} h with {workers} worker(s)"]
 
 
 def work(job: Job, needs: list[list[dict] | dict | None],
@@ -209,9 +207,6 @@ def _story(job: Job, since: str = "") -> list[str]:
 
 def _now() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S")
-
-
-# ------------------------------------------------------------------ on the machine of the grid
 
 
 def gpus_of(device: str) -> list[str]:

@@ -152,7 +152,8 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
         family = FAMILY.get(method)
         candidates = PLAN["candidates_of"].get(stage.kind, CANDIDATES).get(family, [{}])
         values = candidates[0].keys()
-        if not values - settings.keys() or values & {*PROFILES[profile], *overrides}:
+        is_fixed = bool(values & {*PROFILES[profile], *overrides})
+        if is_fixed or values <= settings.keys():
             return []
         config = configure(profile, stage.dataset, stage.backbone, method, **overrides)
         is_known = bool(choice(config.everything())["chosen"])

@@ -204,7 +204,7 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
     asked += [("adv_cas", {}, "switch")] * bool(switches)
     configs = []
     for backbone, (method, more, role) in product(BACKBONE_NAMES, asked):  # errors before work
-        with suppress(*[ValueError] * (backbone != study.backbone)):  # a setting that it lacks
+        with suppress(*[ValueError] * (backbone != study.backbone)):
             configs.append((study.config(method, backbone=backbone, **more), more, role))
     taken, made = defaultdict(list), defaultdict(list)
     for config, more, role in configs:

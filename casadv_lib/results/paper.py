@@ -20,6 +20,8 @@ PAPER_ADDED_TIME = 100 * 8.3 / 10.6  # Section 5.7: minutes of the second phase 
 NUMBERS = read_json(HERE / "paper.json")  # of Table 2 and of Section 5.7, and the slips
 # Tables 3 and 4 (SASRec alone), the base first; the paper writes HT for HR, and trains by the BCE
 SCORES = pd.read_csv(HERE / "paper.csv").assign(loss="bce")
+# where the paper is silent or contradicts itself, one row an open place
+READINGS = pd.read_csv(HERE / "readings.csv", index_col="number", keep_default_na=False)
 RUN = ["dataset", "backbone", "loss", "method"]
 
 
@@ -50,8 +52,3 @@ def paper_slips(where: str | None = None, **row: str) -> list[str]:
     found = [dict(slip) for slip in NUMBERS["slips"] if where in (None, slip["where"])]
     texts = {slip.pop("text"): slip.items() - {("where", slip["where"])} for slip in found}
     return [text for text, about in texts.items() if not row or about and about <= row.items()]
-
-
-def readings() -> pd.DataFrame:
-    """Where the paper is silent or contradicts itself, one row an open place."""
-    return pd.read_csv(HERE / "readings.csv", index_col="number", keep_default_na=False)

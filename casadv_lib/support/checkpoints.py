@@ -122,6 +122,19 @@ def origin_of(trainer) -> dict:
     return origin
 
 
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
+    """Go on with an Adam's state, if it is of these parameters; PyTorch does not look."""
+    try:
+        optimizer.load_state_dict(state)
+        fits = all(one["exp_avg"].shape == one["exp_avg_sq"].shape == parameter.shape
+                   for parameter, one in optimizer.state.items())
+    except Exception:  # whatever a stranger's state leads to
+        fits = False
+    if not fits:
+        raise ValueError(f"optimizer_state is {shown(state)}; allowed is that of a History of this "
+                         "model, or None")
+
+
 class LastGood:
     """The state after the last good epoch; leaving its block by Ctrl-C or a TrainingError puts it
     back into the model and the checkpoint. It begins with the checkpoint where there is one, which
@@ -158,7 +171,7 @@ class LastGood:
         trainer = self.trainer
         trainer.history = type(trainer.history)(**stored["history"])
         trainer.model.load_state_dict(stored["model"])
-        trainer.optimizer.load_state_dict(stored["history"]["optimizer_state"])
+        load_optimizer(trainer.optimizer, stored["history"]["optimizer_state"])
 
     def remember(self, store: bool = False) -> None:
         """Copy the present state; store it, if there is a path, from time to time, or now."""

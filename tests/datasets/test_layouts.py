@@ -112,7 +112,7 @@ CSV = table("user,item,timestamp", ",", "numbers", "seconds")
     (CSV.replace("user,", '"user" ,'), "a table with commas"), ("#" + CSV, "a table with commas"),
     (CSV + CSV.partition("\n")[2], "merged 36 interactions with others of the same user, item"),
     ("".join(f"{user} {item} {item} {item}\n" for user, item, _ in EVENTS[:1]),
-     "2 of them the one just before"),
+     "2 interactions repeat"),
     ("1 2 3 4\n", "1 of 1 users have at most 10 items to be ranked"),
 ])
 def test_what_a_file_was_read_as_and_what_makes_a_metric_easy_is_told(file, content, words):

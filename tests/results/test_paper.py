@@ -2,11 +2,11 @@
 
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.experiments.plan import SWITCHES
-from casadv_lib.results.paper import paper_slips, readings
+from casadv_lib.results.paper import READINGS, paper_slips
 
 
 def test_readings_are_whole_and_each_switch_is_a_setting_of_its_reading():
-    table = readings()
+    table = READINGS
     assert table.index.tolist() == list(range(1, 25))
     assert (table[["question", "default", "others"]] != "").all(axis=None)
     default = configure(method="adv_cas", lambda1=0.5)
