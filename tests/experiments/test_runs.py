@@ -65,7 +65,7 @@ def test_a_file_is_one_data_set_wherever_it_lies(data_file, runs_folder, monkeyp
     assert runs.Run(configure("own.txt")).data.n_users == made.data.n_users + 1
     with pytest.raises(ValueError, match="separator is ';'; allowed is None where dataset"):
         profiles.configure(separator=";")
-    with pytest.raises(ValueError, match="columns is 'a'; allowed is a dict by names"):
+    with pytest.raises(ValueError, match="columns is 'a'; allowed is NAME=VALUE, such as"):
         configure("own.txt", columns="a")
 
 
