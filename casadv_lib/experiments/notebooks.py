@@ -48,10 +48,9 @@ def committed(names: list[str] | None = None) -> list[Path]:
     return [path for path in every if path in map(known.get, asked)]
 
 
-def execute(
-    profile: str = "quick", dataset: str | None = None, backbone: str | None = None,
-    device: str = "auto", notebooks: list[str] | None = None, **reading,
-) -> list[Path]:  # fmt: skip
+def execute(profile: str = "quick", dataset: str | None = None, backbone: str | None = None,
+            device: str = "auto", notebooks: list[str] | None = None, **reading
+           ) -> list[Path]:  # fmt: skip
     """Run notebooks into notebooks/ in the folder of what is made (see `frames.folder_of`).
 
     A value is handed over where the notebook's parameters cell has that name; None leaves the

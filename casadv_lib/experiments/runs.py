@@ -31,6 +31,7 @@ from ..datasets import NAMES, load_dataset, own_file
 from ..evaluation import METRICS, evaluate, rank_items, summary
 from ..settings import EXCLUDES, checked_options
 from ..support import files
+from ..support.checkpoints import load_optimizer
 from ..support.checks import one_of
 from ..support.machine import choose_device, folder_named_by, root, source_hash
 from ..training import Trainer
@@ -157,7 +158,7 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
         trainer = Trainer(model, data, config.second_phase, config.method, config.adversarial,
                           base.metrics["last"]["epoch"])
         if config.optimizer_state == "kept":
-            trainer.optimizer.load_state_dict(content["history"]["optimizer_state"])
+            load_optimizer(trainer.optimizer, content["history"]["optimizer_state"])
     history = trainer.run(folder / "checkpoint.pt", progress)
     metrics, ranks, epoch = {}, {}, trainer.epoch
     for which in ("last", "best"):

@@ -102,7 +102,7 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
     base = frames.with_role(results, "main", dataset=dataset, method="base").rename(
         columns={"run": "versus"})
     base = base.melt(["versus", "dataset", "backbone"], list(METRICS), "metric", "base")
-    runs = frames.with_role(results, "sweep", method="adv_cas").sort_values(
+    runs = frames.with_role(results, "sweep", dataset=dataset, method="adv_cas").sort_values(
         "epsilon", kind="stable").groupby("backbone").filter(lambda own: len(own) > 1)
     swept = runs.melt(["run", "dataset", "backbone", "method", "epsilon"], list(METRICS),
                       "metric", "score").merge(base, on=["dataset", "backbone", "metric"])
@@ -344,7 +344,6 @@ def write_all(results: Results, folder: str | Path, report: Callable[[str], None
     same results give the same bytes. `report` is told of what lacks its records; an older file of
     that name then stays."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     written, tables = [], {name: partial(make, results) for name, make in TABLES.items()}
     for name, make in (figure_makers(results) | tables).items():
         try:

@@ -80,8 +80,7 @@ def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
 def attacks_in(results: Results, folder: Path | None, run: str) -> set[str] | None:
     """The attacks on a run that the tables in a folder hold with the ranks by all rules; None
     where they do not hold the run with its ranks."""
-    if (not folder or run not in results.configs
-            or not (folder / "ranks" / f"{run}.npz").exists()):
+    if not folder or run not in results.configs or not frames.ranks_file(folder, run).exists():
         return None
     ranks = read_ranks(folder, run)
     return {attack for attack in select(results.attacks, run=run)["attack"].unique()

@@ -144,14 +144,18 @@ def decode(codes: np.ndarray) -> np.ndarray:
     return np.where(codes == 0, CUTOFF + 1.0, codes / 2)
 
 
+def ranks_file(folder: Path, run: str) -> Path:
+    return folder / "ranks" / f"{run}.npz"
+
+
 def write_ranks(folder: Path, run: str, ranks: Ranks) -> Path:
-    return write_arrays(folder / "ranks" / f"{run}.npz", {
+    return write_arrays(ranks_file(folder, run), {
         "columns": np.array(list(ranks)), "codes": np.stack(list(ranks.values()))})
 
 
 def read_ranks(folder: Path, run: str) -> Ranks:
     """The stored ranks of a run; raises DamagedFile where the file is not whole."""
-    path = folder / "ranks" / f"{run}.npz"
+    path = ranks_file(folder, run)
     try:
         with np.load(path, allow_pickle=False) as stored:
             return dict(zip(stored["columns"].tolist(), stored["codes"], strict=True))

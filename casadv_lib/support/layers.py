@@ -62,9 +62,8 @@ def future(length: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     return torch.full((length, length), -torch.inf, device=device, dtype=dtype).triu(1)
 
 
-def folded(
-    query: nn.Linear, key_value: nn.Linear, output: nn.Linear, q: Tensor, x: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
+def folded(query: nn.Linear, key_value: nn.Linear, output: nn.Linear, q: Tensor, x: Tensor
+          ) -> tuple[Tensor, Tensor, Tensor]:
     """Queries, keys and values of one head with two of its four projections folded away.
 
     A score is (W_q q + b_q)' (W_k x + b_k) = (W_k' (W_q q + b_q))' x + what all keys share,

@@ -257,6 +257,16 @@ def test_what_lacks_its_runs_is_left_out_and_nothing_is_cut(results, draw):
         assert box.x1 < page[0] + 0.02 and box.y1 < page[1] + 0.02
 
 
+def test_a_sweep_of_one_value_is_none_whatever_another_data_set_has(results):
+    rows = results.runs.assign(dataset="video", run="video-" + results.runs["run"])
+    rows = rows[rows["roles"].str.contains("main")]  # the chosen epsilon alone is of the sweep
+    both = results.but(runs=pd.concat([results.runs, rows]))
+    assert len(titles(figure4(both, dataset="synthetic"))) == 4
+    with pytest.raises(MissingRecords, match="a sweep of adv_cas over two or more"):
+        figure4(both, dataset="video")
+
+
+
 def test_the_ladder_draws_each_interval_in_the_row_of_its_method():
     methods, losses = ["adv_linear", "adv_cas", "neighbour"], ["BCE", "cross-entropy"]
     rows = pd.DataFrame([{"loss": loss, "measure": measure, "method": method}
