@@ -45,6 +45,7 @@ DATA  = --profile $(PROFILE) $(if $(DATASET),--dataset '$(DATASET)') \
         $(if $(COLUMNS),--columns '$(COLUMNS)') $(if $(SEPARATOR),--separator '$(SEPARATOR)') \
         $(if $(MIN_COUNT),--min-count $(MIN_COUNT))
 WHAT  = $(DATA) --device $(DEVICE) $(if $(BACKBONE),--backbone $(BACKBONE))
+MANY  = $(if $(WORKERS),--workers $(WORKERS))
 # runs that notebooks look at besides those of the grid
 FILMS = --profile films --set device=$(DEVICE)
 
@@ -64,12 +65,12 @@ $(VENV)/installed: requirements.txt pyproject.toml
 	@touch $@
 
 figures: $(VENV)/installed
-	$(BIN)/python -m casadv_lib grid $(WHAT) $(if $(WORKERS),--workers $(WORKERS)) $(CHOOSE)
+	$(BIN)/python -m casadv_lib grid $(WHAT) $(MANY) $(CHOOSE)
 	$(BIN)/python -m casadv_lib figures $(DATA)
 	$(BIN)/python -m casadv_lib run $(FILMS) --method adv_cas \
 		$(if $(BACKBONE),--backbone $(BACKBONE))
 	$(BIN)/python -m casadv_lib run $(FILMS) --backbone gru4rec
-	$(BIN)/python -m casadv_lib notebooks $(WHAT)
+	$(BIN)/python -m casadv_lib notebooks $(WHAT) $(MANY)
 
 # from nothing that was made before, and with the choices tried again
 refresh: $(VENV)/installed
@@ -77,13 +78,12 @@ refresh: $(VENV)/installed
 	$(MAKE) figures CHOOSE=--choose
 	mv figures/made/quick/*.* figures/made/quick/ranks figures/quick/
 	$(BIN)/python tests/benchmarks/readme.py
-	$(BIN)/python -m casadv_lib notebooks --refresh
+	$(BIN)/python -m casadv_lib notebooks --refresh $(MANY)
 
 # what was made is collected and drawn even if a job failed
 paper: override PROFILE = paper
 paper: $(VENV)/installed
-	$(BIN)/python -m casadv_lib grid $(WHAT) \
-		$(if $(WORKERS),--workers $(WORKERS)) $(if $(STAGES),--stages $(STAGES)); \
+	$(BIN)/python -m casadv_lib grid $(WHAT) $(MANY) $(if $(STAGES),--stages $(STAGES)); \
 	made=$$?; $(BIN)/python -m casadv_lib figures $(DATA) && exit $$made
 
 test: $(VENV)/installed lint
@@ -116,7 +116,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 
 notebooks: $(VENV)/installed
-	$(BIN)/python -m casadv_lib notebooks --refresh
+	$(BIN)/python -m casadv_lib notebooks --refresh $(MANY)
 
 lab: $(VENV)/installed
 	@if [ "$$(id -u)" = 0 ] && [ -z "$(LAB)" ]; then exec >&2; \

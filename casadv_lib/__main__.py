@@ -135,8 +135,7 @@ def _grid(options) -> int:
         raise ValueError(f"--set is {options.set}, and {folder} keeps the runs of the profile's "
                          "own; allowed is another folder (--folder), or --no-keep, which writes "
                          "its tables anew")
-    workers = (grid.default_workers(options.device) if options.workers is None
-               else number("workers", options.workers, low=1, kind=int))
+    workers = grid.workers_of(options.device, options.workers)
     jobs = grid.Grid(plan(profile, stages, options.choose, device=options.device, **settings),
                      collect.known(folder) if keep else None)
     if options.dry_run or options.status:
@@ -192,12 +191,13 @@ def _notebooks(options) -> None:
 
     names = ("profile", "dataset", "backbone", "device", *configuration.READING)
     asked = {name: getattr(options, name) for name in names}
+    which = {"notebooks": options.notebooks, "workers": options.workers}
     if not options.refresh:
-        written = notebooks.execute(notebooks=options.notebooks, **asked)
+        written = notebooks.execute(**asked, **which)
     elif set(asked.values()) != {"quick", "auto", None}:
         raise ValueError("--refresh runs the notebooks' own parameters; leave out the others")
     else:
-        written = notebooks.refresh(options.notebooks)
+        written = notebooks.refresh(**which)
     print(*written, sep="\n")
 
 

@@ -117,7 +117,8 @@ def _build(name: str, min_count: int | None, notes: list[str], frame: pd.DataFra
     if repeats := np.count_nonzero(is_next & (items[1:] == items[:-1])):
         notes.append(f"{repeats:,} interactions repeat the same user's item just before, which is "
                      "easy to predict; kept.")
-    items = np.add(items, 1, dtype=np.int64)
+    items.flags.writeable = True  # nobody else has them
+    items += 1
     starts = np.flatnonzero(np.append(True, ~is_next))
     lengths = np.diff(np.append(starts, len(users)))
     enough = np.flatnonzero(lengths >= SHORTEST)

@@ -87,10 +87,11 @@ def find_columns(names: list, wanted: dict) -> dict[str, list[int]]:
 
 
 def chosen(names: list, wanted: dict) -> dict[str, int] | None:
-    """Return {role: position} if there is one for each."""
+    """Return {role: position} if there is one for each, and no two have the same."""
     found = find_columns(names, wanted)
     if all(len(places) == 1 for places in found.values()):
-        return {role: places[0] for role, places in found.items()}
+        columns = {role: places[0] for role, places in found.items()}
+        return columns if len({*columns.values()}) == len(columns) else None
 
 
 def check_options(columns, separator) -> dict:

@@ -5,6 +5,7 @@ how it was read; a frame whose columns user and item point into the ids, the row
 together, oldest first; and the ids in the order in which they are given out.
 """
 
+import collections
 import contextlib
 import csv
 import gzip
@@ -16,6 +17,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from ..support.checks import DataError, shown
+from ..support.flat import blocks
 from . import layouts
 from .layouts import BLANKS, COLUMNS, Layout, is_whole_number
 
@@ -33,7 +36,7 @@ TIME_RULE = ("allowed is a finite number, such as seconds since 1970, or, if no 
              "a date such as 2014-05-25 22:19:04, with a time zone in every row or in none")
 MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>", "nat")  # in small letters
 HEAD = 100_000  # characters from which the layout is found
-BLOCK = 1 << 16  # characters at a time
+BLOCK = 1 << 18  # characters, or rows, at a time
 UNIT = b"\x1f"  # stands for '::', as pandas takes one character
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
 _ZONE = re.compile(r"(Z|UTC|[+-]\d\d:?\d\d)$")
@@ -80,7 +83,7 @@ def read_frame(frame: pd.DataFrame, wanted: dict) -> tuple:
         unclear, guess = layouts.advice(names, wanted)
         raise DataError(f"data set is a frame with the columns {shown(names)}{unclear}; allowed is "
                         f"one for each of user, item and timestamp: load_dataset(frame, {guess})")
-    content = {role: frame.iloc[:, place] for role, place in columns.items()}
+    content = {role: frame.iloc[:, place].copy() for role, place in columns.items()}
     return _in_order("the frame", Layout("a frame", names, columns), content)
 
 
@@ -142,8 +145,9 @@ class Lines:
     def __init__(self, text: io.TextIOBase, layout: Layout, size: int = BLOCK, plain: bool = False):
         self.text, self.layout, self.size, self.plain = text, layout, size, plain
         self.number = layout.skip
-        for _ in range(layout.skip):
-            text.readline()
+        head = [text.readline() for _ in range(layout.skip)]
+        # whether pandas would read the same: a quote in a line that it leaves out may hide others
+        self.as_they_are = layout.separator != "::" and '"' not in "".join(head)
 
     def read(self, _=-1) -> bytes:
         block = (self.text.read(self.size) + self.text.readline()).encode()
@@ -180,7 +184,16 @@ def _read_table(path: Path, opened: Callable, layout: Layout) -> tuple:
         try:
             frame = None
             with opened() as text, contextlib.suppress(ValueError, *UNFIT):
-                frame = pd.read_csv(Lines(text, layout, plain=True), **options)
+                lines = Lines(text, layout, plain=True)
+                if isinstance(text.buffer, io.BufferedReader) and lines.as_they_are:
+                    # a plain file by its path: pandas reads parts of it at the same time
+                    with ThreadPoolExecutor(1) as aside:
+                        checked = aside.submit(collections.deque, iter(lines.read, b""), 0)
+                        whole = pd.read_csv(path, skiprows=layout.skip, compression=None, **options)
+                    checked.result()  # raises what `Lines` does
+                    frame = whole
+                else:
+                    frame = pd.read_csv(lines, **options)
             if frame is None or (frame.dtypes[places] != np.int64).any():
                 with opened() as text:
                     frame = pd.read_csv(Lines(text, layout), **texts)
@@ -234,24 +247,44 @@ def _in_order(where, layout: Layout, content, line_of: Callable = lambda row: No
             fail(where, f"row {row + 1} has {role} {shown(column.iloc[[row]].tolist()[0])}; {rule} "
                  f"({wrong.sum():,} such rows)", line_of(row))
     notes = [f"read as {layout}."]
-    users, items = codes["user"], codes["item"]
-    when = codes["timestamp"] if "timestamp" in codes else np.arange(len(users))
-    if when.dtype != np.int64 or len(found["user"]) * (int(when.max()) - int(when.min()) + 1) >> 63:
-        when = pd.factorize(when, sort=True)[0]  # their ranks, as the key has 64 bits
-    key = users * np.int64(when.max() - when.min() + 1)
-    key += when
-    key -= when.min()
-    order = np.argsort(key, kind="stable")
-    key = key[order]
-    ties = key[1:] == key[:-1]
-    near = np.flatnonzero(np.append(ties, False) | np.append(False, ties))
-    twice = near[pd.DataFrame({0: key[near], 1: items[order[near]]}).duplicated()]
-    if len(twice):
-        order = np.delete(order, twice)
-        notes.append(f"merged {len(twice):,} interactions with others of the same user, item and "
-                     "time.")
-    rows = pd.DataFrame({"user": users[order], "item": items[order]}, copy=False)
+    users, items, when = codes["user"], codes["item"], codes.get("timestamp", np.empty(0, int))
+    if (users[1:] < users[:-1]).any():
+        order = np.argsort(users, kind="stable")
+        users, items, when = users[order], items[order], when[order[:len(when)]]
+    if len(when):
+        is_new = users[1:] != users[:-1]
+        if not (is_new | (when[1:] >= when[:-1])).all():
+            when = _sort_times(users, items, when, np.flatnonzero(np.r_[True, is_new, True]))
+        near = np.flatnonzero(~is_new & (when[1:] == when[:-1]))
+        near = np.union1d(near, near + 1)
+        twice = near[pd.DataFrame({0: users[near], 1: items[near], 2: when[near]}).duplicated()]
+        if len(twice):
+            users, items = np.delete(users, twice), np.delete(items, twice)
+            notes.append(f"merged {len(twice):,} interactions with others of the same user, item "
+                         "and time.")
+    rows = pd.DataFrame({"user": users, "item": items}, copy=False)
     return notes, rows, found["user"], found["item"]
+
+
+def _sort_times(users: np.ndarray, items: np.ndarray, when: np.ndarray, offsets: np.ndarray
+                ) -> np.ndarray:
+    """Sort items by time within each user, in place; equal times keep their order. Returns the
+    times, sorted. offsets: where each user's rows begin, and the end."""
+    if when.dtype != np.int64 or int(when.max()) - int(when.min()) >> 31:
+        when = pd.factorize(when, sort=True)[0]  # their ranks, as a key of 64 bits holds all
+    when = when - when.min()
+    span = int(when.max()) + 1
+
+    def sort(block: tuple[int, int, np.ndarray]) -> None:
+        first, end, _ = block
+        part, bits = slice(first, end), int(end - first).bit_length()
+        key = (users[part] - users[first]) * span + when[part]
+        order = np.sort(key << bits | np.arange(end - first)) & ((1 << bits) - 1)
+        items[part], when[part] = items[part][order], when[part][order]
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(sort, blocks(offsets)))
+    return when
 
 
 def _texts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
@@ -273,10 +306,17 @@ def ids(column: pd.Series) -> tuple[np.ndarray, pd.Index, np.ndarray]:
             column = column.astype(np.int64)
         if column.dtype != np.int64 or int(column.max()) - int(column.min()) > 10 * len(column):
             return *pd.factorize(column, sort=True), missing
-        places = column.to_numpy() - column.min()  # close together: counting is faster
-        known = np.bincount(places) > 0
-        codes = (np.cumsum(known, dtype=np.int32) - 1)[places]
-        return codes, pd.Index(np.flatnonzero(known) + column.min()), missing
+        values, low = column.to_numpy(), column.min()  # close together: counting is faster
+        values.flags.writeable = True  # no caller has them
+        known = np.zeros(column.max() - low + 1, bool)
+        parts = [slice(start, start + BLOCK) for start in range(0, len(values), BLOCK)]
+        for part in parts:  # fresh memory for all at once would take longer than the counting
+            values[part] -= low
+            known[values[part]] = True
+        places = np.cumsum(known) - 1
+        for part in parts:
+            values[part] = places[values[part]]
+        return values, pd.Index(np.flatnonzero(known) + low), missing
     codes, texts = _texts(column)
     missing = np.array([text.casefold() in MISSING for text in texts])
     plain = all(is_whole_number(text) and str(int(text)) == text for text in texts)

@@ -6,6 +6,7 @@ of runs, so a task that is cut off, moved or started twice goes on and gives the
 
 import asyncio
 import contextlib
+import ctypes
 import logging
 import os
 import re
@@ -23,6 +24,7 @@ from filelock import FileLock, Timeout
 
 from ..attacks import most_replaced
 from ..evaluation import METRICS
+from ..support.checks import number
 from ..support.files import make_folder, read_json, write_bytes
 from ..support.machine import choose_device, long_work, source_hash, use_threads
 from . import runs
@@ -217,8 +219,10 @@ def gpus_of(device: str) -> list[str]:
     return seen.split(",") if seen else list(map(str, range(torch.cuda.device_count())))
 
 
-def default_workers(device: str = "auto") -> int:
-    """One process a core, or one a GPU."""
+def workers_of(device: str = "auto", asked: int | None = None) -> int:
+    """How many processes: as asked, or one a core, or one a GPU."""
+    if asked is not None:
+        return number("workers", asked, low=1, kind=int)
     return (os.cpu_count() if choose_device(device).type == "cpu" else len(gpus_of(device))) or 1
 
 
@@ -248,6 +252,11 @@ def _joining(resource: str, gpus: list[str]):
                 signal.signal(signal.SIGINT, signal.SIG_IGN)  # the grid decides what Ctrl-C does
                 if gpus:  # each worker sees one, before it looks for any
                     os.environ["CUDA_VISIBLE_DEVICES"] = gpus[worker.name % len(gpus)]
+            with contextlib.suppress(AttributeError, TypeError):  # not glibc
+                # `dask worker` tells malloc to give memory back at once, and an epoch takes twice
+                # as long; these are the limits that malloc itself would rise to
+                for limit, size in ((-1, 64 << 20), (-3, 32 << 20)):  # M_TRIM_, M_MMAP_THRESHOLD
+                    ctypes.CDLL(None).mallopt(limit, size)
             why = await asyncio.to_thread(refusal)  # it imports; the worker answers meanwhile
             await worker.set_resources(**{f"{resource}{why}": 1})
             for status in ("paused", "running"):  # who begins to run gets the tasks that wait
@@ -257,7 +266,8 @@ def _joining(resource: str, gpus: list[str]):
 
 
 @contextlib.contextmanager
-def _client(workers: int, device: str, scheduler: str | None, say: Callable[[str], None]
+def cluster(workers: int, device: str = "auto", scheduler: str | None = None,
+            say: Callable[[str], None] = lambda line: None
             ) -> Iterator[tuple[distributed.Client, str]]:
     """A client of a scheduler, own or elsewhere, and the resource of the workers that fit."""
     own = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": 0,
@@ -329,8 +339,8 @@ def run_grid(grid: Grid, workers: int = 1, device: str = "auto", scheduler: str 
         def say(line):
             bar.write(f"{_now()} {line}")
 
-        with _client(workers, device, scheduler, say) as cluster:
-            for job, task in _ended(*cluster, grid, left, say):
+        with cluster(workers, device, scheduler, say) as there:
+            for job, task in _ended(*there, grid, left, say):
                 bar.update()
                 if blamed := [name for name in job.needs if name in failed]:
                     failed[job.name] = f"not done, because it needs {', '.join(blamed)}"

@@ -9,9 +9,11 @@ import hashlib
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
+import distributed
 import nbformat
 import papermill
 from nbclient.exceptions import DeadKernelError
@@ -21,12 +23,14 @@ from ..backbones import BACKBONES
 from ..results.frames import folder_made, folder_of
 from ..support.checks import one_of
 from ..support.files import make_folder, read_json, write_bytes, write_json
-from ..support.machine import choose_device, folder_named_by, root, source_hash
+from ..support.machine import choose_device, folder_named_by, long_work, root, source_hash
 from .configuration import resolved
+from .grid import cluster, workers_of
 from .runs import Study, provenance, runs_folder
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
+MODEL = "02_backbones"  # later ones go on with the model that it writes
 # What a profile hands to single notebooks: that for which its grid has made the runs.
 OF_PROFILE = {"paper": {"07_epsilon_sweep": {"dataset": "video"},
                         "11_ambiguities": {"switches": ["literal", "paper_values"]}}}
@@ -49,14 +53,15 @@ def committed(names: list[str] | None = None) -> list[Path]:
 
 
 def execute(profile: str = "quick", dataset: str | None = None, backbone: str | None = None,
-            device: str = "auto", notebooks: list[str] | None = None, **reading
-           ) -> list[Path]:  # fmt: skip
+            device: str = "auto", notebooks: list[str] | None = None, workers: int | None = None,
+            **reading) -> list[Path]:
     """Run notebooks into notebooks/ in the folder of what is made (see `frames.folder_of`).
 
     A value is handed over where the notebook's parameters cell has that name; None leaves the
-    notebook's own. reading: as for `load_dataset`. Returns the paths, or raises NotebookError, once
-    all have run, which names those that failed; a copy shows how far it came. measured.json beside
-    them keeps the parameters of each, how many runs it had to make, and provenance.
+    notebook's own. workers: as for `run_all`. reading: as for `load_dataset`. Returns the paths, or
+    raises NotebookError, once all have run, which names those that failed; a copy shows how far it
+    came. measured.json beside them keeps of each its parameters, how many runs were made while it
+    ran, and provenance.
     """
     one_of("backbone", backbone, (None, *BACKBONES))
     label = Study(profile, dataset, **reading).dataset
@@ -70,43 +75,72 @@ def execute(profile: str = "quick", dataset: str | None = None, backbone: str | 
         one_of("parameter", name, set().union(*known.values()))
     folder = make_folder(folder_made() / folder_of(profile, dataset=label).name / "notebooks")
     make_folder(runs_folder())  # what cannot be written shows before the work
-    written, failed = [], []
+    wanted, file = {}, folder / "measured.json"
     for path, names in known.items():
-        parameters = OF_PROFILE.get(profile, {}).get(path.stem, {}) | asked
-        parameters = {name: value for name, value in parameters.items() if name in names}
-        before, started = set(runs_folder().glob("*/metrics.json")), time.perf_counter()
-        try:
-            written.append(run_notebook(path, folder / path.name, parameters))
-        except NotebookError as error:
-            failed.append(str(error))
-            continue
-        seconds, made = time.perf_counter() - started, runs_folder().glob("*/metrics.json")
-        record = {"parameters": parameters, "new_runs": len(set(made) - before),
-                  "provenance": provenance("", choose_device(device), seconds)}
-        file = folder / "measured.json"  # notebooks that do not run now keep their entries
-        write_json(file, (read_json(file) if file.exists() else {}) | {path.stem: record})
-    if failed:
-        raise NotebookError("\n".join(failed))
-    return written
+        given = OF_PROFILE.get(profile, {}).get(path.stem, {}) | asked
+        wanted[path] = folder / path.name, {n: value for n, value in given.items() if n in names}
+    for path, record in run_all(wanted, workers, device):
+        records = read_json(file) if file.exists() else {}  # those that do not run now stay
+        write_json(file, dict(sorted((records | {path.stem: record}).items())))
+    return [output for output, _ in wanted.values()]
 
 
-def refresh(notebooks: list[str] | None = None) -> list[Path]:
+def refresh(notebooks: list[str] | None = None, workers: int | None = None) -> list[Path]:
     """Run committed notebooks and store the outputs in place; one that fails stays as it was."""
-    for path in committed(notebooks):
-        library = source_hash()  # before the run: a change during it must show as stale
-        with tempfile.TemporaryDirectory() as folder:
-            made = run_notebook(path, Path(folder) / path.name, {})
-            notebook = nbformat.read(made, as_version=4)
-        notebook.metadata = nbformat.from_dict({
-            "kernelspec": KERNEL, "language_info": {"name": "python"},
-            "casadv": {"code": code_hash(notebook), "library": library}})
-        for cell in notebook.cells:  # what differs from run to run or machine to machine goes
-            cell.metadata = nbformat.from_dict(
-                {key: value for key, value in cell.metadata.items() if key == "tags" and value})
-            if cell.cell_type == "code":
-                cell.outputs = [out for out in cell.outputs if WIDGET not in out.get("data", {})]
-        write_bytes(path, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
-    return committed(notebooks)
+    paths, library = committed(notebooks), source_hash()  # a change during a run shows as stale
+    with tempfile.TemporaryDirectory() as folder:
+        made = {path: (Path(folder) / path.name, {}) for path in paths}
+        for path, _ in run_all(made, workers):
+            notebook = nbformat.read(made[path][0], as_version=4)
+            notebook.metadata = nbformat.from_dict({
+                "kernelspec": KERNEL, "language_info": {"name": "python"},
+                "casadv": {"code": code_hash(notebook), "library": library}})
+            for cell in notebook.cells:  # what differs from run to run or machine to machine goes
+                cell.metadata = nbformat.from_dict({
+                    key: value for key, value in cell.metadata.items() if key == "tags" and value})
+                if cell.cell_type == "code":
+                    cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
+            write_bytes(path, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
+    return paths
+
+
+def run_all(asked: dict[Path, tuple[Path, dict]], workers: int | None = None, device: str = "auto"
+            ) -> Iterator[tuple[Path, dict]]:
+    """Run notebooks, {path: (output, parameters)}; yields each as it ends, with its record.
+
+    workers: processes that run one at a time each; None: one a core, or one a GPU. The last
+    notebook, which takes longest, begins first. Raises NotebookError for all that failed.
+    """
+    workers = min(workers_of(device, workers), len(asked))
+    order = sorted(asked, key=lambda path: (path.stem <= MODEL, path.stem), reverse=True)
+    tasks, failed = {}, []
+    with (long_work(total=len(asked), desc="notebooks", unit="notebook", now=True) as bar,
+          cluster(workers, device) as (client, resource)):
+        for path in order:
+            model = [task for task in tasks.values() if task.key == MODEL < path.stem]
+            tasks[path] = client.submit(_run, path, *asked[path], device, *model, key=path.stem,
+                                        priority=-len(tasks), resources={resource: 1})
+        for task in distributed.as_completed(tasks.values()):
+            bar.update()
+            path, record, why = task.result()
+            if why:
+                failed.append(why)
+            else:
+                yield path, record
+    if failed:
+        raise NotebookError("\n".join(sorted(failed)))
+
+
+def _run(path: Path, output: Path, parameters: dict, device: str, *_) -> tuple[Path, dict, str]:
+    """Run a notebook in a process of the cluster; the rest of the arguments it only waits for."""
+    before, started = set(runs_folder().glob("*/metrics.json")), time.perf_counter()
+    try:
+        run_notebook(path, output, parameters)
+    except NotebookError as error:
+        return path, {}, str(error)
+    seconds, made = time.perf_counter() - started, runs_folder().glob("*/metrics.json")
+    return path, {"parameters": parameters, "new_runs": len(set(made) - before),
+                  "provenance": provenance("", choose_device(device), seconds)}, ""
 
 
 def run_notebook(path: Path, output: Path, parameters: dict) -> Path:

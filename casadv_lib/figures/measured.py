@@ -247,26 +247,26 @@ def trade_off(results: Results, dataset: str) -> Figure:
     runs = frames.with_role(results, "trade-off", dataset=dataset)
     if runs.empty:
         raise MissingRecords(f"no runs of role 'trade-off', dataset {dataset!r}")
-    backbone = runs["backbone"].iloc[0]
-    runs = runs.assign(setting=runs["epsilon"].fillna(runs["replace_probability"]))
     last = select(results.attacks, positions="last", k=1, pick="gradient", step=0.1,
                   exclude="both", surrogate="")
-    short = runs[["run", "setting"]].merge(last, on="run").sort_values("setting")
-    main = frames.with_role(results, "main", dataset=dataset, backbone=backbone)
-    own = select(last, run=list(main["run"]))
-    figure, ((axis,),) = style.panels(1, 1, width=6.2, height=4.4)
-    method_lines(axis, own, "ndcg@10_clean", "ndcg@10", linestyle="", markerfacecolor="none",
-                 markersize=10)
-    method_lines(axis, short, "ndcg@10_clean", "ndcg@10", linestyle="-", markersize=4)
-    for row in short.to_dict("records"):
-        x, y = BESIDE.get(row["method"], (-6, 3))  # curves lie close to each other
-        axis.annotate(f"{row['setting']:g}", (row["ndcg@10_clean"], row["ndcg@10"]), (x, y),
-                      fontsize=7, textcoords="offset points", color=STYLES[row["method"]].color,
-                      ha="left" if x > 0 else "right")
-    low, high = axis.get_xlim()
-    axis.plot([low, high], [low, high], color="0.5", linestyle="--", linewidth=0.8)
-    axis.set(title=style.panel_title(backbone, dataset), xlim=(low, high),
-             xlabel="test NDCG@10, clean", ylabel="test NDCG@10, last item replaced")
+    figure, panels = grid(runs, width=6.2, height=4.4)
+    for axis, _, short in panels:
+        main = frames.with_role(results, "main", dataset=dataset,
+                                backbone=short["backbone"].iloc[0])
+        method_lines(axis, select(last, run=list(main["run"])), "ndcg@10_clean", "ndcg@10",
+                     linestyle="", markerfacecolor="none", markersize=10)
+        short = short.assign(setting=short["epsilon"].fillna(short["replace_probability"]))
+        short = short[["run", "setting"]].merge(last, on="run").sort_values("setting")
+        method_lines(axis, short, "ndcg@10_clean", "ndcg@10", linestyle="-", markersize=4)
+        for row in short.to_dict("records"):
+            x, y = BESIDE.get(row["method"], (-6, 3))  # curves lie close to each other
+            axis.annotate(f"{row['setting']:g}", (row["ndcg@10_clean"], row["ndcg@10"]), (x, y),
+                          fontsize=7, textcoords="offset points",
+                          color=STYLES[row["method"]].color, ha="left" if x > 0 else "right")
+        low, high = axis.get_xlim()
+        axis.plot([low, high], [low, high], color="0.5", linestyle="--", linewidth=0.8)
+        axis.set(xlim=(low, high), xlabel="test NDCG@10, clean",
+                 ylabel="test NDCG@10, last item replaced")
     style.key_below(figure)
     return figure
 
@@ -321,8 +321,7 @@ def gains(results: Results, dataset: str | None = None) -> Figure:
     rows = rows.merge(stored, left_on=["run", "base run"], right_on=["run", "versus"])
     rows = rows.assign(
         panel=list(map(style.panel_title, rows["backbone"], rows["dataset"])),
-        row=[STYLES[method].label.replace("100", f"{epochs:g}")
-             for method, epochs in zip(rows["method"], rows["adv_epochs"])],
+        row=[STYLES[method].label for method in rows["method"]],
         reference=paper_beside(rows)["ndcg@10 change"])
     in_order = rows.sort_values("method", key=lambda names: names.map(METHOD_ORDER.index))
     return forest(rows, "change of NDCG@10 (% of the base)", in_order["row"].unique(), zero="base")

@@ -119,8 +119,6 @@ def _read_csv(path: Path, name: str) -> pd.DataFrame:
     # nothing but an empty field is a missing number: "NA" may be a name
     table = pd.read_csv(path, dtype=dict.fromkeys(TEXT[name], str), keep_default_na=False,
                         na_values=[""])
-    if name == "trials" and "loss" not in table:  # an older one is all of the runs' loss
-        table["loss"] = _read_csv(path.with_name("runs.csv"), "runs")["loss"].iloc[0]
     return table[COLUMNS[name]].fillna(dict.fromkeys(TEXT[name], ""))
 
 

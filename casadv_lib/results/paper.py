@@ -39,11 +39,10 @@ def paper_beside(runs: pd.DataFrame, where: str | None = None) -> pd.DataFrame:
 def paper_change(dataset: str, backbone: str, method: str, metric: str = "ndcg@10",
                  versus: str = "base") -> float | None:
     """The paper's change of a method against another in percent; None where it prints none."""
-    own = select(SCORES, dataset=dataset, backbone=backbone).drop_duplicates(RUN)
-    scores = own.set_index("method")[metric]
-    if method == versus or not {method, versus} <= set(scores.index):
-        return None
-    return 100 * (scores[method] / scores[versus] - 1)
+    scores = select(SCORES, dataset=dataset, backbone=backbone).drop_duplicates(RUN).set_index(
+        "method")[metric]
+    both = method != versus and {method, versus} <= {*scores.index}
+    return 100 * (scores[method] / scores[versus] - 1) if both else None
 
 
 def paper_slips(where: str | None = None, **row: str) -> list[str]:

@@ -1,5 +1,6 @@
 """From names, files and tables to data sets: what is wrong is named, what is dropped is noted."""
 
+import gzip
 import os
 import warnings
 from itertools import combinations
@@ -116,6 +117,31 @@ def test_a_bad_line_is_named_with_its_number(file, monkeypatch, content, line, w
     with pytest.raises(DataError) as error:
         load_dataset(path)
     assert f"{path}, line {line}:" in str(error.value) and words in str(error.value)
+
+
+def test_a_large_file_that_pandas_reads_in_parts_is_the_same_packed_shuffled_and_as_a_frame(file):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"user": rng.integers(1, 9_000, 270_000),
+                          "item": rng.integers(1, 2_000, 270_000),
+                          "time": rng.integers(10**9, 10**9 + 10**5, 270_000)})
+    text = frame.to_csv(index=False)
+    plain = load_dataset(path := file(text, "own.csv"))
+    assert path.stat().st_size > 5 * 2**20  # from here on pandas does
+    users = frame.sort_values(["user", "time"], kind="stable").drop_duplicates()
+    users = users.groupby("user")["item"].agg(list)
+    assert [[plain.item_ids[item] for item in own] for own in plain.sequences] == users.tolist()
+    packed = file("", "own.csv.gz")
+    packed.write_bytes(gzip.compress(text.encode(), 1))
+    before = frame.copy()
+    late = frame.assign(time=frame["time"] * 10**12 - 2**62)  # too wide for a key of 64 bits
+    quoted = file('# what a 1" tape held\n' + text, "quoted.csv")
+    others = [load_dataset(one) for one in (packed, frame, late, quoted)]
+    assert {one.fingerprint for one in others} == {plain.fingerprint}
+    pd.testing.assert_frame_equal(frame, before)
+    named = load_dataset(file(text + "007,1,5\n007,2,6\n007,3,7\n", "padded.csv"))
+    assert "007" in named.user_ids
+    with pytest.raises(DataError, match="line 270002"):
+        load_dataset(file(text + "1,2,3,4\n", "long.csv"))
 
 
 def test_a_file_that_is_empty_or_may_not_be_read_is_an_error(file, monkeypatch):

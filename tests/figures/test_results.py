@@ -223,8 +223,7 @@ def test_gains_of_another_loss_or_length_stand_alone(results, paper_results):
     assert not diamonds(gains(other, "video"))
     half = gains(without(results, backbone="gru4rec", method="base"))
     assert titles(half) == ["SASRec, synthetic world"]
-    [epochs] = select(results.runs, method="base+100")["adv_epochs"].unique()
-    assert half.axes[0].get_yticklabels()[0].get_text() == f"base+{epochs} (control)"
+    assert half.axes[0].get_yticklabels()[0].get_text() == "base+more (control)"
     with pytest.raises(MissingRecords, match="run of base and a second"):
         gains(without(results, method="base"))
 
