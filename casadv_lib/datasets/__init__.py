@@ -130,8 +130,9 @@ def _build(name: str, min_count: int | None, notes: list[str], frame: pd.DataFra
         lost = len(frame) - lengths[enough].sum()
         alarms.append(f"dropped {n_users - len(enough):,} of {n_users:,} users, who have "
                       f"fewer than {SHORTEST} items, with their {lost:,} interactions.")
-    if sure := sum(len(item_ids) - len({*sequence[:-1]} - {sequence[-1]}) <= TOP
-                   for sequence in sequences if len(item_ids) - len(sequence) < TOP):
+    small = len(item_ids) - lengths[enough] < TOP  # repeats may leave more items than it says
+    if sure := sum(len(item_ids) - len({*sequences[row][:-1]} - {sequences[row][-1]}) <= TOP
+                   for row in np.flatnonzero(small)):
         alarms.append(f"{sure:,} of {len(enough):,} users have at most {TOP} items to be ranked, "
                       f"so that their HR@{TOP} is 1 whatever the model does.")
     for note in alarms:

@@ -283,7 +283,9 @@ def ids(column: pd.Series) -> tuple[np.ndarray, pd.Index, np.ndarray]:
     NaN among them, and are ints.
     """
     if pd.api.types.is_numeric_dtype(column):
-        missing = column.isna().to_numpy(bool)
+        missing = np.zeros(len(column), bool)
+        if column.dtype != np.int64:
+            missing = column.isna().to_numpy(bool)
         if column.dtype.kind == "f" and not missing.any() and (column % 1 == 0).all():
             column = column.astype(np.int64)
         return *pd.factorize(column, sort=True), missing
