@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from ..support.checks import DataError, shown
+from ..support.flat import blocks
 from . import layouts
 from .layouts import BLANKS, COLUMNS, Layout, is_whole_number
 
@@ -35,7 +36,7 @@ TIME_RULE = ("allowed is a finite number, such as seconds since 1970, or, if no 
              "a date such as 2014-05-25 22:19:04, with a time zone in every row or in none")
 MISSING = ("", "na", "n/a", "nan", "none", "null", "<na>", "nat")  # in small letters
 HEAD = 100_000  # characters from which the layout is found
-BLOCK = 1 << 18  # characters at a time
+BLOCK = 1 << 18  # characters, or rows, at a time
 UNIT = b"\x1f"  # stands for '::', as pandas takes one character
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
 _ZONE = re.compile(r"(Z|UTC|[+-]\d\d:?\d\d)$")
@@ -246,27 +247,44 @@ def _in_order(where, layout: Layout, content, line_of: Callable = lambda row: No
             fail(where, f"row {row + 1} has {role} {shown(column.iloc[[row]].tolist()[0])}; {rule} "
                  f"({wrong.sum():,} such rows)", line_of(row))
     notes = [f"read as {layout}."]
-    users, items, when = (codes.pop(role, None) for role in COLUMNS)
-    key = users  # rows are sorted by it
-    if when is not None:
-        if when.dtype != np.int64 or int(when.max()) - int(when.min()) >> 31:
-            when = pd.factorize(when, sort=True)[0]  # their ranks, as a key of 64 bits holds all
-        key = users * (int(when.max()) - int(when.min()) + 1) + (when - when.min())
-    if (key[1:] < key[:-1]).any():
-        order = np.argsort(key, kind="stable")
-        users = users[order]  # one by one: an old array goes when its new one is there
-        items = items[order]
-        key = key[order]
-    if when is not None:
-        near = np.flatnonzero(key[1:] == key[:-1])
+    users, items, when = codes["user"], codes["item"], codes.get("timestamp", np.empty(0, int))
+    if (users[1:] < users[:-1]).any():
+        order = np.argsort(users, kind="stable")
+        users, items, when = users[order], items[order], when[order[:len(when)]]
+    if len(when):
+        is_new = users[1:] != users[:-1]
+        if not (is_new | (when[1:] >= when[:-1])).all():
+            when = _sort_times(users, items, when, np.flatnonzero(np.r_[True, is_new, True]))
+        near = np.flatnonzero(~is_new & (when[1:] == when[:-1]))
         near = np.union1d(near, near + 1)
-        twice = near[pd.DataFrame({0: key[near], 1: items[near]}).duplicated()]
+        twice = near[pd.DataFrame({0: users[near], 1: items[near], 2: when[near]}).duplicated()]
         if len(twice):
             users, items = np.delete(users, twice), np.delete(items, twice)
             notes.append(f"merged {len(twice):,} interactions with others of the same user, item "
                          "and time.")
     rows = pd.DataFrame({"user": users, "item": items}, copy=False)
     return notes, rows, found["user"], found["item"]
+
+
+def _sort_times(users: np.ndarray, items: np.ndarray, when: np.ndarray, offsets: np.ndarray
+                ) -> np.ndarray:
+    """Sort items by time within each user, in place; equal times keep their order. Returns the
+    times, sorted. offsets: where each user's rows begin, and the end."""
+    if when.dtype != np.int64 or int(when.max()) - int(when.min()) >> 31:
+        when = pd.factorize(when, sort=True)[0]  # their ranks, as a key of 64 bits holds all
+    when = when - when.min()
+    span = int(when.max()) + 1
+
+    def sort(block: tuple[int, int, np.ndarray]) -> None:
+        first, end, _ = block
+        part, bits = slice(first, end), int(end - first).bit_length()
+        key = (users[part] - users[first]) * span + when[part]
+        order = np.sort(key << bits | np.arange(end - first)) & ((1 << bits) - 1)
+        items[part], when[part] = items[part][order], when[part][order]
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(sort, blocks(offsets)))
+    return when
 
 
 def _texts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
@@ -288,7 +306,19 @@ def ids(column: pd.Series) -> tuple[np.ndarray, pd.Index, np.ndarray]:
             missing = column.isna().to_numpy(bool)
         if column.dtype.kind == "f" and not missing.any() and (column % 1 == 0).all():
             column = column.astype(np.int64)
-        return *pd.factorize(column, sort=True), missing
+        if column.dtype != np.int64 or int(column.max()) - int(column.min()) > 10 * len(column):
+            return *pd.factorize(column, sort=True), missing
+        values, low = column.to_numpy(), column.min()  # close together: counting is faster
+        values.flags.writeable = True  # no caller has them
+        known = np.zeros(column.max() - low + 1, bool)
+        parts = [slice(start, start + BLOCK) for start in range(0, len(values), BLOCK)]
+        for part in parts:  # fresh memory for all at once would take longer than the counting
+            values[part] -= low
+            known[values[part]] = True
+        places = np.cumsum(known) - 1
+        for part in parts:
+            values[part] = places[values[part]]
+        return values, pd.Index(np.flatnonzero(known) + low), missing
     codes, texts = _texts(column)
     missing = np.array([text.casefold() in MISSING for text in texts])
     plain = all(is_whole_number(text) and str(int(text)) == text for text in texts)
