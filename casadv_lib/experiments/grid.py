@@ -6,7 +6,6 @@ of runs, so a task that is cut off, moved or started twice goes on and gives the
 
 import asyncio
 import contextlib
-import ctypes
 import logging
 import os
 import re
@@ -235,9 +234,10 @@ def _joining(resource: str, gpus: list[str]):
     def refusal() -> str:
         try:
             from casadv_lib.experiments.runs import runs_folder
-            from casadv_lib.support.machine import source_hash
+            from casadv_lib.support.machine import keep_memory, source_hash
         except ImportError as error:
             return f"it cannot import the library ({error})"
+        keep_memory()  # `dask worker` tells malloc not to
         if source_hash() != source:
             return "it has another version of the library"
         path = runs_folder() / ".id"
@@ -252,11 +252,6 @@ def _joining(resource: str, gpus: list[str]):
                 signal.signal(signal.SIGINT, signal.SIG_IGN)  # the grid decides what Ctrl-C does
                 if gpus:  # each worker sees one, before it looks for any
                     os.environ["CUDA_VISIBLE_DEVICES"] = gpus[worker.name % len(gpus)]
-            with contextlib.suppress(AttributeError, TypeError):  # not glibc
-                # `dask worker` tells malloc to give memory back at once, and an epoch takes twice
-                # as long; these are the limits that malloc itself would rise to
-                for limit, size in ((-1, 64 << 20), (-3, 32 << 20)):  # M_TRIM_, M_MMAP_THRESHOLD
-                    ctypes.CDLL(None).mallopt(limit, size)
             why = await asyncio.to_thread(refusal)  # it imports; the worker answers meanwhile
             await worker.set_resources(**{f"{resource}{why}": 1})
             for status in ("paused", "running"):  # who begins to run gets the tasks that wait
