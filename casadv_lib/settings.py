@@ -38,7 +38,6 @@ MOST_REPLACED = 5  # K of Figure 6
 PAPER_BACKBONES = ("sasrec", "gru4rec")
 PICKS = ("gradient", "nearest", "random", "halfspace", "projection", "cosine")
 EXCLUDES = ("both", "attacked", "original")
-REPLACING = ("replace_probability", "neighbours")  # read by methods that replace alone
 
 
 @settings

@@ -122,8 +122,10 @@ def find_layout(path, head: str, wanted: dict, separator: str | None = None) -> 
             break
         skip += 1
     rows = [line for line in lines[skip:] if line.strip(" \t")]
-    first, found = rows[0] if rows else "", None
-    if names := _keys(first):
+    first, names, found = rows[0] if rows else "", [], None
+    with contextlib.suppress(ValueError, RecursionError, AttributeError):
+        names = list(json.loads(first).keys())
+    if names:
         if columns := chosen(names, wanted):
             found = Layout("JSON lines", names, columns, skip=skip)
     elif rows:
@@ -139,12 +141,6 @@ def find_layout(path, head: str, wanted: dict, separator: str | None = None) -> 
         "lines of numbers 'user item', 'user item rating time' and 'user item item ...', between "
         f"{', '.join(SEPARATORS.values())}. If that is right, call load_dataset("
         f"{shown(str(path))}, {guess}, separator={one!r})")
-
-
-def _keys(line: str) -> list[str]:
-    with contextlib.suppress(ValueError, RecursionError, AttributeError):
-        return list(json.loads(line).keys())
-    return []
 
 
 def _table(rows: list[str], wanted: dict, separator: str | None, skip: int) -> Layout | None:

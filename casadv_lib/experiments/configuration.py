@@ -15,17 +15,10 @@ from typing import Annotated, Literal, Self
 import torch
 from pydantic import Field
 
-from ..adversarial import METHODS
+from ..adversarial import BASE, METHODS
 from ..backbones import BACKBONES
 from ..datasets import NAMES, own_file
-from ..settings import (
-    PRESETS,
-    PROFILES,
-    REPLACING,
-    AdversarialSettings,
-    TrainingSettings,
-    checked_options,
-)
+from ..settings import PRESETS, PROFILES, AdversarialSettings, TrainingSettings, checked_options
 from ..support.checks import Count, DataError, Number, allowed, number, one_of, settings, shown
 from ..support.files import read_json
 
@@ -40,6 +33,7 @@ FAMILY = {method: method for method in METHODS} | dict.fromkeys(
     ("adv_random", "adv_cas_1", "adv_cas_2", "adv_cas"), "adv_global")
 
 READING = ("columns", "separator", "min_count")  # how a file is read: see `load_dataset`
+REPLACING = ("replace_probability", "neighbours")  # read by methods that replace alone
 # settings that older runs do not name: they count where they are not these
 NEWER = {"adv_eval_every": None, "loss": "bce", "negatives": 1, "calibration": 0.75,
          "patience": 0, "reading": "{}"}
@@ -102,7 +96,7 @@ class Configuration:
     def flat(self) -> dict:
         """The settings that the method reads, plain values: equal for equal runs."""
         own = self.everything()
-        method = METHODS.get(self.method, METHODS["base+100"])  # as the base, it moves nothing
+        method = METHODS.get(self.method, BASE)
         if not (method.level1 or method.level2):
             own |= asdict(AdversarialSettings()) | {name: own[name] for name in REPLACING}
         if self.method == "base":

@@ -1,9 +1,4 @@
-"""Running the notebooks without a browser, for figures or to refresh what is committed.
-
-`execute` runs them by Papermill with the caller's profile, data set, backbone and device, into
-the profile's folder of results. `refresh` runs the committed notebooks with the values that
-stand in them and stores the outputs in place, stamped with the code that made them.
-"""
+"""Running the notebooks without a browser, for figures or to refresh what is committed."""
 
 import hashlib
 import os
@@ -86,7 +81,8 @@ def execute(profile: str = "quick", dataset: str | None = None, backbone: str | 
 
 
 def refresh(notebooks: list[str] | None = None, workers: int | None = None) -> list[Path]:
-    """Run committed notebooks and store the outputs in place; one that fails stays as it was."""
+    """Run committed notebooks with the values that stand in them, and store the outputs in place,
+    stamped with the code that made them; one that fails stays as it was."""
     paths, library = committed(notebooks), source_hash()  # a change during a run shows as stale
     with tempfile.TemporaryDirectory() as folder:
         made = {path: (Path(folder) / path.name, {}) for path in paths}

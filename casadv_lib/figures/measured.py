@@ -37,12 +37,11 @@ PLAIN = {"color": "#0072B2", "marker": "o", "markersize": 5.5, "linestyle": ""}
 OPTIONAL = {"panel": "", "method": "", "reference": np.nan, "low_all": np.nan, "high_all": np.nan}
 
 
-def whole(rows: pd.DataFrame, what: str, needed=NEEDED) -> pd.DataFrame:
-    """The rows of the backbones that have these methods."""
-    found = rows.groupby("backbone", sort=False).filter(
-        lambda own: set(needed) <= set(own["method"]))
+def whole(rows: pd.DataFrame, what: str) -> pd.DataFrame:
+    """The rows of the backbones that have the methods NEEDED."""
+    found = rows.groupby("backbone").filter(lambda own: {*NEEDED} <= {*own["method"]})
     if found.empty:
-        raise MissingRecords(f"no backbone has {what} of both methods {' and '.join(needed)}")
+        raise MissingRecords(f"no backbone has {what} of both methods {' and '.join(NEEDED)}")
     return found
 
 
@@ -171,12 +170,10 @@ def figure5(results: Results, dataset: str | None = None, step: float = 0.1,
         for place, (method, bars) in enumerate(own, start=1):
             ends = [(bars["value"] - bars["low"]).clip(0), (bars["high"] - bars["value"]).clip(0)]
             at = bars["positions"].map(POSITIONS.index) + 0.8 * ((place - 0.5) / len(own) - 0.5)
-            bars = axis.bar(at, bars["value"], 0.8 / len(own), yerr=ends, capsize=2, ecolor="0.15",
-                            error_kw={"elinewidth": 1}, label=STYLES[method].label,
-                            **style.bar_look(method))
-            _, caps, lines = bars.errorbar
-            for artist in (*caps, *lines):  # a light rim, to be seen on a dark bar
-                artist.set_path_effects([withStroke(linewidth=2.4, foreground="white")])
+            rim = [withStroke(linewidth=2.4, foreground="white")]  # to be seen on a dark bar
+            axis.bar(at, bars["value"], 0.8 / len(own), yerr=ends, capsize=2, ecolor="0.15",
+                     error_kw={"elinewidth": 1, "path_effects": rim}, label=STYLES[method].label,
+                     **style.bar_look(method))
         axis.axhline(0, color="0.2", linewidth=0.8)
         axis.grid(False, axis="x")
         if rows["dataset"].iloc[0] == "video":

@@ -14,7 +14,7 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 
-from ..adversarial import METHOD_ORDER, METHODS
+from ..adversarial import BASE, METHOD_ORDER, METHODS
 from ..data import SequenceDataset
 from ..datasets.sources import SOURCES
 from ..evaluation import METRICS
@@ -248,21 +248,19 @@ def _attacks(run: Run) -> list[dict]:
 
 def _tables_of(run: Run) -> dict[str, pd.DataFrame]:
     """The rows of a run in `runs`, `curves` and `attacks`."""
-    config, metrics, method = run.config, run.metrics, METHODS.get(run.config.method)
+    config, metrics, method = run.config, run.metrics, METHODS.get(run.config.method, BASE)
     both = {"run": run.name, "dataset": run.dataset, "backbone": config.backbone,
             "loss": config.training.loss, "method": config.method, "seed": config.training.seed,
             "roles": ""}
-    perturbs = bool(method and (method.level1 or method.level2))
-    settings = config.adversarial
+    perturbs, settings = method.level1 or method.level2, config.adversarial
     own = both | {
         "epsilon": settings.epsilon if perturbs else math.nan,
-        "lambda1": settings.lambda1 if perturbs and method.level1 else math.nan,
-        "replace_probability": (settings.replace_probability if method and method.replaces
-                                else math.nan),
+        "lambda1": settings.lambda1 if method.level1 else math.nan,
+        "replace_probability": settings.replace_probability if method.replaces else math.nan,
         "preset": settings.scope if perturbs else "",
         "seconds_per_epoch": metrics["seconds"]["per_epoch"],
         "train_seconds": metrics["seconds"]["train"], "epochs": config.training.epochs,
-        "adv_epochs": config.adv_epochs if method else 0,
+        "adv_epochs": 0 if config.method == "base" else config.adv_epochs,
         "data_hash": metrics["provenance"]["data_hash"],
         "hardware": metrics["provenance"]["hardware"]}
     rows = {

@@ -197,10 +197,9 @@ def main_run(results: Results, dataset: str, backbone: str, method: str) -> str:
     return there[method]
 
 
-def score(results: Results, run: str, metric: str = "ndcg@10", which: str = "last",
-          split: str = "test") -> float:
-    """A metric of a run at its "last" or "best" epoch."""
-    [value] = select(results.runs, run=run, which=which, split=split)[metric]
+def score(results: Results, run: str, metric: str = "ndcg@10", split: str = "test") -> float:
+    """A metric of a run at its last epoch."""
+    [value] = select(results.runs, run=run, which="last", split=split)[metric]
     return float(value)
 
 
