@@ -182,8 +182,7 @@ def _figures(options) -> None:
         folder = frames.folder_of(folder, dataset=study.dataset)
     folder = frames.stored_folder(folder)
     make_folder(folder)  # what cannot be written shows before the work
-    for path in write_all(frames.read_results(folder), folder):
-        print(path)
+    print(*write_all(frames.read_results(folder), folder), sep="\n")
 
 
 def _notebooks(options) -> None:

@@ -82,9 +82,8 @@ class Job:
 
 
 def decide(job: Job, rows: list[dict]) -> list[dict]:
-    """The rows of a family's trials with "chosen", true of the best NDCG@10 on validation; of
-    equals the first, with the smallest values. Candidates whose whole run collapsed are left out.
-    """
+    """The rows of a family's trials with "chosen", true of the best NDCG@10 on validation among
+    candidates whose whole run did not collapse; of equals the first, with the smallest values."""
     over = choice(job.config().everything())["collapsed"]
     fitting = [row for row in rows if not any(
         all(one[name] == row[name] for name in CANDIDATES[row["family"]][0]) for one in over)]
@@ -152,8 +151,7 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
         family = FAMILY.get(method)
         candidates = PLAN["candidates_of"].get(stage.kind, CANDIDATES).get(family, [{}])
         values = candidates[0].keys()
-        is_fixed = bool(values & {*PROFILES[profile], *overrides})
-        if is_fixed or values <= settings.keys():
+        if values & {*PROFILES[profile], *overrides} or values <= settings.keys():
             return []
         config = configure(profile, stage.dataset, stage.backbone, method, **overrides)
         is_known = bool(choice(config.everything())["chosen"])

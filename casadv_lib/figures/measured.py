@@ -60,8 +60,7 @@ def grid(frame: pd.DataFrame, lines=("",), **options) -> tuple[Figure, list[tupl
 def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10") -> Figure:
     """Learning curves over both phases: phase 1 is the base, phase 2 adv_cas and the control.
 
-    The synthetic world has an optimum: no model can do better on average. Needs the curves of
-    "base" and "adv_cas".
+    The synthetic world has an optimum, the best mean. Needs the curves of "base" and "adv_cas".
     """
     dataset = frames.choose_dataset(results, dataset)
     runs = frames.with_role(results, "main", dataset=dataset, method=FIGURE3_METHODS)
@@ -195,8 +194,7 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
     """Test HR@10 after the last K items are replaced, K = 0 (clean) to 5, of one group of users.
 
     Above: the gradient attack, with 95% intervals. Below: its controls, the nearest or a random
-    item. The group are those who can be attacked at every K. highlight: a K to mark. step,
-    exclude: as in `figure5`.
+    item. All can be attacked at every K. highlight: a K to mark. step, exclude: as in `figure5`.
     """
     if highlight is not None:
         number("highlight", highlight, 0, MOST_REPLACED, kind=int)
@@ -330,15 +328,13 @@ def ladder(rows: pd.DataFrame) -> Figure:
         row=lambda rows: rows["method"].map(lambda method: STYLES[method].label),
         panel=lambda rows: rows["loss"] + ": " + rows["measure"])
     labels = [STYLES[method].label for method in METHOD_ORDER if method in set(rows["method"])]
-    return forest(rows, "against plain training (%; points)", labels,
-                  zero="plain training")
+    return forest(rows, "against plain training (%; points)", labels, zero="plain training")
 
 
 def write_all(results: Results, folder: str | Path, report: Callable[[str], None] = print
               ) -> list[Path]:
-    """Write every figure (.png at 150 dpi, .svg) and table (.csv, .md) that the results allow; the
-    same results give the same bytes. `report` is told of what lacks its records; an older file of
-    that name then stays."""
+    """Write every figure (.png at 150 dpi, .svg) and table (.csv, .md) that the results allow, the
+    same results as the same bytes. report: told of what lacks its records, whose old file stays."""
     folder = Path(folder)
     written, tables = [], {name: partial(make, results) for name, make in TABLES.items()}
     for name, make in (figure_makers(results) | tables).items():
@@ -357,8 +353,7 @@ def write_all(results: Results, folder: str | Path, report: Callable[[str], None
 
 
 def figure_makers(results: Results) -> dict[str, Callable[[], Figure]]:
-    """`{file name: function that draws it}`: the first data set's figures are figure3 and so on,
-    another's figure3_<dataset>."""
+    """{file name: what draws it}: figure3 and so on, for a second data set figure3_<dataset>."""
     def stored_figure1() -> Figure:
         if not results.figure1:
             raise MissingRecords("results hold no 'figure1', the arrays of one user's history")

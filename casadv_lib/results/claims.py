@@ -59,8 +59,7 @@ def opposite(row: dict) -> dict:
 def better(results: Results, setting: Setting, methods: list[str], versus: list[str],
            metrics: Iterable[str] = ("ndcg@10",), which: str = "last",
            roles: Iterable[str] = ("main",), **values) -> list[dict]:
-    """Each method against each other one at this epoch, seed by seed; roles, values: of the runs
-    but the base's."""
+    """Each method against each other one, seed by seed; roles, values: of runs but the base's."""
     def runs(method):
         if method == "base":
             return {0: main_run(results, *setting, "base")}
@@ -114,8 +113,7 @@ def swept(results: Results, setting: Setting, epsilons: list[float] = (),
     own = epsilons or [best(runs)]
     others = {method: main_run(results, *setting, method) for method in versus}
     if rival:
-        epsilon = best([e for e in runs
-                        if e > max(own) or rival == "any other" and e < min(own)])
+        epsilon = best([e for e in runs if e > max(own) or rival == "any other" and e < min(own)])
         others[f"{epsilon:g}"] = runs[epsilon]
     return [difference(results, runs[epsilon], run) | {"epsilon": epsilon, "versus": name}
             for epsilon, (name, run) in product(own, others.items())]

@@ -107,19 +107,17 @@ def stored_folder(profile_or_folder: str | Path, dataset: str | None = None) -> 
 def read_results(profile_or_folder: str | Path) -> Results:
     """The results in `stored_folder`; DamagedFile where they cannot be read."""
     folder = stored_folder(profile_or_folder)
+    tables = {}
     try:
-        return Results(**read_json(folder / "runs.json"), **{
-            name: _read_csv(folder / f"{name}.csv", name) for name in COLUMNS})
+        for name, columns in COLUMNS.items():
+            # nothing but an empty field is a missing number: "NA" may be a name
+            table = pd.read_csv(folder / f"{name}.csv", dtype=dict.fromkeys(TEXT[name], str),
+                                keep_default_na=False, na_values=[""])
+            tables[name] = table[columns].fillna(dict.fromkeys(TEXT[name], ""))
+        return Results(**read_json(folder / "runs.json"), **tables)
     except (KeyError, TypeError, OSError, ValueError) as error:
         raise DamagedFile(f"{folder} holds no whole results ({error}); bring its files back, or "
                           "delete its runs.json and make them again") from error
-
-
-def _read_csv(path: Path, name: str) -> pd.DataFrame:
-    # nothing but an empty field is a missing number: "NA" may be a name
-    table = pd.read_csv(path, dtype=dict.fromkeys(TEXT[name], str), keep_default_na=False,
-                        na_values=[""])
-    return table[COLUMNS[name]].fillna(dict.fromkeys(TEXT[name], ""))
 
 
 def write_results(results: Results, folder: Path) -> Path:
@@ -182,8 +180,7 @@ def choose_dataset(results: Results, dataset: str | None) -> str:
 
 
 def with_role(results: Results, role: str, **values) -> pd.DataFrame:
-    """The rows of `runs` made for a purpose, such as "main" or "sweep", with these values, at the
-    last epoch on test."""
+    """The rows of `runs` with a role, such as "sweep", and these values; last epoch, on test."""
     rows = select(results.runs, which="last", split="test", **values)
     return rows.loc[[role in roles.split() for roles in rows["roles"]]]
 

@@ -207,11 +207,9 @@ class Choices:
 
     def models(self, chosen: tuple[str, str, str]) -> dict[str, Backbone]:
         """{"base": model, method: model} of a run, trained."""
-        config, data, models = self.stored[chosen], self.data_of(chosen), {}
-        for one in (Run(config, data).base.config, config):
-            made = run(one, data) if chosen == self.own else Run(one, data)
-            models[one.method] = made.model(device=config.training.device).eval()
-        return models
+        config, data = self.stored[chosen], self.data_of(chosen)
+        return {one.method: run(one, data).model(device=config.training.device).eval()
+                for one in (Run(config, data).base.config, config)}
 
 
 # The cascade effect of an interaction (Eq. 11)
