@@ -297,8 +297,7 @@ def ids(column: pd.Series) -> tuple[np.ndarray, pd.Index, np.ndarray]:
     """Return a column of ids as indices into the sorted ids, these, and which rows have none.
 
     They are numbers if all are plain whole numbers: '007' or '1.0' leave the whole column text, as
-    '7' and '007' would be one id. Numbers of a frame stay what they are; floats that are whole had
-    NaN among them, and are ints.
+    '7' and '007' would be one id. Numbers of a frame stay as they are, but whole floats are ints.
     """
     if pd.api.types.is_numeric_dtype(column):
         missing = np.zeros(len(column), bool)

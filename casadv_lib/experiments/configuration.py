@@ -70,10 +70,8 @@ class Configuration:
 
     @classmethod
     def of(cls, flat: dict) -> Self:
-        """The configuration of a stored run, or of settings by name; each is checked.
-
-        What is lacking has its default. Raises ValueError for a wrong type or a value out of range.
-        """
+        """The configuration of a stored run, or of settings by name; the others have their default.
+        Raises ValueError for a wrong type or a value out of range."""
         usual = model_defaults(flat["backbone"])
         values = usual | flat
         with torch.device("meta"):  # the class checks its arguments; nothing is computed

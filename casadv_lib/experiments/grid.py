@@ -323,9 +323,8 @@ def run_grid(grid: Grid, workers: int = 1, device: str = "auto", scheduler: str 
              store: Callable[[], object] | None = None) -> dict[str, str]:
     """Do all that can be done; returns {name of a failed job: why}.
 
-    workers: processes here; scheduler: the address of one whose workers are taken instead. store:
-    called as runs come in. Raises ValueError where no worker fits, ConnectionError where the
-    scheduler is lost.
+    workers: processes here; scheduler: the address of one to use instead. store: called as runs
+    come in. Raises ValueError where no worker fits, ConnectionError where the scheduler is lost.
     """
     failed, left, stored = {}, grid.left(), time.monotonic()
     if not left:

@@ -36,10 +36,8 @@ class NotebookError(ChildProcessError):
 
 
 def committed(names: list[str] | None = None) -> list[Path]:
-    """The numbered notebooks in order, or those named: "01", "01_data_preparation", with .ipynb.
-
-    Raises ValueError for a name that no notebook has.
-    """
+    """The numbered notebooks in order, or those named: "01", "01_data_preparation", with .ipynb;
+    ValueError for a name that no notebook has."""
     every = sorted((root() / "notebooks").glob("[0-9]*.ipynb"))
     known = {name: path for path in every for name in (path.stem, path.stem[:2])}
     asked = [one_of("notebooks", Path(name).name.removesuffix(".ipynb"), known)
@@ -55,8 +53,7 @@ def execute(profile: str = "quick", dataset: str | None = None, backbone: str | 
     A value is handed over where the notebook's parameters cell has that name; None leaves the
     notebook's own. workers: as for `run_all`. reading: as for `load_dataset`. Returns the paths, or
     raises NotebookError, once all have run, which names those that failed; a copy shows how far it
-    came. measured.json beside them keeps of each its parameters, how many runs were made while it
-    ran, and provenance.
+    came. measured.json beside them keeps of each its parameters, number of new runs and provenance.
     """
     one_of("backbone", backbone, (None, *BACKBONES))
     label = Study(profile, dataset, **reading).dataset
@@ -140,8 +137,7 @@ def _run(path: Path, output: Path, parameters: dict, device: str, *_) -> tuple[P
 
 
 def run_notebook(path: Path, output: Path, parameters: dict) -> Path:
-    """Run one notebook with Papermill, in its own folder; the output is whole, or up to where it
-    failed."""
+    """Run a notebook with Papermill, in its own folder; the output is whole, or up to a failure."""
     for name in ("CASADV_RUNS", "CASADV_DATA", "CASADV_FIGURES"):
         folder_named_by(name)  # as the caller means it
     growing = make_folder(output.parent) / f".{output.stem}.partial.ipynb"  # cell by cell

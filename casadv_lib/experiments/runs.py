@@ -123,8 +123,7 @@ def _loaded(dataset: str, reading: str, changed: int | None) -> SequenceDataset:
 
 
 def one_at_a_time(folder: Path):
-    """Take the lock of a folder, for a `with`: a second process waits. The system frees the lock of
-    a process that ends, however it ends."""
+    """Take a folder's lock, for a `with`: others wait. It is freed however its process ends."""
     path = files.make_folder(folder) / ".lock"
     try:
         return FileLock(path).acquire()
@@ -290,8 +289,7 @@ def refuse_unknown_parameters() -> None:
 class Study:
     """A profile, a data set, a backbone and a seed; runs of any method are made or reused.
 
-    The arguments are those of `configure`, checked at once; overrides: settings by name, above
-    those that are named one by one.
+    The arguments are those of `configure`; overrides: settings by name, above those named singly.
     """
 
     def __init__(self, profile: str = "quick", dataset: str | None = None,

@@ -33,8 +33,7 @@ def attack_plane(plane: np.ndarray, step: float, refused: Sequence[int],
     """The items around the replaced one, the step along the gradient, the circle around the goal.
 
     plane: (items + 1, 2), along the gradient and off it, row 0 padding; the replaced item at 0, 0.
-    step: where the goal is, on the first axis. refused: items that must not be put in.
-    names: {item: what to write beside it}.
+    step: where the goal is, on the first axis. refused: not put in. names: {item: words beside it}.
     """
     figure, ((axis,),) = style.panels(1, 1, width=6.4, height=2.2)
     _ground(axis, plane, refused)

@@ -87,8 +87,7 @@ def bar_look(method: str) -> dict:
 
 
 def key_below(figure: Figure, handles: list | None = None, columns: int = 4) -> None:
-    """The legend below the panels; handles: by default all that have a label, of equal labels the
-    last one's look."""
+    """The legend below the panels; handles: by default all with a label, of equal ones the last."""
     if handles is None:
         labelled = [zip(*axis.get_legend_handles_labels()) for axis in figure.axes]
         handles = {label: one for pairs in labelled for one, label in pairs}.values()

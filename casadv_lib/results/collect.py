@@ -141,8 +141,7 @@ def known(folder: Path) -> Known:
 
 
 def check_of(results: Results, run: str) -> Callable[[Run], str]:
-    """A function that says in what a stored run is other than its record in these tables, to the
-    last digit; "" where all is the same."""
+    """A function that says in what a run differs from its record here to the last digit, or ""."""
     return partial(_difference, {name: select(getattr(results, name), run=run)
                                  for name in COMPARED})
 
@@ -161,8 +160,7 @@ def _difference(record: dict[str, pd.DataFrame], run: Run) -> str:
 
 
 def verified(results: Results, config: Configuration, report: Callable[[str], None]) -> str:
-    """Make the stored run of a configuration again from nothing, and compare; returns its name.
-    Unequal where the numbers differ."""
+    """Make a stored run again from nothing; returns its name. Unequal where the numbers differ."""
     data = Run(config).data
     name = config.run_name(data.fingerprint)
     if name not in results.configs:
@@ -185,9 +183,8 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
     """The tables of a study: its methods, each with these attacks, adv_cas at these epsilons (role
     "sweep") and with these switches of `plan.SWITCHES` (roles "switch" and "switch:NAME").
 
-    What the tables of the profile (or of a folder) hold with the same settings on the same data is
-    taken, where CHOSEN ones may have been chosen anew; the rest is made. Other methods and
-    backbones join where they are stored.
+    What the tables of the profile (or of a folder) hold with the same settings (but for those in
+    CHOSEN) and data is taken, the rest is made. Other methods and backbones join where stored.
     """
     with suppress(frames.MissingRecords):
         folder = frames.stored_folder(folder or study.profile, study.dataset)

@@ -1,7 +1,6 @@
 """What runs differ by, with intervals: the table `intervals`, which needs every user's rank.
 
-All intervals come from the same resamples of a data set's users (see `resampled_gains`), so runs
-are always compared on the same users.
+Runs on a data set are always compared on the same resamples of its users (see `resampled_gains`).
 """
 
 from collections.abc import Iterator
@@ -25,8 +24,7 @@ Means = dict[tuple[str, str, str], np.ndarray]
 
 
 def percentile_interval(values: np.ndarray) -> dict[str, float]:
-    """{"value", "low", "high"} of (1 + resamples,) values, row 0 the estimate; 95%, NaN where one
-    of them has no meaning."""
+    """{"value", "low", "high"}: row 0 of (1 + resamples,) values, and 95%; NaN if any is."""
     low, high = np.quantile(values[1:], [0.025, 0.975])
     return {"value": float(values[0]), "low": float(low), "high": float(high)}
 
@@ -144,8 +142,7 @@ def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means
 
 
 def _averages(results: Results, means: dict[str, Means]) -> Iterator[dict]:
-    """Mean gains, gains against the second best, the gain on sparse data against MovieLens-1M, and
-    what the last item costs the bases."""
+    """Mean gains, also against the second best; sparse data against MovieLens-1M; the last item."""
     main = results.main
 
     def row(name, values, of, **where):

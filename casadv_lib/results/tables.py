@@ -125,8 +125,7 @@ def efficiency(results: Results) -> pd.DataFrame:
 
 
 def selection(results: Results) -> pd.DataFrame:
-    """The trials of settings, scored on *validation*; "chosen" marks the chosen ones, and those
-    passed over since their whole run collapsed."""
+    """The trials of settings, scored on *validation*, and which were chosen, or collapsed later."""
     tried = results.trials
     if tried.empty:
         raise MissingRecords("results hold nothing that was tried on validation")

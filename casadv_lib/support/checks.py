@@ -1,5 +1,4 @@
-"""Checks of arguments and typed settings: one sentence names the parameter, its value and what is
-allowed."""
+"""Checks of arguments and settings; an error names the parameter, its value, what is allowed."""
 
 import contextlib
 import functools

@@ -105,8 +105,7 @@ def save_tensors(path: Path | str, content: dict, parents: bool = True) -> Path:
 
 
 def load_tensors(path: Path | str, device="cpu") -> dict:
-    """Read a checkpoint; raises DamagedFile for anything but a dict of tensors and plain values,
-    pickled code among it, which is never run."""
+    """Read a checkpoint; raises DamagedFile for all but a dict of tensors and plain values."""
     try:
         content = torch.load(path, map_location=device, weights_only=True)
         if not isinstance(content, dict):

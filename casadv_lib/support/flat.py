@@ -22,8 +22,7 @@ def recent(items: np.ndarray, offsets: np.ndarray, max_len: int) -> tuple[np.nda
 
 def blocks(offsets: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
     """Whole histories, about `BLOCK` interactions at a time: first, end, ends of the histories.
-    Blocks stay in the processor's cache, so an interaction costs the same however many there are.
-    """
+    They stay in the processor's cache, so an interaction costs the same however many there are."""
     first, users = 0, len(offsets) - 1
     while first < users:
         end = int(np.searchsorted(offsets, offsets[first] + BLOCK, side="right")) - 1
@@ -33,10 +32,8 @@ def blocks(offsets: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
 
 
 def sums_of_repeats(owners: np.ndarray, items: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(n,) for each entry the sum of `values` over all entries with its owner and item.
-
-    owners, items: (n,) int64, at least 0.
-    """
+    """(n,) for each entry the sum of `values` over all entries with its owner and item; these are
+    (n,) int64, at least 0."""
     group, _ = pd.factorize(owners * (items.max(initial=0) + 1) + items)
     return np.bincount(group, weights=values)[group]
 

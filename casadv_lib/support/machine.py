@@ -27,8 +27,7 @@ def root() -> Path:
 
 
 def folder_named_by(variable: str) -> Path | None:
-    """The folder that an environment variable names, from now on by its whole path, also for
-    processes that start in other folders."""
+    """The folder that an environment variable names, whose value from now on is its whole path."""
     if named := os.environ.get(variable):
         os.environ[variable] = os.path.abspath(os.path.expanduser(named))
         return Path(os.environ[variable])
@@ -79,8 +78,7 @@ def keep_memory() -> None:
 
 
 def long_work(iterable=None, *, progress: bool = True, now: bool = False, **options) -> tqdm:
-    """A tqdm bar, none where CI is set; it appears after `SECONDS`, or `now`, and goes away at the
-    end unless `leave` is set."""
+    """A tqdm bar, none where CI is set; it appears after `SECONDS`, or `now`; `leave` keeps it."""
     hidden = not progress or bool(os.environ.get("CI"))
     return tqdm(iterable, delay=0 if now else SECONDS, disable=hidden,
                 **{"leave": False} | options)
