@@ -52,7 +52,7 @@ def test_numbers_become_plain(kind, name, value, plain):
     (TrainingSettings, "beta1", 1.0, "beta1 is 1.0; allowed is a number from 0 to 0.99999$"),
     (TrainingSettings, "amp", 1, "amp is 1; allowed are 'auto', True, False$"),
     (TrainingSettings, "device", "gpu", "device is 'gpu'; allowed are 'auto', 'cpu' and the names"),
-    (TrainingSettings, "epoch", 3, "'epoch' is not a setting; allowed are epochs, seed"),
+    (TrainingSettings, "epoch", 3, "setting is 'epoch'; allowed are 'epochs', 'seed'"),
 ])
 def test_a_bad_value_is_one_sentence(kind, name, value, said):
     with pytest.raises(ValueError, match=said) as error:
@@ -85,7 +85,7 @@ def test_options_are_sorted_into_their_kinds():
         {"epochs": 3} | PRESETS["literal"], TrainingSettings, AdversarialSettings)
     assert training == TrainingSettings(epochs=3, health="note")
     assert adversarial == AdversarialSettings(scope="literal")
-    with pytest.raises(ValueError, match="'scope' is not a setting; allowed are epochs, seed"):
+    with pytest.raises(ValueError, match="setting is 'scope'; allowed are 'epochs', 'seed'"):
         split_settings({"scope": "batch"}, TrainingSettings)
 
 

@@ -147,21 +147,18 @@ class Watch:
         self.member = world.group_of[:, None] == np.arange(self.settings.n_groups)
         self.seen = np.zeros((n_users, self.settings.n_items + 1), dtype=bool)
         self.seen[:, 0] = True
-        self.last = np.zeros(n_users, dtype=np.int64)
-        self.before_last = np.zeros(n_users, dtype=np.int64)
+        self.newest = np.zeros((n_users, 2), dtype=np.int64)  # the last item, the one before it
 
     def add(self, items):
         active = len(items)
-        self.before_last[:active] = self.last[:active]
-        self.last[:active] = items
+        self.newest[:active] = np.stack([items, self.newest[:active, 0]], axis=1)
         self.seen[np.arange(active), items] = True
 
     def sequels(self, active: int):
         """Unseen sequels, int64 and float64 (active, 2 n_sequels); a row sums to 1, or to 0."""
         look_back = self.settings.look_back
         weights = np.outer([1 - look_back, look_back], self.world.sequel_weights).ravel()
-        items = np.hstack([self.world.sequels[now[:active]]
-                           for now in (self.last, self.before_last)])
+        items = self.world.sequels[self.newest[:active]].reshape(active, -1)
         weights = weights * ~self.seen[np.arange(active)[:, None], items]
         total = weights.sum(1, keepdims=True)
         return items, weights / np.where(total > 0, total, 1)
@@ -173,10 +170,8 @@ class Watch:
         return misclick, (1 - misclick) * follow, (1 - misclick) * (1 - follow)
 
     def mixture(self, misclick, follow, interest) -> np.ndarray:
-        """Item probabilities, float64 (active, n_items + 1), from the sources' shares.
-
-        misclick, follow: (active,); interest: (active, n_groups). Their rows sum to 1.
-        """
+        """Item probabilities, float64 (active, n_items + 1), from the sources' shares: misclick and
+        follow, (active,), and interest, (active, n_groups), whose rows sum to 1."""
         rows = np.arange(len(misclick))[:, None]
         unseen = ~self.seen[: len(misclick)]
         popularity = self.world.popularity * unseen
@@ -236,10 +231,8 @@ def draw_rules(settings: WorldSettings, seed: int, rng) -> World:
 
 
 def draw_lengths(settings: WorldSettings, rng) -> np.ndarray:
-    """Sequence lengths, longest first: p(n) ~ (n - min_length + shift) ** -(tail + 1).
-
-    The shift that gives the wanted mean is found by bisection; the mean rises with the shift.
-    """
+    """Sequence lengths, longest first: p(n) ~ (n - min_length + shift) ** -(tail + 1). Their mean
+    rises with the shift, and the wanted one is found by bisection."""
     values = np.arange(settings.min_length, settings.max_length + 1)
 
     def weights(shift):

@@ -115,10 +115,6 @@ check_cross_term = exercise(
 
 # Notebook 04: a step along the sign, many steps, and a step of training (Eq. 2, 7 and 10)
 
-def bowl(x):
-    return (x * x).sum()
-
-
 def bend(x):
     """Not the same from everywhere: later steps of PGD turn away from the first."""
     return ((x @ drawn((3, 3))[0]).tanh() - 1).norm(dim=1).sum()
@@ -126,8 +122,8 @@ def bend(x):
 
 check_sign_step = exercise(
     "function(loss, x, epsilon) -> delta of Eq. 2.",
-    [(bowl, torch.tensor([1.0, -2.0, 0.5]), 0.1), (bowl, torch.tensor([[0.0, 3.0]]), 2.0),
-     (bend, *drawn((4, 3)), 1.0)],
+    [(torch.linalg.norm, torch.tensor([1.0, -2.0, 0.5]), 0.1),
+     (torch.linalg.norm, torch.tensor([[0.0, 3.0]]), 2.0), (bend, *drawn((4, 3)), 1.0)],
     [[0.1, -0.1, 0.1], [[0, 2]], [[1, 1, 1], [-1, 1, -1], [1, 1, -1], [-1, -1, -1]]])
 
 
@@ -143,7 +139,7 @@ def pgd(distance, start, epsilon, steps):
 check_pgd = exercise(
     "function(distance, start, epsilon, steps) -> A after the steps, no longer than epsilon.",
     [(bend, *drawn((2, 3)), 1.0, 1), (bend, 1e-3 * drawn((4, 3))[0], 2.0, 5),
-     (bowl, *drawn((3, 2)), 5.0, 2)], pgd, 1e-3)
+     (torch.linalg.norm, *drawn((3, 2)), 5.0, 2)], pgd, 1e-3)
 
 
 def tables(users, items, dim, batch):

@@ -36,10 +36,8 @@ def one_of(name: str, value, allowed: Collection):
 
 
 def number(name: str, value, low, high=None, kind=float):
-    """Return `value` as `kind` (int or float) if it is a finite number in [low, high].
-
-    Text is refused even where it spells a number: "10" for epsilon is most often a quoting slip.
-    """
+    """Return `value` as `kind` (int or float) if it is a finite number in [low, high], and no text
+    that spells one: "10" for epsilon is most often a quoting slip."""
     fits = False
     if isinstance(value, numbers.Real) and not isinstance(value, bool):
         with contextlib.suppress(OverflowError, ValueError):  # no number, or too large for `kind`
@@ -115,20 +113,12 @@ def settings(kind: type) -> type:
             checked(self, *values, **named)
         except ValidationError as error:
             first = error.errors()[0]
-            name = known(first["loc"][0], kind)
+            name = one_of("setting", first["loc"][0], kind.__pydantic_fields__)
             raise ValueError(f"{name} is {shown(first['input'])}; allowed {allowed(kind, name)}"
                              ) from None
 
     kind.__init__ = __init__
     return kind
-
-
-def known(name: str, *kinds: type) -> str:
-    """Return `name` if a kind has a setting of that name; raise ValueError otherwise."""
-    names = [own for kind in kinds for own in kind.__pydantic_fields__]
-    if name not in names:
-        raise ValueError(f"{name!r} is not a setting; allowed are {', '.join(names)}")
-    return name
 
 
 def allowed(kind: type, name: str) -> str:
@@ -141,5 +131,7 @@ def allowed(kind: type, name: str) -> str:
 
 def split_settings(options: dict, *kinds: type) -> list:
     """An object of each kind, made of its part of `options`; ValueError for a name of none."""
+    names = [name for kind in kinds for name in kind.__pydantic_fields__]
+    options = {one_of("setting", name, names): value for name, value in options.items()}
     return [kind(**{name: value for name, value in options.items()
-                    if known(name, *kinds) in kind.__pydantic_fields__}) for kind in kinds]
+                    if name in kind.__pydantic_fields__}) for kind in kinds]
