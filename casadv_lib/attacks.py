@@ -75,8 +75,7 @@ def attack(model: Backbone, data: SequenceDataset, positions: str = "last", k: i
     if len(users) == 0 or not np.isin(users, able).all():
         raise ValueError(f"users is {shown(users.tolist())}; allowed are some of 0 to "
                          f"{data.n_users - 1} who lack {k} and whose history has {least} items or "
-                         "more, which "
-                         f"{np.setdiff1d(users, able)[:9].tolist()} are not")
+                         f"more, which {np.setdiff1d(users, able)[:9].tolist()} are not")
     table = source.item_table()
     unit = neighbour_distance(table) if unit is None else number("unit", unit, low=0)
 

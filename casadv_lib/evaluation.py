@@ -56,9 +56,8 @@ def user_vectors(model: Backbone, histories: Sequence[np.ndarray], batch_size: i
 
 def chunks(items: Sequence[np.ndarray], device, size: int
            ) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
-    """Some users at a time: (which, rows and columns of their items in (size, n_items)); column 0
-    is item 1."""
-    # of all: no chunk waits for the device
+    """Some users at a time: which, and rows and columns of their items in (size, n_items)."""
+    # of all: no chunk waits for the device; column 0 is item 1
     columns = torch.as_tensor(np.concatenate(items).astype(np.int64) - 1).to(device)
     ends = np.cumsum([0, *map(len, items)])
     rows = torch.as_tensor(np.repeat(np.arange(len(items)), np.diff(ends))).to(device)
@@ -73,9 +72,8 @@ def rank_items(model: Backbone, histories: Sequence[np.ndarray], targets: np.nda
                seen: Sequence[np.ndarray], chunk: int = CHUNK) -> tuple[np.ndarray, float]:
     """Ranks of the targets, (users,) float64, and the share of users with a tie at the target.
 
-    rank = 1 + number of better items + half the number of equal others, among all items but
-    those in `seen` (the target itself always takes part). A model that scores all items alike
-    thus gets the middle rank, not the first.
+    rank = 1 + number of better items + half the number of equal others, among all items but those
+    in `seen` (the target always takes part). A model that scores all alike gets the middle rank.
     """
     w, table = user_vectors(model, histories), model.item_table()
     if not (torch.isfinite(w).all() and torch.isfinite(table).all()):

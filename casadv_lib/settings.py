@@ -17,8 +17,7 @@ PROFILES = {
     # the embedded world, minutes on two CPU cores; what the notebooks are committed with
     "quick": {"dataset": "synthetic", "epochs": 80, "adv_epochs": 12, "eval_every": 5,
               "adv_eval_every": 1, "dim": 64, "max_len": 50},
-    # histories with titles, for every view of one user; epsilon and lambda1 are the paper's, as
-    # 610 users are too few to choose others by
+    # histories with titles; epsilon, lambda1 are the paper's: 610 users are too few to choose by
     "films": {"dataset": "ml-latest-small", "epochs": 150, "adv_epochs": 20, "eval_every": 10,
               "adv_eval_every": 1, "dim": 64, "max_len": 50, "epsilon": 10.0, "lambda1": 1.0},
     "laptop": {"dataset": "beauty", "epochs": 200, "adv_epochs": 40, "eval_every": 20},  # an hour

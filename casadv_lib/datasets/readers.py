@@ -326,10 +326,8 @@ def ids(column: pd.Series) -> tuple[np.ndarray, pd.Index, np.ndarray]:
 
 
 def times(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
-    """Return numbers that sort as a column of times does, and which rows have no time.
-
-    Text is compared exactly, as float64 would take two nanoseconds since 1970 for one.
-    """
+    """Return numbers that sort as a column of times does, and which rows have no time. Text is
+    compared exactly, as float64 would take two nanoseconds since 1970 for one."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufM":
         values = column.to_numpy()
         return values.astype(np.int64) if values.dtype.kind == "M" else values, ~np.isfinite(values)

@@ -61,9 +61,8 @@ def k_core(frame: pd.DataFrame, k: int) -> pd.DataFrame:
     frame: columns user and item; other columns, the index and the order of rows stay as they are.
     k: a whole number of at least 1 (1 leaves everything). May return a frame without rows.
 
-    Taking out a rare item can make a user too short, and taking out that user can make another
-    item rare. So one pass is not enough: repeat until nothing goes. The end is the same whatever
-    the order in which rows are taken out.
+    Taking out a rare item can make a user too short, and taking out that user another item rare. So
+    repeat until nothing goes. The end is the same whatever the order in which rows are taken out.
     """
     k = number("k", k, low=1, kind=int)
     instance("frame", frame, pd.DataFrame)

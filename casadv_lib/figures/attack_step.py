@@ -67,8 +67,7 @@ def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names:
     (circle,), (touched,), (moving,) = (
         left.plot([], [], look, color=color)
         for look, color in (("-", GOAL), ("o", GOAL), ("o", ITEM)))
-    right.set(xlim=(0, 1), ylim=(BELOW - 0.5, 0.3), xticks=[],
-              yticks=range(1, len(lists[0]) + 1))
+    right.set(xlim=(0, 1), ylim=(BELOW - 0.5, 0.3), xticks=[], yticks=range(1, len(lists[0]) + 1))
     right.grid(False)
     before, after = map(_ranks, lists)
     texts = {item: right.text(

@@ -34,9 +34,8 @@ def attention_maps(model: SASRec, history: Sequence[int]) -> list[np.ndarray]:
 
 @torch.no_grad()
 def change_map(model: Backbone, history: Sequence[int], substitute: int) -> np.ndarray:
-    """How far each user vector moves when one item is replaced: an (n, n) float array, n the number
-    of items read. Entry [s, t] is ||w_t' - w_t|| after the item at step s became `substitute`; a
-    causal model has zeros for t < s."""
+    """How far each user vector moves when one of the n items read is replaced, (n, n): entry [s, t]
+    is ||w_t' - w_t|| after the item at step s became `substitute`, in causal models 0 for t < s."""
     number("substitute", substitute, low=1, high=model.n_items, kind=int)
     history = np.asarray(history)[-model.max_len :]
     device, n = next(model.parameters()).device, len(history)

@@ -89,8 +89,7 @@ def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10
 
 
 @styled
-def figure4(results: Results, highlight: float | None = None, dataset: str | None = None
-            ) -> Figure:
+def figure4(results: Results, highlight: float | None = None, dataset: str | None = None) -> Figure:
     """Test NDCG@10 and HR@10 of adv_cas against epsilon, last epoch; the base as a level line.
 
     highlight: an epsilon of the sweep to mark, with its values; ValueError for any other. Needs

@@ -130,8 +130,7 @@ def attacked(results: Results, setting: Setting, quantity: str, methods: list[st
     """
     attacks, rows = attacks or {"last": {}}, []
     if k:
-        attacks = {f"K = {one}": {"k": one}
-                   for one in range(1 if k == "each" else most, most + 1)}
+        attacks = {f"K = {one}": {"k": one} for one in range(1 if k == "each" else most, most + 1)}
     rule = frames.rule_of(results, main_run(results, *setting, "base"))
     for method, other, (name, options) in product(methods, versus, attacks.items()):
         ends = {"run": method, "versus": other} if other else {"run": method}

@@ -286,8 +286,7 @@ def ranks_of(made: Run) -> Ranks:
         with np.load(made.folder / "attacks" / f"{attack}.npz", allow_pickle=False) as stored:
             users = stored["users"]
             codes[f"{attack} clean"] = column(stored["clean"], users)
-            codes |= {f"{attack}-{rule} attacked": column(stored[rule], users)
-                      for rule in EXCLUDES}
+            codes |= {f"{attack}-{rule} attacked": column(stored[rule], users) for rule in EXCLUDES}
     return codes
 
 

@@ -108,8 +108,7 @@ def _pairs(compared: dict[str, str], means: Means) -> Iterator[dict]:
         yield names | {"quantity": "percent"} | percentile_interval(percent(ours, theirs))
 
 
-def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means
-             ) -> Iterator[dict]:
+def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means) -> Iterator[dict]:
     """Every attack on a run: the "change" in percent; the "change difference to last item", in
     points, to the gradient on the last item; of the last K items HR@10 of those who are "able",
     and "able_clean". And of adv_cas against the others under the same attack the "change

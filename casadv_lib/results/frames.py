@@ -215,8 +215,7 @@ def rule_of(results: Results, run: str) -> str:
     return "original" if "original" in rules and "both" not in rules else "both"
 
 
-def interval(results: Results, kind: str, quantity: str, metric: str = "ndcg@10", **values
-             ) -> dict:
+def interval(results: Results, kind: str, quantity: str, metric: str = "ndcg@10", **values) -> dict:
     """The row of `intervals` with these values; MissingRecords where there is none."""
     own = results.intervals_of.get(values.get("run", ""), results.intervals.iloc[:0])
     found = select(own, kind=kind, quantity=quantity, metric=metric, **values).to_dict("records")

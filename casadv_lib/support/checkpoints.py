@@ -19,8 +19,7 @@ from .checks import shown
 from .files import DamagedFile, load_tensors, make_folder, save_tensors
 
 SECONDS_BETWEEN_CHECKPOINTS = 30
-# may change when a run goes on
-HOW_NOT_WHAT = ("epochs", "eval_every", "device", "compile", "health")
+HOW_NOT_WHAT = ("epochs", "eval_every", "device", "compile", "health")  # may change on the way
 WATCHED_USERS = 16
 # Trained encoders spread their users by 0.2 to 0.95 of the vectors' length; the worst setting
 # that still ranked anything by 0.006. Below this, users can hardly be told apart.

@@ -81,10 +81,8 @@ class Panel(ipywidgets.VBox):
 
 
 class Slider(anywidget.AnyWidget):
-    """A slider named `description` over the numbers `options`; `value` is the chosen one.
-
-    It is the browser's own: ipywidgets' have no name to read aloud.
-    """
+    """A slider named `description` over the numbers `options`; `value` is the chosen one. It is the
+    browser's own: ipywidgets' have no name to read aloud."""
 
     _esm = Path(__file__).with_name("slider.js")
     description = traitlets.Unicode().tag(sync=True)
@@ -103,8 +101,7 @@ def choice(words: str, options, **traits) -> ipywidgets.Dropdown:
                                style={"description_width": "initial"}, **traits)
 
 
-def predict(question: str, choices: Sequence, draw: Callable[..., Figure | str]
-            ) -> ipywidgets.VBox:
+def predict(question: str, choices: Sequence, draw: Callable[..., Figure | str]) -> ipywidgets.VBox:
     """The question with its choices; the answer follows as soon as one is chosen.
 
     choices: texts, one of which is clicked, or numbers for a slider, which a button confirms.
