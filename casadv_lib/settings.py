@@ -22,7 +22,9 @@ PROFILES = {
               "adv_eval_every": 1, "dim": 64, "max_len": 50, "epsilon": 10.0, "lambda1": 1.0},
     "laptop": {"dataset": "beauty", "epochs": 200, "adv_epochs": 40, "eval_every": 20},  # an hour
     "paper": {"dataset": "beauty", "epochs": 500, "adv_epochs": 100, "eval_every": 20},
-    # a stronger loss, which overfits within a dozen epochs and so stops at its best; hours
+    # stronger losses, which overfit within dozens of epochs and so stop at their best; hours
+    "sampled": {"dataset": "beauty", "loss": "sampled", "negatives": 256, "epochs": 200,
+                "eval_every": 2, "adv_epochs": 6, "patience": 2},
     "ce": {"dataset": "beauty", "loss": "ce", "epochs": 40, "eval_every": 2, "adv_epochs": 6,
            "patience": 2},
 }

@@ -268,18 +268,19 @@ def trade_off(results: Results, dataset: str) -> Figure:
 @styled
 def forest(frame: pd.DataFrame, xlabel: str = "", labels: Sequence[str] | None = None,
            zero: str = "no difference", ours: str = "ours, 95% interval",
-           reference: str = "paper") -> Figure:
+           reference: str = "paper", columns: int = 2) -> Figure:
     """A mark at "value" and a line from "low" to "high" for each row; 0 as a broken line.
 
     frame: columns "row" (its label), "value", "low", "high"; where it has them "panel", the title
     of its panel, "method", whose colour and mark it takes, "reference", a hollow diamond, "low_all"
     and "high_all", a thin line. labels: the order of the rows, by default that of the frame.
     zero, ours, reference: what the legend calls the broken line, the marks and the diamonds.
+    columns: of panels, at most.
     """
     frame = frame.assign(**{name: value for name, value in OPTIONAL.items() if name not in frame})
     titles = list(frame["panel"].unique())
     labels = list(frame["row"].unique()) if labels is None else list(labels)
-    columns = min(2, len(titles))  # side by side
+    columns = min(columns, len(titles))
     figure, axes = style.panels(-(-len(titles) // columns), columns, sharex=True, sharey=True,
                                 height=0.62 + 0.22 * len(labels))
     for axis, title in zip(axes.flat, titles):
@@ -327,7 +328,8 @@ def ladder(rows: pd.DataFrame) -> Figure:
         row=lambda rows: rows["method"].map(lambda method: STYLES[method].label),
         panel=lambda rows: rows["loss"] + ": " + rows["measure"])
     labels = [STYLES[method].label for method in METHOD_ORDER if method in set(rows["method"])]
-    return forest(rows, "against plain training (%; points)", labels, zero="plain training")
+    return forest(rows, "against plain training (%; points)", labels, zero="plain training",
+                  columns=rows["loss"].nunique())
 
 
 def write_all(results: Results, folder: str | Path, report: Callable[[str], None] = print
