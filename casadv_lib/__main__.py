@@ -74,7 +74,8 @@ def _settings(options) -> dict:
     words = getattr(options, "set", None)
     named = configuration.by_name("--set", words) if words else {}
     for name in named.keys() & vars(options).keys():
-        raise ValueError(f"--set names {name}; allowed is the option --{name} instead")
+        raise ValueError(f"--set names {name}; allowed is the option "
+                         f"--{name.replace('_', '-')} instead")
     return named | {name: getattr(options, name) for name in configuration.READING}
 
 
@@ -177,7 +178,7 @@ def _figures(options) -> None:
     from .figures.measured import write_all  # slow to import; workers of the grid do without
 
     folder = options.profile  # or a folder of tables
-    if options.dataset is not None:
+    if options.dataset is not None or {*_settings(options).values()} != {None}:
         study = runs.Study(folder, options.dataset, **_settings(options))
         folder = frames.folder_of(folder, dataset=study.dataset)
     folder = frames.stored_folder(folder)

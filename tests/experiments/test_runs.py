@@ -206,7 +206,8 @@ BAD_WORDS = {
               "epochs=true", "nothing=1", "dim=0", "dim=1000000", "dropout=1", "dropout=-0.1",
               "n_heads=3", "n_blocks=0", "n_blocks=1000", "device=tpu", "device=cuda:99",
               "replace_probability=2", "neighbours=0", "neighbours=2.5",
-              "amp=1", "compile=maybe", "beta1=1", "preset=all", "seed=1", "method=adv_cas"],
+              "amp=1", "compile=maybe", "beta1=1", "preset=all", "seed=1", "method=adv_cas",
+              "min_count=3"],
 }
 ATTACK_WORDS = {"--positions": ["", "start", "../x"], "--k": ["0", "-1", "1.5", "x"],
                 "--pick": ["", "any"], "--step": ["-1", "nan", "inf", "x"],
@@ -230,6 +231,8 @@ def test_the_command_line_refuses_before_any_work(command, no_work, runs_folder,
             words = {"dataset": "data set", "set": "--set"}
             words = (name, words.get(name, name), "setting", "cannot be read")
             assert any(word in said.err for word in words), said.err
+    assert main(["figures", "--min-count", "3"]) == 2
+    assert "min_count is 3; allowed is None where dataset is left open" in capsys.readouterr().err
     assert not runs_folder.exists()
 
 
