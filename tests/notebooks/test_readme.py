@@ -25,15 +25,16 @@ SAID = read_json(Path(__file__).with_name("findings.json"))
 RECORD = read_json(ROOT / readme.RECORD)
 HERE = "https://github.com/somebody/casadv"
 # the words are about what is committed, whatever this machine has made
-PAPER, QUICK, CE = (read_results(ROOT / "figures" / name) for name in ("paper", "quick", "ce"))
+TABLES = {name: read_results(ROOT / "figures" / name)
+          for name in ("paper", "quick", "sampled", "ce")}
 
 
 def stored(kind, setting, method, versus="base", which="last", exclude="both", epsilon=None,
-           preset=None, tables=None, **attack):
+           preset=None, tables="paper", **attack):
     """Percent of NDCG@10 that an attack costs ("loss"), or by which a method is above another one
     ("gain") or below it ("below"); or a metric itself."""
     dataset, backbone = f"{setting} sasrec".split()[:2]
-    results = QUICK if dataset == "synthetic" else CE if tables == "ce" else PAPER
+    results = TABLES["quick" if dataset == "synthetic" else tables]
     made = {"epsilon": epsilon} if epsilon else {"preset": preset} if preset else {}
     role = "sweep" if epsilon else "values" if preset else "main"
 
