@@ -25,7 +25,9 @@ from .runs import Study, provenance, runs_folder
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 WIDGET = "application/vnd.jupyter.widget-view+json"
-MODEL = "02_backbones"  # later ones go on with the model that it writes
+# whose models a notebook goes on with, and so waits for
+NEEDS = {"04_adversarial_training": ["02_backbones"], "12_a_stronger_loss": ["02_backbones"],
+         "08_first_middle_last": ["02_backbones", "04_adversarial_training"]}
 # What a profile hands to single notebooks: that for which its grid has made the runs.
 OF_PROFILE = {"paper": {"07_epsilon_sweep": {"dataset": "video"},
                         "11_ambiguities": {"switches": ["literal", "paper_values"]}}}
@@ -101,18 +103,21 @@ def run_all(asked: dict[Path, tuple[Path, dict]], workers: int | None = None, de
             ) -> Iterator[tuple[Path, dict]]:
     """Run notebooks, {path: (output, parameters)}; yields each as it ends, with its record.
 
-    workers: processes that run one at a time each; None: one a core, or one a GPU. The last
-    notebook, which takes longest, begins first. Raises NotebookError for all that failed.
+    workers: processes; None: one a core, or one a GPU. Those that others NEED come first, then the
+    last ones, which take longest. Raises NotebookError for all that failed.
     """
     workers = min(workers_of(device, workers), len(asked))
-    order = sorted(asked, key=lambda path: (path.stem <= MODEL, path.stem), reverse=True)
+    needed = {name for names in NEEDS.values() for name in names}
+    order = [path for path in asked if path.stem in needed]
+    order += [path for path in reversed(asked) if path not in order]
     tasks, failed = {}, []
     with (long_work(total=len(asked), desc="notebooks", unit="notebook", now=True) as bar,
           cluster(workers, device) as (client, resource)):
         for path in order:
-            model = [task for task in tasks.values() if task.key == MODEL < path.stem]
-            tasks[path] = client.submit(_run, path, *asked[path], device, *model, key=path.stem,
-                                        priority=-len(tasks), resources={resource: 1})
+            needs = [tasks[name] for name in NEEDS.get(path.stem, ()) if name in tasks]
+            tasks[path.stem] = client.submit(
+                _run, path, *asked[path], device, *needs, key=path.stem, priority=-len(tasks),
+                resources={resource: 1})
         for task in distributed.as_completed(tasks.values()):
             bar.update()
             path, record, why = task.result()

@@ -65,15 +65,17 @@ def test_execute_hands_over_what_a_notebook_knows(write, tmp_path, monkeypatch, 
     assert (again["01_all"]["new_runs"], again["02_other"]["new_runs"]) == (0, -1)
 
 
-def test_notebooks_run_side_by_side_but_wait_for_the_model_of_02(write, monkeypatch):
+def test_notebooks_run_side_by_side_but_wait_for_those_whose_models_they_use(write):
     note = "import pathlib, time\nplace = pathlib.Path('../{}')\n"
     wait = "while not place.exists():\n    time.sleep(0.1)"
     write("00_early.ipynb", "n = 0", note.format("two") + wait)  # ends only beside 02
     write("02_backbones.ipynb", "n = 0",
           note.format("two") + "place.touch()\ntime.sleep(2)\nplace.with_name('model').touch()")
-    write("03_late.ipynb", "n = 0", note.format("model") + "assert place.exists()")
+    write("04_adversarial_training.ipynb", "n = 0", note.format("model") + "assert place.exists()")
     assert [path.stem for path in notebooks.execute(workers=2)] == [
-        "00_early", "02_backbones", "03_late"]
+        "00_early", "02_backbones", "04_adversarial_training"]
+    known = {path.stem for path in sorted((root() / "notebooks").glob("*.ipynb"))}
+    assert {*notebooks.NEEDS} | {n for names in notebooks.NEEDS.values() for n in names} <= known
     with pytest.raises(ValueError, match="workers is 0; allowed is a whole number of at least 1"):
         notebooks.refresh(workers=0)
 
