@@ -90,7 +90,7 @@ def chosen(names: list, wanted: dict) -> dict[str, int] | None:
     """Return {role: position} if there is one for each, and no two have the same."""
     found = find_columns(names, wanted)
     if all(len(places) == 1 for places in found.values()):
-        columns = {role: places[0] for role, places in found.items()}
+        columns = {role: place for role, (place,) in found.items()}
         return columns if len({*columns.values()}) == len(columns) else None
 
 
@@ -196,8 +196,9 @@ def advice(names: list, wanted: dict) -> tuple[str, str]:
     for role, places in found.items():
         if len(places) > 1:
             words.append(f"{role} may be " + " or ".join(repr(names[place]) for place in places))
-        elif not places:
-            words.append(f"nothing is called {wanted.get(role, role)!r}, or usual for it")
+        elif not places or places[0] in likely.values():
+            words.append(f"{names[places[0]]!r} would be {role}, too" if places else
+                         f"nothing is called {wanted.get(role, role)!r}, or usual for it")
             places = [free.pop(-1 if role == "timestamp" else 0)] if free else [0]
         likely[role] = places[0]
     header = any(found.values()) or not any(re.match("[-+.]?[0-9]", str(name)) for name in names)

@@ -5,7 +5,6 @@ how it was read; a frame whose columns user and item point into the ids, the row
 together, oldest first; and the ids in the order in which they are given out.
 """
 
-import collections
 import contextlib
 import csv
 import gzip
@@ -188,7 +187,7 @@ def _read_table(path: Path, opened: Callable, layout: Layout) -> tuple:
                 if isinstance(text.buffer, io.BufferedReader) and lines.as_they_are:
                     # a plain file by its path: pandas reads parts of it at the same time
                     with ThreadPoolExecutor(1) as aside:
-                        checked = aside.submit(collections.deque, iter(lines.read, b""), 0)
+                        checked = aside.submit(all, iter(lines.read, b""))  # to the end
                         whole = pd.read_csv(path, skiprows=layout.skip, compression=None, **options)
                     checked.result()  # raises what `Lines` does
                     frame = whole

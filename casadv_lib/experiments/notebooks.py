@@ -107,8 +107,7 @@ def run_all(asked: dict[Path, tuple[Path, dict]], workers: int | None = None, de
     last ones, which take longest. Raises NotebookError for all that failed.
     """
     workers = min(workers_of(device, workers), len(asked))
-    needed = {name for names in NEEDS.values() for name in names}
-    order = [path for path in asked if path.stem in needed]
+    order = [path for path in asked if path.stem in sum(NEEDS.values(), [])]
     order += [path for path in reversed(asked) if path not in order]
     tasks, failed = {}, []
     with (long_work(total=len(asked), desc="notebooks", unit="notebook", now=True) as bar,

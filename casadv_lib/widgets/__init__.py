@@ -205,7 +205,8 @@ class Choices:
     def models(self, chosen: tuple[str, str, str]) -> dict[str, Backbone]:
         """{"base": model, method: model} of a run, trained."""
         config, data = self.stored[chosen], self.data_of(chosen)
-        return {one.method: run(one, data).model(device=config.training.device).eval()
+        made = run if chosen == self.own else Run  # another's base may be gone: it is not made
+        return {one.method: made(one, data).model(device=config.training.device).eval()
                 for one in (Run(config, data).base.config, config)}
 
 

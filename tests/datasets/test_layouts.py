@@ -98,6 +98,9 @@ def test_columns_and_separator_are_what_the_caller_says(file):
                              columns={"user": 0, "item": 1}))
     with pytest.raises(DataError, match="columns and separator are for files"):
         load_dataset("synthetic", separator=",")
+    for twice in ({"user": "user", "item": "user"}, {"user": "user", "item": 0}):
+        with pytest.raises(DataError, match="'user' would be item, too.*'item': 'item'"):
+            load_dataset(file(CSV), columns=twice)
 
 
 REVIEWS = "".join(json.dumps({"stars": 5.0, "reviewerID": f"A{user}", "asin": f"B{item}", "text":
