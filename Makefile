@@ -21,9 +21,10 @@
 #                that no result depends on
 # make lint      ruff alone
 # make clean     .venv, runs and what was made go
-# Variables: PROFILE (quick, laptop, paper, sampled, ce), DATASET (a name or a path; COLUMNS,
-# SEPARATOR and MIN_COUNT say how a file is read), BACKBONE, DEVICE, WORKERS, STAGES, PYTHON, JOBS
-# (test processes). CASADV_RUNS and CASADV_FIGURES name other folders than runs/ and figures/made/.
+# Variables: PROFILE (quick, laptop, paper, sampled, ce, gbce, bce64), DATASET (a name or a path;
+# COLUMNS, SEPARATOR and MIN_COUNT say how a file is read), BACKBONE, DEVICE, WORKERS, STAGES,
+# PYTHON, JOBS (test processes). CASADV_RUNS and CASADV_FIGURES name other folders than runs/ and
+# figures/made/.
 
 PYTHON   ?= python3
 PROFILE  ?= quick

@@ -27,6 +27,10 @@ PROFILES = {
                 "eval_every": 2, "adv_epochs": 6, "patience": 2},
     "ce": {"dataset": "beauty", "loss": "ce", "epochs": 40, "eval_every": 2, "adv_epochs": 6,
            "patience": 2},
+    "gbce": {"dataset": "beauty", "loss": "gbce", "negatives": 64, "epochs": 200, "eval_every": 4,
+             "adv_epochs": 12, "patience": 3},
+    "bce64": {"dataset": "beauty", "loss": "bce", "negatives": 64, "epochs": 200, "eval_every": 4,
+              "adv_epochs": 12, "patience": 3},
 }
 # Ways to read the size of a perturbation: over the whole batch, or Eq. 7 and 9 to the letter.
 PRESETS = {

@@ -149,5 +149,6 @@ def test_profiles_are_those_that_stored_runs_have():
     assert sizes == {"quick": ["synthetic", 80, 12, 5], "films": ["ml-latest-small", 150, 20, 10],
                      "laptop": ["beauty", 200, 40, 20],
                      "sampled": ["beauty", 200, 6, 2], "ce": ["beauty", 40, 6, 2],
+                     "gbce": ["beauty", 200, 12, 4], "bce64": ["beauty", 200, 12, 4],
                      "paper": ["beauty", 500, 100, 20]}  # Section 5.3
     assert (PROFILES["quick"]["dim"], PROFILES["quick"]["max_len"]) == (64, 50)
