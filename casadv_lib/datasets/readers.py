@@ -132,11 +132,19 @@ def _read_histories(path: Path, opened: Callable, layout: Layout) -> tuple:
     return [f"read as {layout}."], rows, pd.Index(list(line_of)), item_ids
 
 
+def refuse_padded(lines: bytes) -> None:
+    """Raise ValueError if a number begins with 0 or +: '007' and '7' would be read as one id."""
+    code = np.frombuffer(b"\n" + lines, np.uint8)
+    digit = code - np.uint8(48) < 10
+    padded = (code[1:-1] == 48) & digit[2:] & ~digit[:-2] & (code[:-2] != 46)
+    if padded.any() or b"+" in lines:
+        raise ValueError
+
+
 class Lines:
     """The rows of a table for pandas to read: whole lines, as many as `size` characters hold.
 
-    `number` counts the lines given so far if `size` is 0. plain: stop with a ValueError if a number
-    begins with 0 or +: read as numbers, '007' and '7' would be one id.
+    `number` counts the lines given so far if `size` is 0. plain: each is for `refuse_padded`.
     """
 
     __iter__ = None  # pandas looks for it, and then calls `read`
@@ -152,11 +160,7 @@ class Lines:
         block = (self.text.read(self.size) + self.text.readline()).encode()
         self.number += bool(block)
         if self.plain:
-            code = np.frombuffer(b"\n" + block, np.uint8)
-            digit = code - np.uint8(48) < 10
-            padded = (code[1:-1] == 48) & digit[2:] & ~digit[:-2] & (code[:-2] != 46)
-            if padded.any() or b"+" in block:
-                raise ValueError
+            refuse_padded(block)
         return block.replace(b"::", UNIT) if self.layout.separator == "::" else block
 
 
@@ -168,6 +172,13 @@ def _read_table(path: Path, opened: Callable, layout: Layout) -> tuple:
                "na_filter": False, "sep": separator,
                "quoting": csv.QUOTE_NONE if layout.separator == "::" else csv.QUOTE_MINIMAL}
     texts = options | {"dtype": object, "skipinitialspace": True}
+
+    def check() -> None:
+        with path.open("rb") as lines:
+            for _ in range(layout.skip):
+                lines.readline()
+            while block := lines.read(BLOCK) + lines.readline():
+                refuse_padded(block)
 
     def line_of(row: int | None) -> int:
         """Return the line of a row; None: of the first one that pandas does not take."""
@@ -187,9 +198,9 @@ def _read_table(path: Path, opened: Callable, layout: Layout) -> tuple:
                 if isinstance(text.buffer, io.BufferedReader) and lines.as_they_are:
                     # a plain file by its path: pandas reads parts of it at the same time
                     with ThreadPoolExecutor(1) as aside:
-                        checked = aside.submit(all, iter(lines.read, b""))  # to the end
+                        checked = aside.submit(check)
                         whole = pd.read_csv(path, skiprows=layout.skip, compression=None, **options)
-                    checked.result()  # raises what `Lines` does
+                    checked.result()  # raises what `check` does
                     frame = whole
                 else:
                     frame = pd.read_csv(lines, **options)
@@ -247,14 +258,11 @@ def _in_order(where, layout: Layout, content, line_of: Callable = lambda row: No
                  f"({wrong.sum():,} such rows)", line_of(row))
     notes = [f"read as {layout}."]
     users, items, when = codes["user"], codes["item"], codes.get("timestamp", np.empty(0, int))
-    if (users[1:] < users[:-1]).any():
+    if not pd.Index(users, copy=False).is_monotonic_increasing:
         order = np.argsort(users, kind="stable")
         users, items, when = users[order], items[order], when[order[:len(when)]]
     if len(when):
-        is_new = users[1:] != users[:-1]
-        if not (is_new | (when[1:] >= when[:-1])).all():
-            when = _sort_times(users, items, when, np.flatnonzero(np.r_[True, is_new, True]))
-        near = np.flatnonzero(~is_new & (when[1:] == when[:-1]))
+        near = _sort_times(users, items, when)
         near = np.union1d(near, near + 1)
         twice = near[pd.DataFrame({0: users[near], 1: items[near], 2: when[near]}).duplicated()]
         if len(twice):
@@ -265,31 +273,45 @@ def _in_order(where, layout: Layout, content, line_of: Callable = lambda row: No
     return notes, rows, found["user"], found["item"]
 
 
-def _sort_times(users: np.ndarray, items: np.ndarray, when: np.ndarray, offsets: np.ndarray
-                ) -> np.ndarray:
-    """Sort items by time within each user, in place; equal times keep their order. Returns the
-    times, sorted. offsets: where each user's rows begin, and the end."""
-    if when.dtype != np.int64 or int(when.max()) - int(when.min()) >> 31:
-        when = pd.factorize(when, sort=True)[0]  # their ranks, as a key of 64 bits holds all
-    when = when - when.min()
-    span = int(when.max()) + 1
+def _sort_times(users: np.ndarray, items: np.ndarray, when: np.ndarray) -> np.ndarray:
+    """Sort items and times in place within each user, whose rows are together; equal times keep
+    their order. Returns the rows after which the same user has a row of the same time."""
+    low = int(when.min())
+    shifts = range(0, (int(when.max()) - low).bit_length(), 16)
 
-    def sort(block: tuple[int, int, np.ndarray]) -> None:
+    def sort(block: tuple[int, int, np.ndarray]) -> np.ndarray:
         first, end, _ = block
-        part, bits = slice(first, end), int(end - first).bit_length()
-        key = (users[part] - users[first]) * span + when[part]
-        order = np.sort(key << bits | np.arange(end - first)) & ((1 << bits) - 1)
-        items[part], when[part] = items[part][order], when[part][order]
+        user, item, time = users[first:end], items[first:end], when[first:end]
+        same = user[1:] == user[:-1]
+        if (same & (time[1:] < time[:-1])).any():
+            keys = [time]
+            if time.dtype == np.int64:
+                # numpy counts numbers of 16 bits where it compares longer ones, in half the time;
+                # a block has fewer users than 2 ** 16
+                since = (time - low).view(np.uint64)
+                keys = [(since >> shift).astype(np.uint16) for shift in shifts]
+                user = (user - user[0]).astype(np.uint16)
+            order = np.lexsort([*keys, user])
+            item[:], time[:] = item[order], time[order]
+        return first + np.flatnonzero(same & (time[1:] == time[:-1]))
 
+    offsets = np.flatnonzero(np.r_[True, users[1:] != users[:-1], True])
     with ThreadPoolExecutor() as threads:
-        list(threads.map(sort, blocks(offsets)))
-    return when
+        return np.concatenate(list(threads.map(sort, blocks(offsets))))
 
 
 def _texts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     """Return which of the different values a row has, and these as text without blanks around."""
     codes, found = pd.factorize(column, use_na_sentinel=False)
     return codes, [str(one).strip() for one in found]
+
+
+def in_place(column: pd.Series) -> np.ndarray:
+    """The values of a column that its caller alone has, to be changed: fresh memory for millions of
+    rows takes longer than what is done to them."""
+    values = column.to_numpy()
+    values.flags.writeable = True
+    return values
 
 
 def ids(column: pd.Series) -> tuple[np.ndarray, pd.Index, np.ndarray]:
@@ -306,11 +328,10 @@ def ids(column: pd.Series) -> tuple[np.ndarray, pd.Index, np.ndarray]:
             column = column.astype(np.int64)
         if column.dtype != np.int64 or int(column.max()) - int(column.min()) > 10 * len(column):
             return *pd.factorize(column, sort=True), missing
-        values, low = column.to_numpy(), column.min()  # close together: counting is faster
-        values.flags.writeable = True  # no caller has them
+        values, low = in_place(column), column.min()  # close together: counting is faster
         known = np.zeros(column.max() - low + 1, bool)
         parts = [slice(start, start + BLOCK) for start in range(0, len(values), BLOCK)]
-        for part in parts:  # fresh memory for all at once would take longer than the counting
+        for part in parts:
             values[part] -= low
             known[values[part]] = True
         places = np.cumsum(known) - 1
@@ -328,7 +349,7 @@ def times(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Return numbers that sort as a column of times does, and which rows have no time. Text is
     compared exactly, as float64 would take two nanoseconds since 1970 for one."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufM":
-        values = column.to_numpy()
+        values = in_place(column)
         return values.astype(np.int64) if values.dtype.kind == "M" else values, ~np.isfinite(values)
     codes, texts = _texts(column)
     wrong = np.array([not _NUMBER.fullmatch(text) or np.isinf(float(text)) for text in texts])
