@@ -166,7 +166,7 @@ def _grid(options) -> int:
 
 def _figure1(made: runs.Run) -> dict:
     """Figure 1's arrays; the user is the first with 6 to 9 training inputs, or else with any."""
-    from .widgets import PerturbedUser  # slow to import
+    from .figures.sketches import PerturbedUser  # slow to import
 
     model = made.model(device="cpu")
     users, inputs = training_inputs(made.data, model.max_len)

@@ -96,6 +96,21 @@ def rank_items(model: Backbone, histories: Sequence[np.ndarray], targets: np.nda
     return torch.cat(ranks).cpu().numpy(), float(torch.cat(ties).double().mean())
 
 
+@torch.no_grad()
+def scores_without(model: Backbone, w: Tensor, met: Sequence[np.ndarray]) -> Tensor:
+    """(users, n_items) scores, column 0 is item 1; minus infinity for what a user has met."""
+    scores = w @ model.item_table().T
+    for row, items in zip(scores, met, strict=True):
+        row[torch.as_tensor(items - 1).to(w.device)] = -torch.inf
+    return scores
+
+
+def ten_best(scores: Tensor) -> list[list[int]]:
+    """Of each row the ten best items, or as many as no row leaves out, best first."""
+    left = int(scores.isfinite().sum(1).min())
+    return (scores.topk(min(CUTOFF, left), dim=1).indices + 1).tolist()
+
+
 def evaluate(model: Backbone, data: SequenceDataset, split: str = "test") -> dict:
     """Rank each user's held-out item among all items but those before it in the full history.
 

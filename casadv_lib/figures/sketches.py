@@ -1,12 +1,24 @@
-"""Figures 1 and 2, perturbations and cascade effects, drawn from small arrays, not from results."""
+"""Figures 1 and 2, perturbations and cascade effects, drawn from small arrays, not from results;
+and for Figure 1 a user's history, perturbed as in training.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.collections import EllipseCollection
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from torch import Tensor
 
+from ..adversarial import distance, generic_perturbation
+from ..backbones import Backbone
+from ..batching import pack
+from ..cascade import cascade_effects, cascade_weights
+from ..data import SequenceDataset, training_inputs, training_sequences
+from ..evaluation import scores_without, ten_best
 from ..support.checks import number
 from .style import PAPER_GREY, STYLES, key_below, method_line, panels, styled
 
@@ -26,6 +38,7 @@ LOOKS = {  # of Figure 2's boxes: their names in the legend, and how they are dr
               {"facecolor": "white", "edgecolor": "#E69F00", "linewidth": 2.2,
                "linestyle": (0, (3, 1))}),
 }
+MOVED = 10  # items of a long history that Figure 1 shows
 FIGURE1_METHODS = {"generic": "adv_global", "guided": "adv_cas"}  # whose colours they have
 
 
@@ -89,6 +102,62 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
                        title="how far the user vector moves")
     key_below(figure)
     return figure
+
+
+class PerturbedUser:
+    """One user's training inputs in a batch of `batch_size`, perturbed by any of `epsilons`.
+
+    Epsilon is the length of A over the whole batch, as in training; A: the user's rows, "generic",
+    or "guided", times 1/C. user: an index into data.sequences; the last training item is the next.
+    moved: {"generic", "guided": a frame, a row an epsilon, 0 among them}, with "distance", how far
+    the newest user vector moves, the next item's "rank", the ten "best".
+    """
+
+    def __init__(self, model: Backbone, data: SequenceDataset, user: int,
+                 epsilons: Sequence[float], batch_size: int = 128, seed: int = 0):
+        users, inputs = training_inputs(data, model.max_len)
+        own = users.tolist().index(user)
+        self.inputs, self.target = inputs[own], int(training_sequences(data)[user][-1])
+        effects = cascade_effects(inputs, model.max_len, batch_size)
+        self.effects, weights = effects[own], cascade_weights(effects)[own]
+        order = np.random.default_rng(seed).permutation(len(users))[:batch_size]
+        order = np.append(own, order[order != own])[:batch_size]
+        batch = pack([inputs[row] for row in order], model.max_len, model.items.weight.device)
+        rows, _, A = generic_perturbation(model, batch, seed=seed)
+        mine = batch.sequence == int(np.flatnonzero(batch.users == 0)[0])
+        self.rows, A = rows[mine], A[mine]
+        self.A = {"generic": A, "guided": torch.as_tensor(weights).to(A).unsqueeze(1) * A}
+        epsilons = np.union1d(0, epsilons)
+        self.moved = {kind: self._moved(model, A, epsilons) for kind, A in self.A.items()}
+
+    @torch.no_grad()
+    def _moved(self, model: Backbone, A: Tensor, epsilons: np.ndarray) -> pd.DataFrame:
+        batch = pack([self.inputs] * len(epsilons), model.max_len, A.device)
+        rows = self.rows + torch.as_tensor(epsilons).to(A)[:, None, None] * A
+        w = model.encode(rows.flatten(0, 1), batch)[batch.last]  # (epsilons, d)
+        met = np.setdiff1d(self.inputs, [self.target])
+        scores = scores_without(model, w, [met] * len(epsilons))
+        own = scores[:, [self.target - 1]]
+        ranks = 1 + (scores > own).sum(1) + ((scores == own).sum(1) - 1) / 2
+        return pd.DataFrame({"distance": distance(w, w[0]).cpu(), "rank": ranks.cpu(),
+                             "best": ten_best(scores)}, index=epsilons)
+
+    def arrays(self, epsilon: float) -> dict:
+        """Arguments of `figure1`, in the plane of the first two principal directions."""
+        centred = self.rows[-MOVED:] - self.rows[-MOVED:].mean(0)
+        plane = torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
+        if plane.shape[1] < 2:  # one item spans no plane: the first coordinates then
+            plane = torch.eye(len(plane), 2, device=plane.device)
+        moves = [epsilon * A[-MOVED:] for A in self.A.values()]
+        points, generic, guided = ((one @ plane).tolist() for one in (centred, *moves))
+        return {"points": points, "generic": generic, "guided": guided,
+                "effects": self.effects[-MOVED:].tolist(),
+                "radii": [move.norm(dim=1).tolist() for move in moves]}
+
+    def picture(self, epsilon: float) -> Figure:
+        """Figure 1, and how far the user vector moves."""
+        return figure1(**self.arrays(epsilon), epsilon=epsilon, curve=pd.DataFrame(
+            {kind: one["distance"] for kind, one in self.moved.items()}))
 
 
 @styled

@@ -14,23 +14,19 @@ import anywidget
 import ipywidgets
 import numpy as np
 import pandas as pd
-import torch
 import traitlets
 from matplotlib.figure import Figure
-from torch import Tensor
 
-from ..adversarial import distance, generic_perturbation
 from ..attacks import attack, excluded, neighbour_distance
 from ..backbones import Backbone
-from ..batching import pack
-from ..cascade import cascade_effects, cascade_weights
-from ..data import SequenceDataset, training_inputs, training_sequences
-from ..evaluation import CUTOFF, METRICS, user_vectors
+from ..cascade import cascade_effects
+from ..data import SequenceDataset, training_inputs
+from ..evaluation import METRICS, scores_without, ten_best, user_vectors
 from ..experiments.configuration import Configuration
 from ..experiments.runs import Run, run, runs_folder
 from ..figures import style
 from ..figures.attack_step import STEPS
-from ..figures.sketches import figure1, figure2, stacked_terms
+from ..figures.sketches import PerturbedUser, figure2, stacked_terms
 from ..results.frames import select
 from ..settings import EXCLUDES, MOST_REPLACED, POSITIONS
 from ..support.files import read_json
@@ -39,7 +35,6 @@ TABLE_LOOK = ("<style>.casadv-table th, .casadv-table td {padding: 1px 12px 1px 
               "line-height: 1.35; text-align: left}</style>")
 BAD_LOOK = "border-left:4px solid #D55E00;padding-left:6px"
 NEWEST, USERS = 8, 5  # items that a history shows, and the users that Figure 2 has room for
-MOVED = 10  # items that Figure 1 shows moved
 PICKS = ("gradient", "nearest", "random")
 
 
@@ -265,77 +260,6 @@ def cascade_panel(config: Configuration, data: SequenceDataset, user: int,
 
 
 # An epsilon (Eq. 6 and 7)
-
-@torch.no_grad()
-def scores_without(model: Backbone, w: Tensor, met: Sequence[np.ndarray]) -> Tensor:
-    """(users, n_items) scores, column 0 is item 1; minus infinity for what a user has met."""
-    scores = w @ model.item_table().T
-    for row, items in zip(scores, met, strict=True):
-        row[torch.as_tensor(items - 1).to(w.device)] = -torch.inf
-    return scores
-
-
-def ten_best(scores: Tensor) -> list[list[int]]:
-    """Of each row the ten best items, or as many as no row leaves out, best first."""
-    left = int(scores.isfinite().sum(1).min())
-    return (scores.topk(min(CUTOFF, left), dim=1).indices + 1).tolist()
-
-
-class PerturbedUser:
-    """One user's training inputs in a batch of `batch_size`, perturbed by any of `epsilons`.
-
-    Epsilon is the length of A over the whole batch, as in training; A: the user's rows, "generic",
-    or "guided", times 1/C. user: an index into data.sequences; the last training item is the next.
-    moved: {"generic", "guided": a frame, a row an epsilon, 0 among them}, with "distance", how far
-    the newest user vector moves, the next item's "rank", the ten "best".
-    """
-
-    def __init__(self, model: Backbone, data: SequenceDataset, user: int,
-                 epsilons: Sequence[float], batch_size: int = 128, seed: int = 0):
-        users, inputs = training_inputs(data, model.max_len)
-        own = users.tolist().index(user)
-        self.inputs, self.target = inputs[own], int(training_sequences(data)[user][-1])
-        effects = cascade_effects(inputs, model.max_len, batch_size)
-        self.effects, weights = effects[own], cascade_weights(effects)[own]
-        order = np.random.default_rng(seed).permutation(len(users))[:batch_size]
-        order = np.append(own, order[order != own])[:batch_size]
-        batch = pack([inputs[row] for row in order], model.max_len, model.items.weight.device)
-        rows, _, A = generic_perturbation(model, batch, seed=seed)
-        mine = batch.sequence == int(np.flatnonzero(batch.users == 0)[0])
-        self.rows, A = rows[mine], A[mine]
-        self.A = {"generic": A, "guided": torch.as_tensor(weights).to(A).unsqueeze(1) * A}
-        epsilons = np.union1d(0, epsilons)
-        self.moved = {kind: self._moved(model, A, epsilons) for kind, A in self.A.items()}
-
-    @torch.no_grad()
-    def _moved(self, model: Backbone, A: Tensor, epsilons: np.ndarray) -> pd.DataFrame:
-        batch = pack([self.inputs] * len(epsilons), model.max_len, A.device)
-        rows = self.rows + torch.as_tensor(epsilons).to(A)[:, None, None] * A
-        w = model.encode(rows.flatten(0, 1), batch)[batch.last]  # (epsilons, d)
-        met = np.setdiff1d(self.inputs, [self.target])
-        scores = scores_without(model, w, [met] * len(epsilons))
-        own = scores[:, [self.target - 1]]
-        ranks = 1 + (scores > own).sum(1) + ((scores == own).sum(1) - 1) / 2
-        return pd.DataFrame({"distance": distance(w, w[0]).cpu(), "rank": ranks.cpu(),
-                             "best": ten_best(scores)}, index=epsilons)
-
-    def arrays(self, epsilon: float) -> dict:
-        """Arguments of `figure1`, in the plane of the first two principal directions."""
-        centred = self.rows[-MOVED:] - self.rows[-MOVED:].mean(0)
-        plane = torch.linalg.svd(centred, full_matrices=False).Vh[:2].T
-        if plane.shape[1] < 2:  # one item spans no plane: the first coordinates then
-            plane = torch.eye(len(plane), 2, device=plane.device)
-        moves = [epsilon * A[-MOVED:] for A in self.A.values()]
-        points, generic, guided = ((one @ plane).tolist() for one in (centred, *moves))
-        return {"points": points, "generic": generic, "guided": guided,
-                "effects": self.effects[-MOVED:].tolist(),
-                "radii": [move.norm(dim=1).tolist() for move in moves]}
-
-    def picture(self, epsilon: float) -> Figure:
-        """Figure 1, and how far the user vector moves."""
-        return figure1(**self.arrays(epsilon), epsilon=epsilon, curve=pd.DataFrame(
-            {kind: one["distance"] for kind, one in self.moved.items()}))
-
 
 def epsilon_panel(config: Configuration, data: SequenceDataset, user: int,
                   epsilons: Sequence[float], epsilon: float,

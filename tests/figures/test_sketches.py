@@ -3,10 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import build
 from matplotlib.collections import EllipseCollection
 from matplotlib.quiver import Quiver
 
-from casadv_lib.figures.sketches import FIGURE2_TOY, figure1, figure2, stacked_terms
+import casadv_lib as cas
+from casadv_lib.adversarial import generic_perturbation
+from casadv_lib.data import training_inputs, training_sequences
+from casadv_lib.figures.sketches import FIGURE2_TOY, PerturbedUser, figure1, figure2, stacked_terms
 
 
 def drawn(axis):
@@ -28,6 +32,47 @@ def test_figure1_draws_circles_of_the_perturbations_size_and_arrows_to_their_rim
     assert [text.get_text() for text in figure.axes[1].texts] == [
         f"{t}\nC={c:.1f}" for t, c in enumerate(whole["effects"], start=1)]
     assert len(figure.axes[0].texts) == len(whole["points"])
+
+
+@pytest.fixture(params=["sasrec", "gru4rec"])
+def model(request):
+    return build(request.param).eval()
+
+
+def test_alone_in_a_batch_it_is_the_training_code(model, toy):
+    user, epsilon = int(np.argmax([len(sequence) for sequence in toy.sequences])), 2.5
+    one = PerturbedUser(model, toy, user, [1.0, epsilon], batch_size=1)
+    batch = cas.pack([training_sequences(toy)[user][:-1]], model.max_len)
+    rows, w, A = generic_perturbation(model, batch, epsilon)
+    moved = model.encode(rows + A, batch)[-1:].detach()
+    assert one.moved["generic"]["distance"][epsilon] == pytest.approx(
+        float((moved - w[-1]).norm()), rel=1e-4)
+    assert float(one.A["generic"].norm()) == pytest.approx(1, rel=1e-5)
+    # the list and the rank of the next item are those of the moved user vector
+    scores = (moved @ model.item_table().T)[0].detach().numpy()
+    target = training_sequences(toy)[user][-1]
+    met = set(one.inputs.tolist()) - {target}
+    order = [item for item in np.argsort(-scores, kind="stable") + 1 if item not in met]
+    assert one.moved["generic"]["best"][epsilon] == order[:10]
+    assert one.moved["generic"]["rank"][epsilon] == 1 + order.index(target)
+
+
+def test_in_a_batch_it_gets_its_share_and_the_weights_of_the_training_set(model, toy):
+    user = int(np.argmax([len(sequence) for sequence in toy.sequences]))
+    one = PerturbedUser(model, toy, user, [1.0, 4.0], batch_size=12)
+    assert 0 < float(one.A["generic"].norm()) < 1
+    users, inputs = training_inputs(toy, model.max_len)
+    effects, own = cas.cascade_effects(inputs, model.max_len, 12), users.tolist().index(user)
+    assert one.effects == pytest.approx(effects[own])
+    ratio = one.A["guided"].norm(dim=1) / one.A["generic"].norm(dim=1)
+    assert ratio.numpy() == pytest.approx(cas.cascade_weights(effects)[own], rel=1e-4)
+    figure = one.picture(4.0)
+    for axis, A in zip(figure.axes, one.A.values()):
+        circles, _ = drawn(axis)
+        assert circles.get_widths() == pytest.approx(8 * A.norm(dim=1).numpy()[-10:], rel=1e-4)
+    marks = [line for line in figure.axes[2].lines if len(line.get_xdata()) == 1]
+    assert [float(line.get_ydata()[0]) for line in marks] == [
+        one.moved[kind]["distance"][4.0] for kind in ("generic", "guided")]
 
 
 def boxes(figure):

@@ -6,37 +6,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import build
 
 import casadv_lib as cas
-from casadv_lib.adversarial import generic_perturbation
-from casadv_lib.data import training_inputs, training_sequences
-from casadv_lib.evaluation import user_vectors
+from casadv_lib.data import training_inputs
+from casadv_lib.evaluation import scores_without, ten_best, user_vectors
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.figures.style import panels
 from casadv_lib.widgets import (
-    PerturbedUser,
     cascade_panel,
     epsilon_panel,
     history_table,
     reaches,
     replacement_panel,
-    scores_without,
     stored_like,
-    ten_best,
 )
 
 SMALL = {"device": "cpu", "epochs": 2, "adv_epochs": 1, "dim": 8, "batch_size": 16}
-
-
-def longest(data):
-    return int(np.argmax([len(sequence) for sequence in data.sequences]))
-
-
-@pytest.fixture(params=["sasrec", "gru4rec"])
-def model(request):
-    return build(request.param).eval()
 
 
 @pytest.fixture(scope="module")
@@ -107,42 +93,6 @@ def test_the_cascade_panel_follows(stored):
 
 # An epsilon
 
-def test_alone_in_a_batch_it_is_the_training_code(model, toy):
-    user, epsilon = longest(toy), 2.5
-    one = PerturbedUser(model, toy, user, [1.0, epsilon], batch_size=1)
-    batch = cas.pack([training_sequences(toy)[user][:-1]], model.max_len)
-    rows, w, A = generic_perturbation(model, batch, epsilon)
-    moved = model.encode(rows + A, batch)[-1:].detach()
-    assert one.moved["generic"]["distance"][epsilon] == pytest.approx(
-        float((moved - w[-1]).norm()), rel=1e-4)
-    assert float(one.A["generic"].norm()) == pytest.approx(1, rel=1e-5)
-    # the list and the rank of the next item are those of the moved user vector
-    scores = (moved @ model.item_table().T)[0].detach().numpy()
-    target = training_sequences(toy)[user][-1]
-    met = set(one.inputs.tolist()) - {target}
-    order = [item for item in np.argsort(-scores, kind="stable") + 1 if item not in met]
-    assert one.moved["generic"]["best"][epsilon] == order[:10]
-    assert one.moved["generic"]["rank"][epsilon] == 1 + order.index(target)
-
-
-def test_in_a_batch_it_gets_its_share_and_the_weights_of_the_training_set(model, toy):
-    user = longest(toy)
-    one = PerturbedUser(model, toy, user, [1.0, 4.0], batch_size=12)
-    assert 0 < float(one.A["generic"].norm()) < 1
-    users, inputs = training_inputs(toy, model.max_len)
-    effects, own = cas.cascade_effects(inputs, model.max_len, 12), users.tolist().index(user)
-    assert one.effects == pytest.approx(effects[own])
-    ratio = one.A["guided"].norm(dim=1) / one.A["generic"].norm(dim=1)
-    assert ratio.numpy() == pytest.approx(cas.cascade_weights(effects)[own], rel=1e-4)
-    figure = one.picture(4.0)
-    for axis, A in zip(figure.axes, one.A.values()):
-        [circles] = [part for part in axis.collections if hasattr(part, "get_widths")]
-        assert circles.get_widths() == pytest.approx(8 * A.norm(dim=1).numpy()[-10:], rel=1e-4)
-    marks = [line for line in figure.axes[2].lines if len(line.get_xdata()) == 1]
-    assert [float(line.get_ydata()[0]) for line in marks] == [
-        one.moved[kind]["distance"][4.0] for kind in ("generic", "guided")]
-
-
 def test_the_epsilon_panel_follows(stored, own):
     made, figures = stored["base"], []
 
@@ -182,7 +132,7 @@ def test_a_history_shows_the_newest_items_and_all_that_were_replaced():
 @pytest.fixture
 def panel(stored):
     made = stored["adv_cas"]
-    user = longest(made.data)
+    user = int(np.argmax([len(sequence) for sequence in made.data.sequences]))
     return replacement_panel(made.config, made.data, user), made, user
 
 
