@@ -177,9 +177,9 @@ def _figure1(made: runs.Run) -> dict:
 def _figures(options) -> None:
     from .figures.measured import write_all  # slow to import; workers of the grid do without
 
-    folder = options.profile  # or a folder of tables
-    if options.dataset is not None or {*_settings(options).values()} != {None}:
-        study = runs.Study(folder, options.dataset, **_settings(options))
+    folder, settings = options.profile, _settings(options)  # or a folder of tables
+    if options.dataset is not None or {*settings.values()} != {None}:
+        study = runs.Study(folder, options.dataset, **settings)
         folder = frames.folder_of(folder, dataset=study.dataset)
     folder = frames.stored_folder(folder)
     make_folder(folder)  # what cannot be written shows before the work

@@ -65,6 +65,7 @@ SLIPS = [  # check, what the solution has, what stands there instead, what must 
     ("check_sign_step", "return epsilon", "return -epsilon", "case 1 of 3"),
     ("check_sign_step", "g.sign()", "torch.where(g < 0, -1.0, 1.0)", "case 2 of 3"),
     ("check_pgd", "min(1.0, epsilon / A.norm())", "1.0", "case 1 of 3"),
+    ("check_pgd", " / g.norm()", "", "case 1 of 3"),
     ("check_pgd", "distance(A)", "distance(start + A - A.detach())", "case 2 of 3"),
     ("check_training_step", "loss = bce(*rows) + bce", "loss = bce", "value 1 of 2"),
     ("check_training_step", "x / x.norm()", "x / x.norm(dim=1, keepdim=True)", "case 2 of 3"),
