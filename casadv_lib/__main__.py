@@ -118,12 +118,16 @@ def _attack(options) -> None:
 def _verify(options) -> None:
     config = _config(options)
     made = runs.Run(config)
-    results = frames.Results(options.profile)
+    results, ranks = frames.Results(options.profile), {}
     with contextlib.suppress(frames.MissingRecords):
-        results = frames.read_results(frames.stored_folder(options.profile, made.dataset))
+        folder = frames.stored_folder(options.profile, made.dataset)
+        results = frames.read_results(folder)
+        if frames.ranks_file(folder, made.name).exists():
+            ranks = {made.name: frames.read_ranks(folder, made.name)}
     if made.name not in results.configs and made.is_complete:
-        results, _ = collect.collect({made: ["main"]})
-    print(f"{collect.verified(results, config, print)}: the same numbers to the last digit")
+        results, ranks = collect.collect({made: ["main"]})
+    name = collect.verified(results, config, ranks.get(made.name), print)
+    print(f"{name}: the same numbers to the last digit")
 
 
 def _grid(options) -> int:

@@ -140,16 +140,22 @@ def known(folder: Path) -> Known:
         results.trials.to_dict("records"))
 
 
-def check_of(results: Results, run: str) -> Callable[[Run], str]:
-    """A function that says in what a run differs from its record here to the last digit, or ""."""
+def check_of(results: Results, run: str, ranks: Ranks | None = None) -> Callable[[Run], str]:
+    """A function that says in what a run differs from its record here to the last digit, or "".
+    ranks: the stored ones, to be compared as well."""
     return partial(_difference, {name: select(getattr(results, name), run=run)
-                                 for name in COMPARED})
+                                 for name in COMPARED}, ranks)
 
 
-def _difference(record: dict[str, pd.DataFrame], run: Run) -> str:
+def _difference(record: dict[str, pd.DataFrame], ranks: Ranks | None, run: Run) -> str:
     again = _tables_of(run)
     parts = [name for name, columns in COMPARED.items() if not np.array_equal(*(
         tables[name][columns].to_numpy(float) for tables in (record, again)), equal_nan=True)]
+    if ranks:
+        now = ranks_of(run)
+        others = np.any([now[which] != ranks[which] for which in EPOCHS], axis=0)
+        if others.any():
+            parts.append(f"the ranks of {others.sum():,} of {len(others):,} users")
     if not parts:
         return ""
     first, second = (select(table, which="last", split="test")["ndcg@10"].item()
@@ -159,8 +165,10 @@ def _difference(record: dict[str, pd.DataFrame], run: Run) -> str:
             "threads or version of a package rounds differently")
 
 
-def verified(results: Results, config: Configuration, report: Callable[[str], None]) -> str:
-    """Make a stored run again from nothing; returns its name. Unequal where the numbers differ."""
+def verified(results: Results, config: Configuration, ranks: Ranks | None,
+             report: Callable[[str], None]) -> str:
+    """Make a stored run again from nothing; returns its name. Unequal where the numbers differ, or
+    its users' ranks, as far as tables hold them; ranks: None where none are stored."""
     data = Run(config).data
     name = config.run_name(data.fingerprint)
     if name not in results.configs:
@@ -171,8 +179,10 @@ def verified(results: Results, config: Configuration, report: Callable[[str], No
     here = provenance(data.fingerprint, choose_device(config.training.device), 0.0)
     for part in ("hardware", "packages"):
         report(f"{part}: stored {stored[part]}, here {here[part]}")
+    if not ranks:
+        report("ranks: none are stored, the numbers alone are compared")
     with TemporaryDirectory() as empty, patch.dict(os.environ, {"CASADV_RUNS": empty}):
-        if why := check_of(results, name)(runs.run(config, data)):
+        if why := check_of(results, name, ranks)(runs.run(config, data)):
             raise runs.Unequal(why)
     return name
 

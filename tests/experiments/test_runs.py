@@ -18,7 +18,7 @@ from casadv_lib.experiments import configuration as profiles
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import Configuration
 from casadv_lib.results import collect
-from casadv_lib.results.frames import read_results
+from casadv_lib.results.frames import read_ranks, read_results, write_ranks
 from casadv_lib.settings import EXCLUDES
 from casadv_lib.support import files
 from casadv_lib.support.machine import root, use_threads
@@ -254,6 +254,15 @@ def test_verify_makes_a_run_of_the_tables_again_from_nothing(
     assert main(["verify", "--profile", str(tables)]) == 1
     assert "other numbers than its record, in curves (test NDCG@10" in capsys.readouterr().err
     curves.write_text(good)
+    ranks = read_ranks(tables, run := config.run_name(runs.Run(config).data.fingerprint))
+    ranks["last"][:2] += 1
+    ranks["best"][1:3] += 1
+    file = write_ranks(tables, run, ranks)
+    assert main(["verify", "--profile", str(tables)]) == 1
+    assert "in the ranks of 3 of 40 users (test" in capsys.readouterr().err
+    file.unlink()
+    assert main(["verify", "--profile", str(tables)]) == 0
+    assert "ranks: none are stored" in capsys.readouterr().out
     monkeypatch.setattr(profiles, "configure", lambda *_, **__: other)
     assert main(["verify", "--profile", str(tables)]) == 2
     assert "no run in the tables" in capsys.readouterr().err
