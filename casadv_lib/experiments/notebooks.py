@@ -115,8 +115,8 @@ def run_all(asked: dict[Path, tuple[Path, dict]], workers: int | None = None, de
         for path in order:
             needs = [tasks[name] for name in NEEDS.get(path.stem, ()) if name in tasks]
             tasks[path.stem] = client.submit(
-                _run, path, *asked[path], device, *needs, key=path.stem, priority=-len(tasks),
-                resources={resource: 1})
+                run_notebook, path, *asked[path], device, *needs, key=path.stem,
+                priority=-len(tasks), resources={resource: 1})
         for task in distributed.as_completed(tasks.values()):
             bar.update()
             path, record, why = task.result()
@@ -128,25 +128,18 @@ def run_all(asked: dict[Path, tuple[Path, dict]], workers: int | None = None, de
         raise NotebookError("\n".join(sorted(failed)))
 
 
-def _run(path: Path, output: Path, parameters: dict, device: str, *_) -> tuple[Path, dict, str]:
-    """Run a notebook in a process of the cluster; the rest of the arguments it only waits for."""
+def run_notebook(path: Path, output: Path, parameters: dict, device: str = "auto", *_
+                 ) -> tuple[Path, dict, str]:
+    """Run a notebook with Papermill, in its own folder; returns its path, its record, and why it
+    failed, or "". The output is whole, or up to a failure. A task in a cluster may have more
+    arguments, which it only waits for."""
     before, started = set(runs_folder().glob("*/metrics.json")), time.perf_counter()
-    try:
-        run_notebook(path, output, parameters)
-    except NotebookError as error:
-        return path, {}, str(error)
-    seconds, made = time.perf_counter() - started, runs_folder().glob("*/metrics.json")
-    return path, {"parameters": parameters, "new_runs": len(set(made) - before),
-                  "provenance": provenance("", choose_device(device), seconds)}, ""
-
-
-def run_notebook(path: Path, output: Path, parameters: dict) -> Path:
-    """Run a notebook with Papermill, in its own folder; the output is whole, or up to a failure."""
     for name in ("CASADV_RUNS", "CASADV_DATA", "CASADV_FIGURES"):
         folder_named_by(name)  # as the caller means it
     growing = make_folder(output.parent) / f".{output.stem}.partial.ipynb"  # cell by cell
     inherited = {"OMP_NUM_THREADS": "1"} | os.environ | {"CI": "1"}  # no progress bars
     inherited.pop("MPLBACKEND", None)  # Agg from the caller's shell would drop inline pictures
+    why = ""
     try:
         with patch.dict(os.environ, inherited, clear=True):
             papermill.execute_notebook(
@@ -154,14 +147,16 @@ def run_notebook(path: Path, output: Path, parameters: dict) -> Path:
                 cwd=str(path.parent), progress_bar=False, coalesce_streams=True)
     except PapermillExecutionError as error:
         first = error.source.strip().splitlines()[0]
-        raise NotebookError(f"{path.name}: cell {error.cell_index}, which starts with {first!r}, "
-                            f"failed with {error.ename}: {error.evalue}") from error
+        why = (f"{path.name}: cell {error.cell_index}, which starts with {first!r}, failed with "
+               f"{error.ename}: {error.evalue}")
     except DeadKernelError as error:
-        raise NotebookError(f"{path.name}: the kernel stopped: {error}") from error
+        why = f"{path.name}: the kernel stopped: {error}"
     finally:
         if growing.exists():
             os.replace(growing, output)
-    return output
+    seconds, made = time.perf_counter() - started, runs_folder().glob("*/metrics.json")
+    return path, {"parameters": parameters, "new_runs": len(set(made) - before),
+                  "provenance": provenance("", choose_device(device), seconds)}, why
 
 
 def code_hash(notebook) -> str:

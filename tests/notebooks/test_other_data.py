@@ -56,8 +56,9 @@ def test_it_runs_on_another_data_set_and_backbone(number, tmp_path, own_file, ru
     given = {name: value for name, value in (given | special).items() if name in known}
     before, compared = source.read_bytes(), []
     for path in (source, Path(shutil.copy(source, tmp_path)))[:times]:
-        output = notebooks.run_notebook(path, tmp_path / "out.ipynb", given)
-        cells = nbformat.read(output, as_version=4).cells
+        *_, why = notebooks.run_notebook(path, tmp_path / "out.ipynb", given)
+        assert not why
+        cells = nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
         outputs = [(cell, out) for cell in cells for out in cell.get("outputs", [])]
         compared.append("".join(out.get("text", "") for cell, out in outputs
                                 if "nbval-check-output" in cell.metadata.get("tags", [])))
