@@ -20,15 +20,14 @@ def attention_maps(model: SASRec, history: Sequence[int]) -> list[np.ndarray]:
     Rows sum to 1; entry [h, t, s] is 0 for s > t. Only the last max_len items are read."""
     instance("model", model, SASRec)
     batch = pack([history], model.max_len, next(model.parameters()).device)
-    position = model.positions(model.max_len - 1 - batch.from_end)
-    x = model.embed(batch.inputs) * model.input_scale + position
     maps = []
-    for block in model.blocks:
-        queries = block.query(block.norm_attention(x)).chunk(block.n_heads, -1)
-        keys = block.key_value(x).chunk(2, -1)[0].chunk(block.n_heads, -1)
-        weights = block.attention_weights(torch.stack(queries), torch.stack(keys))
-        maps.append(weights.cpu().numpy())
-        x = block(x, batch, lambda value: value)
+
+    def keep(x):  # where training drops: what has a heads axis is attention, all else (n, d)
+        if x.dim() == 3:
+            maps.append(x.cpu().numpy())
+        return x
+
+    model.encode(model.embed(batch.inputs), batch, keep)
     return maps
 
 
