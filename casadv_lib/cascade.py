@@ -13,10 +13,11 @@ times the chance b / m that both users meet in a batch. Nothing of it depends on
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from .support import checks
 from .support.checks import number, one_of, row
-from .support.flat import blocks, recent, sums_of_repeats
+from .support.flat import blocks, recent
 
 TERMS = ("both", "temporal", "cross")
 
@@ -66,16 +67,15 @@ def cascade_effects_flat(items: np.ndarray, offsets: np.ndarray, max_len: int = 
         temporal, others = effects[a:b], totals[items[a:b]]  # lines 9 to 13
         if not count_self:
             history = np.arange(a, b) + temporal.astype(np.int64)  # where it ends: its number
-            others -= sums_of_repeats(history, items[a:b], temporal)
+            pair, _ = pd.factorize(history * (items[a:b].max(initial=0) + 1) + items[a:b])
+            others -= np.bincount(pair, weights=temporal)[pair]  # of the item in its own history
         effects[a:b] = (1.0 if terms == "cross" else temporal) + batch_size / m * others
     return effects
 
 
 def _checked(items, offsets) -> tuple[np.ndarray, np.ndarray]:
-    items, offsets = row("items", items), row("offsets", offsets)
-    if len(items) and items.min() < 1:
-        where = int(np.argmin(items))
-        raise ValueError(f"items[{where}] is {items[where]}; allowed are ids of 1 or more (0 pads)")
+    items = row("items", items, "allowed are ids of 1 or more (0 pads) in one row", low=1)
+    offsets = row("offsets", offsets)
     if (len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(items)
             or (np.diff(offsets) < 0).any()):
         raise ValueError(f"offsets is {checks.shown(offsets)}; allowed are ascending offsets that "

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 BLOCK = 1 << 15  # interactions that are worked on together
 MOST_GROUPS = 4  # length groups per batch: more means less padding, but more small operations
@@ -29,13 +28,6 @@ def blocks(offsets: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
         end = max(end, first + 1)  # a history longer than a block
         yield int(offsets[first]), int(offsets[end]), offsets[first + 1 : end + 1]
         first = end
-
-
-def sums_of_repeats(owners: np.ndarray, items: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(n,) for each entry the sum of `values` over all entries with its owner and item; these are
-    (n,) int64, at least 0."""
-    group, _ = pd.factorize(owners * (items.max(initial=0) + 1) + items)
-    return np.bincount(group, weights=values)[group]
 
 
 class Group(NamedTuple):

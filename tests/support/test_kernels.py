@@ -10,20 +10,10 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
 
-from casadv_lib.support.flat import length_edges, sums_of_repeats
+from casadv_lib.support.flat import length_edges
 from casadv_lib.support.layers import Dropout, recur
 
 SIZES = torch.tensor([4, 4, 2, 1, 1])
-
-
-@given(st.lists(st.tuples(st.sampled_from([0, 1, 4, 2**16, 2**32]), st.integers(1, 5)),
-                min_size=1, max_size=20))
-def test_sums_of_repeats_are_those_of_a_dictionary(pairs):
-    owners, items = np.array(pairs, dtype=np.int64).T
-    values, sums = np.arange(1.0, len(items) + 1), {}
-    for pair, value in zip(pairs, values):
-        sums[pair] = sums.get(pair, 0) + value
-    assert sums_of_repeats(owners, items, values).tolist() == [sums[pair] for pair in pairs]
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=30), st.integers(1, 4))
