@@ -19,6 +19,8 @@ from .paper import PAPER_BASELINES, PAPER_SPARSE
 
 COMPARED_ROLES = ("main", "seed", "sweep", "values", "switch")
 LAST_ITEM = attack_name(positions="last", k=1)
+# {seeds: 97.5% quantile of Student's t with one degree of freedom less}
+STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}
 # {(run, column of ranks, metric): a mean over all users, and over resamples, (1 + resamples,)}
 Means = dict[tuple[str, str, str], np.ndarray]
 
@@ -27,6 +29,20 @@ def percentile_interval(values: np.ndarray) -> dict[str, float]:
     """{"value", "low", "high"}: row 0 of (1 + resamples,) values, and 95%; NaN if any is."""
     low, high = np.quantile(values[1:], [0.025, 0.975])
     return {"value": float(values[0]), "low": float(low), "high": float(high)}
+
+
+def seeds_interval(values: np.ndarray) -> dict[str, float]:
+    """{"value", "low", "high"}: the mean over seeds of (seeds, 1 + resamples) values, and 95%.
+
+    The luck of users and that of training are independent, so the squares of their half-widths add:
+    1.96 standard deviations of the mean over resamples of users, the same ones for all seeds, and
+    Student's t times the standard error of the mean over seeds.
+    """
+    mean, seeds = values.mean(axis=0), len(values)
+    of_users = 1.96 * mean[1:].std()
+    of_training = STUDENT[seeds] * values[:, 0].std(ddof=1) / seeds**0.5
+    half = np.hypot(of_users, of_training)
+    return dict(zip(NUMBERS, (mean[0], mean[0] - half, mean[0] + half)))
 
 
 def percent(score, reference):
@@ -75,6 +91,7 @@ def intervals(runs: pd.DataFrame, ranks: dict[str, Ranks]) -> pd.DataFrame:
                 if role in ("main", "seed"):
                     found += _attacks(compared, ranks, means[dataset])
                 rows += [{"dataset": dataset, "backbone": backbone} | row for row in found]
+        rows += _over_seeds(results, dataset, means[dataset])
     rows += _averages(results, means)
     table = pd.DataFrame(rows, columns=frames.COLUMNS["intervals"])
     table[NUMBERS] = table[NUMBERS].map(lambda value: float(f"{value:.6g}"))
@@ -138,6 +155,23 @@ def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means) ->
         for ends, quantity, values in found:
             yield {"kind": "attack", "which": "last", "attack": attack, "exclude": rule,
                    "metric": metric, "quantity": quantity} | ends | percentile_interval(values)
+
+
+def _over_seeds(results: Results, dataset: str, means: Means) -> Iterator[dict]:
+    """Mean changes over the seeds, at most 8, that two methods share; named by their first runs."""
+    rows = pd.concat([with_role(results, role, dataset=dataset) for role in ("main", "seed")])
+    for backbone, own in rows.groupby("backbone", sort=False):
+        runs = own.pivot_table(index="seed", columns="method", values="run", aggfunc="first")
+        methods = [method for method in METHOD_ORDER if method in runs]
+        for (versus, method), metric in product(combinations(methods, 2), METRICS):
+            shared = runs[[method, versus]].dropna().head(8)
+            if len(shared) > 1:
+                changes = [percent(*(means[run, "last", metric] for run in pair))
+                           for pair in shared.to_numpy()]
+                yield {"kind": "seeds", "quantity": "percent", "metric": metric, "dataset": dataset,
+                       "backbone": backbone, "run": shared[method].iloc[0], "which": "last",
+                       "versus": shared[versus].iloc[0], "versus_which": "last",
+                       } | seeds_interval(np.stack(changes))
 
 
 def _averages(results: Results, means: dict[str, Means]) -> Iterator[dict]:

@@ -164,6 +164,31 @@ def robustness(results: Results) -> pd.DataFrame:
     return table
 
 
+def seeds(results: Results) -> pd.DataFrame:
+    """What methods change with several seeds, NDCG@10 and HR@10 in percent of each other one's: the
+    mean over seeds with an interval of both users and seeds, and the change with each seed."""
+    stored = select(results.intervals, kind="seeds", quantity="percent")
+    if stored.empty:
+        raise MissingRecords("results hold no method that was run with several seeds")
+    ran = select(results.runs, which="last", split="test")
+    ran = ran[ran["roles"].str.contains(r"\b(?:main|seed)\b")]
+    method_of, rows = dict(zip(ran["run"], ran["method"], strict=True)), {}
+    for row in stored.to_dict("records"):
+        names = [method_of[row[end]] for end in ("run", "versus")]
+        ours, theirs = (select(ran, dataset=row["dataset"], backbone=row["backbone"], method=name
+                               ).set_index("seed")[row["metric"]] for name in names)
+        each, label = percent(ours, theirs.reindex(ours.index)).dropna(), METRICS[row["metric"]]
+        of_row = rows.setdefault((row["dataset"], row["backbone"], *names), {
+            "dataset": row["dataset"], "backbone": row["backbone"], "method": names[0],
+            "versus": names[1], "seeds": ", ".join(map(str, each.index))})
+        of_row |= {f"{label} %": row["value"], f"{label} low %": row["low"],
+                   f"{label} high %": row["high"],
+                   f"{label} % by seed": ", ".join(f"{one:+.1f}" for one in each)}
+    table = pd.DataFrame(rows.values())
+    table.attrs["notes"] = [TEXTS["seeds"]]
+    return table
+
+
 def scoreboard(results: Results) -> pd.DataFrame:
     """Every claim where the paper makes it (see `claims.check`)."""
     if not set(results.runs["dataset"]) & set(paper.PAPER_DATASETS):
@@ -226,4 +251,5 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 TABLES = {"table2": table2, "table3": table3, "table4": table4, "efficiency": efficiency,
-          "selection": selection, "robustness": robustness, "scoreboard": scoreboard}
+          "selection": selection, "robustness": robustness, "seeds": seeds,
+          "scoreboard": scoreboard}

@@ -13,6 +13,7 @@ from casadv_lib.experiments.configuration import configure
 from casadv_lib.results import comparisons, frames
 from casadv_lib.results.collect import collect
 from casadv_lib.results.frames import MissingRecords, interval, read_ranks, read_results, select
+from casadv_lib.results.tables import TABLES
 from casadv_lib.settings import EXCLUDES
 from casadv_lib.support.machine import root
 
@@ -152,6 +153,30 @@ def test_a_second_best_that_gains_nothing_in_a_resample_leaves_no_interval():
     for shift in (0, -1):
         found, _ = averages((*FIRST[:2], (0, shift, shift, shift, 5)))
         assert found.loc["more gain", ["low", "high"]].isna().all()
+
+
+def test_an_interval_over_seeds_knows_of_users_and_of_training():
+    users = np.append(0, np.random.default_rng(0).normal(0, 2, 2000))
+    training = np.array([1.0, 2.0, 6.0])[:, None]
+    alike, exact, both = (comparisons.seeds_interval(values) for values in (
+        np.stack([3 + users] * 3), training + 0 * users, training + users))
+    half = [found["high"] - found["value"] for found in (alike, exact, both)]
+    assert [found["value"] for found in (alike, exact, both)] == [3, 3, 3]
+    assert half == pytest.approx([1.96 * 2, 4.303 * 7**0.5 / 3**0.5, np.hypot(*half[:2])], rel=0.05)
+
+
+def test_changes_over_seeds_are_of_runs_with_bases_of_their_own():
+    results = read_results("paper")
+    runs = select(results.runs, which="last", split="test", dataset="video", backbone="sasrec")
+    runs = runs[runs["roles"].str.contains("main|seed")].set_index(["method", "seed"])["hr@10"]
+    seeds = sorted(runs["adv_global"].index)
+    changes = [change(runs["adv_global", seed], runs["base", seed]) for seed in seeds]
+    found = interval(results, "seeds", "percent", "hr@10", versus=results.main[
+        "video", "sasrec"]["base"], run=results.main["video", "sasrec"]["adv_global"])
+    assert len(seeds) > 1 and found["value"] == pytest.approx(np.mean(changes), rel=1e-4)
+    row = select(TABLES["seeds"](results), method="adv_global", versus="base").iloc[0]
+    assert row["seeds"] == ", ".join(map(str, seeds)) and row["HR@10 low %"] == found["low"]
+    assert row["HR@10 % by seed"] == ", ".join(f"{one:+.1f}" for one in changes)
 
 
 def test_the_committed_intervals_are_those_of_the_committed_ranks():
