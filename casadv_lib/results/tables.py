@@ -165,26 +165,24 @@ def robustness(results: Results) -> pd.DataFrame:
 
 
 def seeds(results: Results) -> pd.DataFrame:
-    """What methods change with several seeds, NDCG@10 and HR@10 in percent of each other one's: the
-    mean over seeds with an interval of both users and seeds, and the change with each seed."""
-    stored = select(results.intervals, kind="seeds", quantity="percent")
+    """What a method changes with several seeds, in percent of the other one's: the mean with its
+    interval of users and seeds (see `comparisons.seeds_interval`), and the change with each."""
+    stored, rows = select(results.intervals, kind="seeds"), []
     if stored.empty:
         raise MissingRecords("results hold no method that was run with several seeds")
-    ran = select(results.runs, which="last", split="test")
-    ran = ran[ran["roles"].str.contains(r"\b(?:main|seed)\b")]
-    method_of, rows = dict(zip(ran["run"], ran["method"], strict=True)), {}
+    runs = pd.concat([frames.with_role(results, role) for role in ("main", "seed")])
+    method = runs.set_index("run")["method"]
+    scores = runs.set_index([*SETTING, "method", "seed"]).sort_index()
     for row in stored.to_dict("records"):
-        names = [method_of[row[end]] for end in ("run", "versus")]
-        ours, theirs = (select(ran, dataset=row["dataset"], backbone=row["backbone"], method=name
-                               ).set_index("seed")[row["metric"]] for name in names)
-        each, label = percent(ours, theirs.reindex(ours.index)).dropna(), METRICS[row["metric"]]
-        of_row = rows.setdefault((row["dataset"], row["backbone"], *names), {
-            "dataset": row["dataset"], "backbone": row["backbone"], "method": names[0],
-            "versus": names[1], "seeds": ", ".join(map(str, each.index))})
-        of_row |= {f"{label} %": row["value"], f"{label} low %": row["low"],
-                   f"{label} high %": row["high"],
-                   f"{label} % by seed": ", ".join(f"{one:+.1f}" for one in each)}
-    table = pd.DataFrame(rows.values())
+        names = {name: row[name] for name in SETTING} | {
+            "method": method[row["run"]], "versus": method[row["versus"]]}
+        ours, theirs = (scores.loc[row["dataset"], row["backbone"], names[name]][row["metric"]]
+                        for name in ("method", "versus"))
+        each = percent(ours, theirs.reindex(ours.index)).dropna()
+        by_seed = ", ".join(f"{seed}: {change:+.1f}" for seed, change in each.items())
+        rows.append(names | {"metric": METRICS[row["metric"]], "change %": row["value"],
+                             "low %": row["low"], "high %": row["high"], "by seed": by_seed})
+    table = pd.DataFrame(rows)
     table.attrs["notes"] = [TEXTS["seeds"]]
     return table
 
