@@ -236,7 +236,8 @@ def trade_off(results: Results, dataset: str) -> Figure:
     """NDCG@10 after the last item is replaced against NDCG@10 before it: a curve a method.
 
     Small marks are short runs (role "trade-off") with their epsilon, or the chance of a
-    replacement; hollow ones are the methods' own runs. Attacked users alone, test split.
+    replacement; hollow ones are the methods' own runs. Along a broken line the attack costs the
+    same share. Attacked users alone, test split.
     """
     runs = frames.with_role(results, "trade-off", dataset=dataset)
     if runs.empty:
@@ -257,9 +258,17 @@ def trade_off(results: Results, dataset: str) -> Figure:
             axis.annotate(f"{row['setting']:g}", (row["ndcg@10_clean"], row["ndcg@10"]), (x, y),
                           fontsize=7, textcoords="offset points",
                           color=STYLES[row["method"]].color, ha="left" if x > 0 else "right")
-        low, high = axis.get_xlim()
-        axis.plot([low, high], [low, high], color="0.5", linestyle="--", linewidth=0.8)
-        axis.set(xlim=(low, high), xlabel="test NDCG@10, clean",
+        (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
+        for lost in range(0, 100, 10):
+            left_over = 1 - lost / 100
+            axis.plot([left, right], [left * left_over, right * left_over], color="0.6",
+                      linestyle="--", linewidth=0.8, zorder=0, label="equal share lost")
+            end = min(right, high / left_over)  # where the line leaves the picture
+            if left < end and low < end * left_over:
+                axis.annotate(f"{-lost}%", (end, end * left_over), ha="right", fontsize=7,
+                              xytext=(-2, 2) if end == right else (-8, -9), color="0.3",
+                              textcoords="offset points")
+        axis.set(xlim=(left, right), ylim=(low, high), xlabel="test NDCG@10, clean",
                  ylabel="test NDCG@10, last item replaced")
     style.key_below(figure)
     return figure
