@@ -1,6 +1,6 @@
 """Figures from stored results (Sections 5.5 and 5.6), and the batch that writes all to files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -275,20 +275,22 @@ def trade_off(results: Results, dataset: str) -> Figure:
 
 
 @styled
-def forest(frame: pd.DataFrame, xlabel: str = "", labels: Sequence[str] | None = None,
-           zero: str = "no difference", ours: str = "ours, 95% interval",
-           reference: str = "paper", columns: int = 2) -> Figure:
+def forest(frame: pd.DataFrame, xlabel: str = "", zero: str = "no difference",
+           ours: str = "ours, 95% interval", reference: str = "paper", columns: int = 2) -> Figure:
     """A mark at "value" and a line from "low" to "high" for each row; 0 as a broken line.
 
-    frame: columns "row" (its label), "value", "low", "high"; where it has them "panel", the title
-    of its panel, "method", whose colour and mark it takes, "reference", a hollow diamond, "low_all"
-    and "high_all", a thin line. labels: the order of the rows, by default that of the frame.
-    zero, ours, reference: what the legend calls the broken line, the marks and the diamonds.
-    columns: of panels, at most.
+    frame: columns "value", "low", "high", and "row", its label, or "method", whose name, place,
+    colour and mark it takes; where it has them "panel", the title of its panel, "reference", a
+    hollow diamond, "low_all" and "high_all", a thin line. zero, ours, reference: what the legend
+    calls the broken line, the marks and the diamonds. columns: of panels, at most.
     """
+    if "method" in frame:
+        frame = frame.assign(row=[STYLES[method].label for method in frame["method"]])
     frame = frame.assign(**{name: value for name, value in OPTIONAL.items() if name not in frame})
     titles = list(frame["panel"].unique())
-    labels = list(frame["row"].unique()) if labels is None else list(labels)
+    in_order = frame.sort_values("method", kind="stable", key=lambda names: names.map(
+        ["", *METHOD_ORDER].index))
+    labels = list(in_order["row"].unique())
     columns = min(columns, len(titles))
     figure, axes = style.panels(-(-len(titles) // columns), columns, sharex=True, sharey=True,
                                 height=0.62 + 0.22 * len(labels))
@@ -323,21 +325,16 @@ def gains(results: Results, dataset: str | None = None) -> Figure:
                     which="last", versus_which="last")[["run", "versus", "value", "low", "high"]]
     rows = compared(results, dataset)
     rows = rows.merge(stored, left_on=["run", "base run"], right_on=["run", "versus"])
-    rows = rows.assign(
-        panel=list(map(style.panel_title, rows["backbone"], rows["dataset"])),
-        row=[STYLES[method].label for method in rows["method"]],
-        reference=paper_beside(rows)["ndcg@10 change"])
-    in_order = rows.sort_values("method", key=lambda names: names.map(METHOD_ORDER.index))
-    return forest(rows, "change of NDCG@10 (% of the base)", in_order["row"].unique(), zero="base")
+    rows = rows.assign(panel=list(map(style.panel_title, rows["backbone"], rows["dataset"])),
+                       reference=paper_beside(rows)["ndcg@10 change"])
+    return forest(rows, "change of NDCG@10 (% of the base)", zero="base")
 
 
 def ladder(rows: pd.DataFrame) -> Figure:
     """Rows of `comparisons.ladder`: a column of panels a loss, accuracy above robustness."""
     rows = rows.sort_values("measure", kind="stable").assign(
-        row=lambda rows: rows["method"].map(lambda method: STYLES[method].label),
         panel=lambda rows: rows["loss"] + ": " + rows["measure"])
-    labels = [STYLES[method].label for method in METHOD_ORDER if method in set(rows["method"])]
-    return forest(rows, "against plain training (%; points)", labels, zero="plain training",
+    return forest(rows, "against plain training (%; points)", zero="plain training",
                   columns=rows["loss"].nunique())
 
 
