@@ -14,7 +14,7 @@ Which users meet in a batch, and so the mathematics, is exactly that of a padded
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -69,11 +69,6 @@ class PackedBatch:
         """The rows of x `by` steps earlier in the same sequence, zero where there is none."""
         index = (torch.arange(len(x), device=x.device) - by).clamp_min(0)
         return x.index_select(0, index) * (self.step >= by).unsqueeze(1)
-
-    def to(self, device) -> "PackedBatch":
-        """The same batch on another device (also "meta"); what is on the host stays there."""
-        return replace(self, **{name: value.to(device) for name, value in vars(self).items()
-                                if isinstance(value, Tensor)})
 
 
 class TokenTable:

@@ -1,6 +1,7 @@
 """Shared fixtures. One thread: the same last bits on every machine, and no fight for cores."""
 
 import os
+from dataclasses import replace
 
 os.environ.setdefault("CI", "1")  # no progress bars in captured output
 os.environ["CUDA_VISIBLE_DEVICES"] = ""  # numbers are compared with the CPU's, digit by digit
@@ -35,6 +36,12 @@ def training_batch(model, data, terms=None, users=20, seed=0):
     table, sampler = training_table(model, data, "cpu", terms, users, AdversarialSettings())
     negatives = sampler.draw(torch.Generator().manual_seed(seed))
     return next(table.batches(np.arange(min(users, len(table.lengths))), users, negatives))
+
+
+def on_meta(batch):
+    """The batch without values, so that whoever asks for one fails, who would wait for a GPU."""
+    return replace(batch, **{name: value.to("meta") for name, value in vars(batch).items()
+                             if torch.is_tensor(value)})
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import build, training_batch
+from conftest import build, on_meta, training_batch
 
 import casadv_lib as cas
 from casadv_lib.adversarial import (
@@ -302,7 +302,7 @@ def test_every_switch_changes_the_result_and_stays_finite(switch, toy):
 def test_a_whole_step_runs_on_the_meta_device(name, method, toy):
     # any tensor made on the CPU and any wait for a value fails here, as it would hurt on a GPU
     model = build(name)
-    batch = training_batch(model, toy, METHODS[method].terms).to("meta")
+    batch = on_meta(training_batch(model, toy, METHODS[method].terms))
     model = model.to("meta")
     optimizer = make_optimizer(model, TrainingSettings())
     for scope in ("batch", "literal"):

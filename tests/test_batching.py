@@ -127,14 +127,6 @@ def test_a_user_who_has_met_everything_is_named():
         NegativeSampler([np.array([1]), np.array([1, 2, 3])], np.array([1, 2]), 3)
 
 
-def test_a_batch_moves_to_a_device_but_for_what_the_host_decides_by():
-    batch = cas.pack([[1, 2, 3], [4]], 5)
-    moved = batch.to("meta")
-    assert moved.inputs.device.type == moved.last.device.type == "meta"
-    assert moved.step_sizes.tolist() == batch.step_sizes.tolist() == [2, 1, 1]
-    assert moved.groups == batch.groups and moved.users is batch.users
-
-
 @pytest.mark.parametrize("nothing", [[], [[1], []]])
 def test_nothing_is_not_packed(nothing):
     with pytest.raises(ValueError, match="allowed is one history or more, each with an item"):

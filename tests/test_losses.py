@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import build, training_batch
+from conftest import build, on_meta, training_batch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 import casadv_lib as cas
@@ -124,7 +124,7 @@ def test_level_2_moves_what_the_loss_reads_uphill(name, toy):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_step_of_any_loss_runs_on_the_meta_device(name, method, toy):
     criterion, model, batch = loss_on(name, toy, method)
-    loss, _ = cas.training_loss(model.to("meta"), batch.to("meta"), METHODS[method],
+    loss, _ = cas.training_loss(model.to("meta"), on_meta(batch), METHODS[method],
                                 drop=Dropout(0.2), criterion=criterion)
     loss.backward()
     assert loss.device.type == "meta"

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 import torch
-from conftest import N_ITEMS, build
+from conftest import N_ITEMS, build, on_meta
 from oracles import dataset
 
 from casadv_lib.settings import AdversarialSettings, TrainingSettings
@@ -118,5 +118,5 @@ def test_the_look_at_a_model_waits_for_no_device(toy):
     # on the meta device any read of a value fails; the fetching is in `fetched` alone
     here = trainer(toy)
     model = build("sasrec").to("meta")
-    size, spread = health.look_at(model, here.health.batch.to("meta"))
+    size, spread = health.look_at(model, on_meta(here.health.batch))
     assert size.device.type == spread.device.type == "meta"
