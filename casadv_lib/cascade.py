@@ -55,7 +55,13 @@ def cascade_effects_flat(items: np.ndarray, offsets: np.ndarray, max_len: int = 
     max_len = number("max_len", max_len, low=1, kind=int)
     batch_size = number("batch_size", batch_size, low=1, kind=int)
     one_of("count_self", count_self, (True, False))
-    items, offsets = recent(*_checked(items, offsets), max_len)
+    items = row("items", items, "allowed are ids of 1 or more (0 pads) in one row", low=1)
+    offsets = row("offsets", offsets)
+    if (len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(items)
+            or (np.diff(offsets) < 0).any()):
+        raise ValueError(f"offsets is {checks.shown(offsets)}; allowed are ascending offsets that "
+                         f"start at 0 and end at {len(items)}, the number of items")
+    items, offsets = recent(items, offsets, max_len)
     m = len(offsets) - 1
     effects = np.empty(len(items))
     for a, b, ends in blocks(offsets):
@@ -71,16 +77,6 @@ def cascade_effects_flat(items: np.ndarray, offsets: np.ndarray, max_len: int = 
             others -= np.bincount(pair, weights=temporal)[pair]  # of the item in its own history
         effects[a:b] = (1.0 if terms == "cross" else temporal) + batch_size / m * others
     return effects
-
-
-def _checked(items, offsets) -> tuple[np.ndarray, np.ndarray]:
-    items = row("items", items, "allowed are ids of 1 or more (0 pads) in one row", low=1)
-    offsets = row("offsets", offsets)
-    if (len(offsets) == 0 or offsets[0] != 0 or offsets[-1] != len(items)
-            or (np.diff(offsets) < 0).any()):
-        raise ValueError(f"offsets is {checks.shown(offsets)}; allowed are ascending offsets that "
-                         f"start at 0 and end at {len(items)}, the number of items")
-    return items, offsets
 
 
 def cascade_weights(effects: Sequence[np.ndarray], norm: str = "raw", mean: str = "inverse"
