@@ -35,7 +35,7 @@ TABLE_LOOK = ("<style>.casadv-table th, .casadv-table td {padding: 1px 12px 1px 
               "line-height: 1.35; text-align: left}</style>")
 BAD_LOOK = "border-left:4px solid #D55E00;padding-left:6px"
 NEWEST, USERS = 8, 5  # items that a history shows, and the users that Figure 2 has room for
-PICKS = ("gradient", "nearest", "random")
+SAMPLE, PICKS = 300, ("gradient", "nearest", "random")  # users, attacks
 
 
 class Panel(ipywidgets.VBox):
@@ -310,12 +310,12 @@ def history_table(before: np.ndarray, after: np.ndarray, names) -> pd.DataFrame:
 
 def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k: int = 1,
                       step: float = 0.1, marked: Callable[[int], Figure] | None = None,
-                      seed: int = 0, sample: int = 300) -> Panel:
+                      seed: int = 0) -> Panel:
     """The attack's options, for a user (an index into data.sequences) and the mean of a sample.
 
     config: of the run that is shown first, of `data`. k, step: where they begin. marked: draws
-    stored attacks with K marked. seed: as in `attack`. sample: how many users an average takes,
-    drawn among those with at least 5 items, so that every K has the same.
+    stored attacks with K marked. seed: as in `attack`. The average is that of SAMPLE users, drawn
+    among those with at least 5 items, so that every K has the same.
     """
     choices = Choices(config, data, user)
     stored = cache(lambda k: picture(marked(k), f"Attacks on all users, with K = {k} marked"))
@@ -337,7 +337,7 @@ def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k
         lengths = np.minimum([len(sequence) - 1 for sequence in choices.data_of(run).sequences],
                              models["base"].max_len)
         able = np.flatnonzero(lengths >= min(MOST_REPLACED, lengths.max()))
-        users = np.sort(np.random.default_rng(seed).permutation(able)[:sample])
+        users = np.sort(np.random.default_rng(seed).permutation(able)[:SAMPLE])
         results = {method: attacked(method, users, **asked) for method in models}
         frame = pd.DataFrame([
             {"method": method, "mean of": name, "clean": result["clean"][metric],
