@@ -51,7 +51,7 @@ def grid(frame: pd.DataFrame, lines=("",), **options) -> tuple[Figure, list[tupl
     columns = list(frame.groupby(["dataset", "backbone"], sort=False))
     figure, axes = style.panels(len(lines), len(columns), **options)
     for axis, ((dataset, backbone), _) in zip(axes[0], columns):
-        axis.set_title(style.panel_title(backbone, dataset))
+        axis.set_title(style.plain(frames.setting_name(backbone, dataset)))
     return figure, [(axis, line, rows) for line, row in zip(lines, axes)
                     for axis, (_, rows) in zip(row, columns)]
 
@@ -308,7 +308,7 @@ def forest(frame: pd.DataFrame, xlabel: str = "", zero: str = "no difference",
         axis.plot(rows["reference"], at + 0.3, **style.PAPER_LOOK,
                   label=reference if rows["reference"].notna().any() else "")
         axis.set_yticks(range(len(labels)), labels)
-        axis.set(ylim=(len(labels) - 0.4, -0.6), title=title)  # the first row on top
+        axis.set(ylim=(len(labels) - 0.4, -0.6), title=style.plain(title))  # first row on top
     for axis in axes.flat[len(titles):]:
         axis.remove()
     for axis in axes.flat[max(0, len(titles) - columns):len(titles)]:
@@ -325,7 +325,7 @@ def gains(results: Results, dataset: str | None = None) -> Figure:
                     which="last", versus_which="last")[["run", "versus", "value", "low", "high"]]
     rows = compared(results, dataset)
     rows = rows.merge(stored, left_on=["run", "base run"], right_on=["run", "versus"])
-    rows = rows.assign(panel=list(map(style.panel_title, rows["backbone"], rows["dataset"])),
+    rows = rows.assign(panel=list(map(frames.setting_name, rows["backbone"], rows["dataset"])),
                        reference=paper_beside(rows)["ndcg@10 change"])
     return forest(rows, "change of NDCG@10 (% of the base)", zero="base")
 
@@ -369,8 +369,8 @@ def figure_makers(results: Results) -> dict[str, Callable[[], Figure]]:
     makers = {"figure1": stored_figure1, "figure2": partial(figure2, **FIGURE2_TOY)}
     for position, dataset in enumerate(results.runs["dataset"].unique()):
         for draw in (figure3, figure4, figure5, figure6):
-            name = draw.__name__ + (f"_{Path(dataset).stem}" if position else "")
+            name = draw.__name__ + (f"_{dataset}" if position else "")
             makers[name] = partial(draw, results, dataset=dataset)
     for dataset in frames.with_role(results, "trade-off")["dataset"].unique():
-        makers[f"trade_off_{Path(dataset).stem}"] = partial(trade_off, results, dataset)
+        makers[f"trade_off_{dataset}"] = partial(trade_off, results, dataset)
     return makers | {"gains": partial(gains, results)}

@@ -12,7 +12,6 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..results.frames import BACKBONE_NAMES, DATASET_NAMES
 from ..support.files import read_json
 
 RC = read_json(Path(__file__).with_name("style.json"))  # a hashsalt, or the ids in SVGs are random
@@ -98,8 +97,3 @@ def key_below(figure: Figure, handles: list | None = None, columns: int = 4) -> 
 def plain(name: str) -> str:
     """A text in which a dollar sign begins no formula."""
     return name.replace("$", r"\$")
-
-
-def panel_title(backbone: str, dataset: str) -> str:
-    own_file = plain(Path(dataset).stem)  # a reader's own data set is named by its path
-    return f"{BACKBONE_NAMES.get(backbone, backbone)}, {DATASET_NAMES.get(dataset, own_file)}"

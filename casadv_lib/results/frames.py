@@ -140,6 +140,11 @@ def decode(codes: np.ndarray) -> np.ndarray:
     return np.where(codes == 0, CUTOFF + 1.0, codes / 2)
 
 
+def setting_name(backbone: str, dataset: str) -> str:
+    """Where a number is from, such as "SASRec, Amazon Beauty"."""
+    return f"{BACKBONE_NAMES.get(backbone, backbone)}, {DATASET_NAMES.get(dataset, dataset)}"
+
+
 def ranks_file(folder: Path, run: str) -> Path:
     return folder / "ranks" / f"{run}.npz"
 

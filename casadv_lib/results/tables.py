@@ -31,7 +31,7 @@ FORMATS = (  # of the first pattern that a column's name holds
     ("^(users|items|interactions)", ",.0f"), ("^density", ".3f"), ("difference", "+.4f"),
     ("vs base %| %$", "+.1f"), ("^(epsilon|lambda1|replace_probability)$", "g"),
     ("^(best )?epoch$", ".0f"), ("^(NDCG|HR)@10", ".4f"), ("", ".2f"),
-)  # fmt: skip
+)
 
 
 def compared(results: Results, dataset: str | None = None, methods: Iterable[str] = METHOD_ORDER,
@@ -225,8 +225,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         named = table["claim"] + " (" + table["section"] + ")"
         return pd.DataFrame({
             "claim": named.mask(named.duplicated(), ""),
-            "where": [f"{frames.BACKBONE_NAMES.get(b, b)}, {frames.DATASET_NAMES.get(d, d)}"
-                      for d, b in zip(table["dataset"], table["backbone"], strict=True)],
+            "where": list(map(frames.setting_name, table["backbone"], table["dataset"])),
             "the paper": table["paper"],
             "ours, 95% interval": [in_words(row) for _, row in table.iterrows()],
             "verdict": table["verdict"]})
