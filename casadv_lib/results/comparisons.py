@@ -101,13 +101,12 @@ def intervals(runs: pd.DataFrame, ranks: dict[str, Ranks]) -> pd.DataFrame:
 
 
 def _compared(group: pd.DataFrame, role: str) -> dict[str, str]:
-    """{run: method} of runs with one backbone and seed: the methods, or a role's with the base."""
+    """{run: method} of runs with one backbone and seed, in the tables' order: the methods, or a
+    role's with the base."""
     rows = with_role(Results(runs=group), role)
     if len(rows) and role not in ("main", "seed"):
         controls = ["base", "base+100"] if role == "sweep" else ["base"]
         rows = pd.concat([group[group["method"].isin(controls)], rows]).drop_duplicates("run")
-    rows = rows.sort_values("method", key=lambda names: names.map(METHOD_ORDER.index),
-                            kind="stable")
     return dict(zip(rows["run"], rows["method"], strict=True))
 
 
