@@ -150,8 +150,6 @@ class SASRecBlock(nn.Module):
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, drop=no_dropout) -> Tensor:
         """Causal attention in one (users, length, d) block."""
-        if self.n_heads == 1:
-            return torch.bmm(drop(self.attention_weights(query, key)), value)
         users, length, _ = query.shape
 
         def heads(x):  # (users x heads, length, d / heads)
