@@ -13,7 +13,7 @@ from torch.nn.functional import softplus
 from .backbones import Backbone
 from .batching import packed
 from .data import SequenceDataset, held_out
-from .evaluation import chunks, rank_items, summary, user_vectors
+from .evaluation import chunks, rank_items, scores_without, summary, user_vectors
 from .settings import EXCLUDES, checked_options
 from .support.checks import instance, number, one_of, row, shown
 
@@ -152,11 +152,9 @@ def put_in(histories, indices: np.ndarray, items: np.ndarray) -> list[np.ndarray
 
 def first_choices(model: Backbone, histories) -> np.ndarray:
     """The model's own first recommendation for each history, leaving out what it holds."""
-    w, table, best = user_vectors(model, histories), model.item_table(), []
-    for own, held in chunks(histories, w.device, CHUNK):
-        scores = w[own] @ table.T
-        scores[held] = -torch.inf
-        best.append(scores.argmax(1) + 1)
+    w, starts = user_vectors(model, histories), range(0, len(histories), CHUNK)
+    best = [scores_without(model, w[a : a + CHUNK], histories[a : a + CHUNK]).argmax(1) + 1
+            for a in starts]
     return torch.cat(best).cpu().numpy()
 
 

@@ -100,8 +100,8 @@ def rank_items(model: Backbone, histories: Sequence[np.ndarray], targets: np.nda
 def scores_without(model: Backbone, w: Tensor, met: Sequence[np.ndarray]) -> Tensor:
     """(users, n_items) scores, column 0 is item 1; minus infinity for what a user has met."""
     scores = w @ model.item_table().T
-    for row, items in zip(scores, met, strict=True):
-        row[torch.as_tensor(items - 1).to(w.device)] = -torch.inf
+    [(_, held)] = chunks(met, w.device, len(met))
+    scores[held] = -torch.inf
     return scores
 
 
