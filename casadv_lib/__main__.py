@@ -126,7 +126,7 @@ def _verify(options) -> None:
             ranks = {made.name: frames.read_ranks(folder, made.name)}
     if made.name not in results.configs and made.is_complete:
         results, ranks = collect.collect({made: ["main"]})
-    name = collect.verified(results, config, ranks.get(made.name), print)
+    name = collect.verified(results, config, ranks.get(made.name))
     print(f"{name}: the same numbers to the last digit")
 
 

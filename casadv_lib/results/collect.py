@@ -165,8 +165,7 @@ def _difference(record: dict[str, pd.DataFrame], ranks: Ranks | None, run: Run) 
             "threads or version of a package rounds differently")
 
 
-def verified(results: Results, config: Configuration, ranks: Ranks | None,
-             report: Callable[[str], None]) -> str:
+def verified(results: Results, config: Configuration, ranks: Ranks | None) -> str:
     """Make a stored run again from nothing; returns its name. Unequal where the numbers differ, or
     its users' ranks, as far as tables hold them; ranks: None where none are stored."""
     data = Run(config).data
@@ -178,9 +177,9 @@ def verified(results: Results, config: Configuration, ranks: Ranks | None,
     stored = results.provenance[name]
     here = provenance(data.fingerprint, choose_device(config.training.device), 0.0)
     for part in ("hardware", "packages"):
-        report(f"{part}: stored {stored[part]}, here {here[part]}")
+        print(f"{part}: stored {stored[part]}, here {here[part]}")
     if not ranks:
-        report("ranks: none are stored, the numbers alone are compared")
+        print("ranks: none are stored, the numbers alone are compared")
     with TemporaryDirectory() as empty, patch.dict(os.environ, {"CASADV_RUNS": empty}):
         if why := check_of(results, name, ranks)(runs.run(config, data)):
             raise runs.Unequal(why)

@@ -27,11 +27,7 @@ SETTING = ["dataset", "backbone"]
 TABLE4_METHODS = ("base", "adv_cas_1", "adv_cas_2", "adv_cas")
 TEXTS = read_json(Path(__file__).with_name("tables.json"))
 ATTACKS = TEXTS["attacks"]  # the columns of `robustness`
-FORMATS = (  # of the first pattern that a column's name holds
-    ("^(users|items|interactions)", ",.0f"), ("^density", ".3f"), ("difference", "+.4f"),
-    ("vs base %| %$", "+.1f"), ("^(epsilon|lambda1|replace_probability)$", "g"),
-    ("^(best )?epoch$", ".0f"), ("^(NDCG|HR)@10", ".4f"), ("", ".2f"),
-)
+FORMATS = TEXTS["formats"]  # of the first pattern that a column's name holds
 
 
 def compared(results: Results, dataset: str | None = None, methods: Iterable[str] = METHOD_ORDER,
