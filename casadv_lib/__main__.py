@@ -118,16 +118,13 @@ def _attack(options) -> None:
 def _verify(options) -> None:
     config = _config(options)
     made = runs.Run(config)
-    results, ranks = frames.Results(options.profile), {}
+    results, folder = frames.Results(options.profile), None
     with contextlib.suppress(frames.MissingRecords):
         folder = frames.stored_folder(options.profile, made.dataset)
         results = frames.read_results(folder)
-        if frames.ranks_file(folder, made.name).exists():
-            ranks = {made.name: frames.read_ranks(folder, made.name)}
     if made.name not in results.configs and made.is_complete:
-        results, ranks = collect.collect({made: ["main"]})
-    name = collect.verified(results, config, ranks.get(made.name))
-    print(f"{name}: the same numbers to the last digit")
+        results, _ = collect.collect({made: ["main"]})
+    print(f"{collect.verified(results, folder, config)}: the same numbers to the last digit")
 
 
 def _grid(options) -> int:

@@ -58,7 +58,7 @@ def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
             configs[run.name], origins[run.name] = run.config.flat(), run.metrics["provenance"]
             old, joining = {}, list(KEYS)
         elif ({one["attack"] for one in _attacks(run)} - there
-              and not check_of(stored, run.name)(run)):
+              and not check_of(stored, folder, run.name)(run)):
             old, joining = read_ranks(folder, run.name), ["attacks"]
         else:
             continue
@@ -136,23 +136,23 @@ def known(folder: Path) -> Known:
     attacks = {run: attacks_in(results, folder, run) for run in results.configs}
     return Known(
         {run: names for run, names in attacks.items() if names is not None},
-        {run: check_of(results, run) for run in results.configs},
+        {run: check_of(results, folder, run) for run in results.configs},
         results.trials.to_dict("records"))
 
 
-def check_of(results: Results, run: str, ranks: Ranks | None = None) -> Callable[[Run], str]:
-    """A function that says in what a run differs from its record here to the last digit, or "".
-    ranks: the stored ones, to be compared as well."""
+def check_of(results: Results, folder: Path | None, run: str) -> Callable[[Run], str]:
+    """A function that says in what a run differs from its record here to the last digit, or in the
+    ranks that lie in the folder, where they do; or ""."""
     return partial(_difference, {name: select(getattr(results, name), run=run)
-                                 for name in COMPARED}, ranks)
+                                 for name in COMPARED}, folder)
 
 
-def _difference(record: dict[str, pd.DataFrame], ranks: Ranks | None, run: Run) -> str:
+def _difference(record: dict[str, pd.DataFrame], folder: Path | None, run: Run) -> str:
     again = _tables_of(run)
     parts = [name for name, columns in COMPARED.items() if not np.array_equal(*(
         tables[name][columns].to_numpy(float) for tables in (record, again)), equal_nan=True)]
-    if ranks:
-        now = ranks_of(run)
+    if folder and frames.ranks_file(folder, run.name).exists():
+        ranks, now = read_ranks(folder, run.name), ranks_of(run)
         others = np.any([now[which] != ranks[which] for which in EPOCHS], axis=0)
         if others.any():
             parts.append(f"the ranks of {others.sum():,} of {len(others):,} users")
@@ -165,9 +165,8 @@ def _difference(record: dict[str, pd.DataFrame], ranks: Ranks | None, run: Run) 
             "threads or version of a package rounds differently")
 
 
-def verified(results: Results, config: Configuration, ranks: Ranks | None) -> str:
-    """Make a stored run again from nothing; returns its name. Unequal where the numbers differ, or
-    its users' ranks, as far as tables hold them; ranks: None where none are stored."""
+def verified(results: Results, folder: Path | None, config: Configuration) -> str:
+    """Make a stored run again from nothing; returns its name. Unequal where `check_of` says so."""
     data = Run(config).data
     name = config.run_name(data.fingerprint)
     if name not in results.configs:
@@ -178,10 +177,8 @@ def verified(results: Results, config: Configuration, ranks: Ranks | None) -> st
     here = provenance(data.fingerprint, choose_device(config.training.device), 0.0)
     for part in ("hardware", "packages"):
         print(f"{part}: stored {stored[part]}, here {here[part]}")
-    if not ranks:
-        print("ranks: none are stored, the numbers alone are compared")
     with TemporaryDirectory() as empty, patch.dict(os.environ, {"CASADV_RUNS": empty}):
-        if why := check_of(results, name, ranks)(runs.run(config, data)):
+        if why := check_of(results, folder, name)(runs.run(config, data)):
             raise runs.Unequal(why)
     return name
 
