@@ -124,8 +124,8 @@ DEFAULTS = {  # Section 5.3, and what stands for the paper's text in its ambiguo
     cas.CausalCNN, AttackOptions, TrainingSettings, AdversarialSettings, Trainer,
 ], ids=lambda taker: taker.__name__)
 def test_a_parameter_has_the_same_default_wherever_it_is_taken(taker):
-    # no scope: that of the preset; the loss of an attack is another than that of training
-    other = {cas.fit_adversarial: {"epochs": 100, "scope": None}, Trainer: {"method": None},
+    # the loss of an attack is another than that of training
+    other = {cas.fit_adversarial: {"epochs": 100}, Trainer: {"method": None},
              TrainingSettings: {"loss": "bce"}, cas.pack: {"device": "cpu"}}
     wanted = DEFAULTS | other.get(taker, {})
     for name, parameter in inspect.signature(taker).parameters.items():

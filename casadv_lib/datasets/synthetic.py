@@ -72,7 +72,7 @@ class World:
         return SequenceDataset(
             "synthetic", self.sequences, n_items, ["", *map(str, range(1, n_items + 1))],
             ["", *(f"group {group}, item {rank}" for group, rank in places)], [*map(str, users)],
-            [f"made by casadv_lib.synthetic with seed {self.seed}; its effects are planted"], self)
+            [f"an embedded world with seed {self.seed}; its effects are planted"], self)
 
     def next_item_distribution(self, histories) -> np.ndarray:
         """The exact p(next item | observed history), float64 (len(histories), n_items + 1).

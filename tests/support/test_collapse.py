@@ -115,7 +115,7 @@ def test_users_who_are_alike_are_no_collapse():
 
 
 def test_the_look_at_a_model_waits_for_no_device(toy):
-    # on the meta device any read of a value fails; the fetching is in `fetched` alone
+    # on the meta device any read of a value fails; `after_epoch` fetches them
     here = trainer(toy)
     model = build("sasrec").to("meta")
     size, spread = health.look_at(model, on_meta(here.health.batch))
