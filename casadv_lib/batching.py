@@ -54,10 +54,8 @@ class PackedBatch:
         sizes = [group.users * group.length for group in self.groups]
         # one gather for all blocks: many small ones would cost more than what they move
         parts = zip(*(x.index_select(0, self.pad).split(sizes) for x in flat), strict=True)
-        blocks = [
-            f(*(x.view(*group, -1) for x in part)).reshape(size, -1)
-            for group, size, part in zip(self.groups, sizes, parts, strict=True)
-        ]
+        blocks = [f(*(x.view(*group, -1) for x in part)).reshape(size, -1)
+                  for group, size, part in zip(self.groups, sizes, parts, strict=True)]
         return torch.cat(blocks).index_select(0, self.unpad)
 
     def recur(self, rnn: torch.nn.GRU, x: Tensor) -> Tensor:

@@ -197,10 +197,9 @@ class Trainer:
         """
         one_of("progress", progress, (True, False))
         s = self.settings
-        with LastGood(self, checkpoint) as good, long_work(
-            total=s.epochs, initial=self.done, desc=f"phase {self.phase}", unit="epoch",
-            progress=progress, now=True, leave=True,
-        ) as bar:
+        with (LastGood(self, checkpoint) as good,
+              long_work(total=s.epochs, initial=self.done, desc=f"phase {self.phase}", unit="epoch",
+                        progress=progress, now=True, leave=True) as bar):
             history = self.history  # of the checkpoint, where there is one
             while not self.is_over:
                 started = time.perf_counter()

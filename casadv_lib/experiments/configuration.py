@@ -210,12 +210,10 @@ def _plain(text: str):
 
 def settings_table(*kinds: type) -> list[dict]:
     """One row a setting: "name", "default", "allowed" in words, and "meaning"."""
-    return [
-        {"name": name, "default": field.default, "meaning": field.description,
-         "allowed": allowed(kind, name).split(" ", 1)[1]}
-        for kind in kinds or (TrainingSettings, AdversarialSettings, Configuration)
-        for name, field in kind.__pydantic_fields__.items() if field.description
-    ]
+    return [{"name": name, "default": field.default, "meaning": field.description,
+             "allowed": allowed(kind, name).split(" ", 1)[1]}
+            for kind in kinds or (TrainingSettings, AdversarialSettings, Configuration)
+            for name, field in kind.__pydantic_fields__.items() if field.description]
 
 
 def settings_help() -> str:

@@ -6,12 +6,7 @@ import torch
 from conftest import build
 
 from casadv_lib.batching import pack
-from casadv_lib.figures.backbone import (
-    attention_maps,
-    change_map,
-    heat_maps,
-    padding_picture,
-)
+from casadv_lib.figures.backbone import attention_maps, change_map, heat_maps, padding_picture
 
 HISTORY = [3, 1, 4, 15, 9]
 
