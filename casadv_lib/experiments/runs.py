@@ -270,12 +270,6 @@ def _attack(made: Run, split: str, **options) -> None:
                    shared | {"exclude": rule, "attacked": summary(ranks[rule])})
 
 
-def stored_attacks(made: Run) -> list[dict]:
-    """The records of attacks on a run's test split, one a rule, with the "attack" of each."""
-    return [{"attack": path.stem.rpartition("-")[0]} | files.read_json(path)
-            for path in sorted((made.folder / "attacks").glob("test-*.json"))]
-
-
 def refuse_unknown_parameters() -> None:
     """Stop a notebook to which Papermill, which only warns, hands a parameter that it lacks, in a
     cell of its own behind the first one, which holds the parameters."""

@@ -24,6 +24,7 @@ from ..experiments.plan import GROUP, SWITCHES, Known
 from ..experiments.runs import Run, Study, provenance
 from ..settings import EXCLUDES
 from ..support.checks import one_of
+from ..support.files import read_json
 from ..support.machine import choose_device
 from . import frames
 from .comparisons import intervals
@@ -244,8 +245,11 @@ def _joined(parts: list[pd.DataFrame], name: str, roles: Mapping[str, list[str]]
 
 
 def _attacks(run: Run) -> list[dict]:
-    """Records of the attacks on a run but those with options that have no column."""
-    return [record for record in runs.stored_attacks(run) if record["attack"] == attack_name(
+    """Records of the attacks on a run's test split, one a rule, with the "attack" of each; without
+    those with options that have no column."""
+    stored = [{"attack": path.stem.rpartition("-")[0]} | read_json(path)
+              for path in sorted((run.folder / "attacks").glob("test-*.json"))]
+    return [record for record in stored if record["attack"] == attack_name(
         **{column: record.get(column) for column in TOLD_APART})]
 
 

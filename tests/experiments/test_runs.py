@@ -89,7 +89,6 @@ def test_an_attack_is_stored_by_all_rules(options, data_file, runs_folder):
     name = runs.attack_name(**options)
     files_there = {path.name for path in (made.folder / "attacks").iterdir()}
     assert files_there == {f"{name}.npz", *(f"{name}-{rule}.json" for rule in EXCLUDES)}
-    assert [one["attack"] for one in runs.stored_attacks(made)] == [name] * 3
     for pick in ("nearest", "random"):  # these take no step
         assert runs.attack_name(pick=pick, step=0.5) == f"test-1-{pick}-last-0-0.0"
     for wrong in ({"positions": "newest"}, {"exclude": "none"}, {"surrogate": "adv_cas"}):
@@ -110,7 +109,7 @@ def test_an_attack_cut_off_between_its_records_is_made_again(data_file, runs_fol
         runs.run_attack(made)
     assert not runs.has_attack(made)
     runs.run_attack(made)
-    assert len(runs.stored_attacks(made)) == 3
+    assert runs.has_attack(made)
 
 
 def test_a_run_has_numbers_and_where_they_come_from(data_file, runs_folder):
