@@ -43,13 +43,14 @@ def fit(model: Backbone, data: SequenceDataset, epochs: int = 500, seed: int = 0
 
 def fit_adversarial(model: Backbone, data: SequenceDataset, method: str = "adv_cas",
                     epsilon: float = 10.0, lambda1: float = 1.0, lambda2: float = 1.0,
-                    epochs: int = 100, seed: int = 0, eval_every: int = 0, *,
-                    preset: str | None = None, optimizer_state: dict | None = None,
+                    epochs: int = 100, seed: int = 0, scope: str | None = None, eval_every: int = 0,
+                    *, preset: str | None = None, optimizer_state: dict | None = None,
                     first_epoch: int = 0, checkpoint: Path | str | None = None,
                     progress: bool = True, **settings) -> "History":
     """Phase 2: go on training a converged backbone on L of Eq. 10, in place.
 
-    method: a name of `METHODS`. preset: "batch" or "literal"; settings stand above it.
+    method: a name of `METHODS`. preset: "batch" or "literal"; what is named besides stands above
+    it. scope: None is the preset's, else "batch".
     optimizer_state: go on with phase 1's (a `History` has it); None starts Adam afresh.
     first_epoch: the epochs of phase 1, for the numbering of the curve.
     settings: fields of `TrainingSettings` and `AdversarialSettings`. Returns a `History`.
@@ -59,7 +60,7 @@ def fit_adversarial(model: Backbone, data: SequenceDataset, method: str = "adv_c
     # the sizes of all presets are the defaults here
     settings = PRESETS.get(preset, {}) | settings | {
         "epochs": epochs, "seed": seed, "eval_every": eval_every, "epsilon": epsilon,
-        "lambda1": lambda1, "lambda2": lambda2}
+        "lambda1": lambda1, "lambda2": lambda2} | ({} if scope is None else {"scope": scope})
     own, adversarial = split_settings(settings, TrainingSettings, AdversarialSettings)
     trainer = Trainer(model, data, own, method, adversarial, first_epoch)
     if optimizer_state is not None:
