@@ -125,7 +125,7 @@ DEFAULTS = {  # Section 5.3, and what stands for the paper's text in its ambiguo
 ], ids=lambda taker: taker.__name__)
 def test_a_parameter_has_the_same_default_wherever_it_is_taken(taker):
     # the loss of an attack is another than that of training
-    other = {cas.fit_adversarial: {"epochs": 100}, Trainer: {"method": None},
+    other = {cas.fit_adversarial: {"epochs": 100, "scope": None}, Trainer: {"method": None},
              TrainingSettings: {"loss": "bce"}, cas.pack: {"device": "cpu"}}
     wanted = DEFAULTS | other.get(taker, {})
     for name, parameter in inspect.signature(taker).parameters.items():
