@@ -132,26 +132,16 @@ def _read_histories(path: Path, opened: Callable, layout: Layout) -> tuple:
     return [f"read as {layout}."], rows, pd.Index(list(line_of)), item_ids
 
 
-def refuse_padded(lines: bytes) -> None:
-    """Raise ValueError if a number begins with 0 or +: '007' and '7' would be read as one id."""
-    code = np.frombuffer(b"\n" + lines, np.uint8)
-    digit = code - np.uint8(48) < 10
-    padded = (code[1:-1] == 48) & digit[2:] & ~digit[:-2] & (code[:-2] != 46)
-    if padded.any() or b"+" in lines:
-        raise ValueError
-
-
 class Lines:
     """The rows of a table for pandas to read: whole lines, as many as `size` characters hold.
 
-    `number` counts the lines given so far if `size` is 0. plain: each is for `refuse_padded`.
+    `number` counts the lines given so far if `size` is 0.
     """
 
     __iter__ = None  # pandas looks for it, and then calls `read`
 
-    def __init__(self, text: io.TextIOBase, layout: Layout, size: int = BLOCK, plain: bool = False):
-        self.text, self.layout, self.size, self.plain = text, layout, size, plain
-        self.number = layout.skip
+    def __init__(self, text: io.TextIOBase, layout: Layout, size: int = BLOCK):
+        self.text, self.layout, self.size, self.number = text, layout, size, layout.skip
         head = [text.readline() for _ in range(layout.skip)]
         # whether pandas would read the same: a quote in a line that it leaves out may hide others
         self.as_they_are = layout.separator != "::" and '"' not in "".join(head)
@@ -159,8 +149,6 @@ class Lines:
     def read(self, _=-1) -> bytes:
         block = (self.text.read(self.size) + self.text.readline()).encode()
         self.number += bool(block)
-        if self.plain:
-            refuse_padded(block)
         return block.replace(b"::", UNIT) if self.layout.separator == "::" else block
 
 
@@ -173,12 +161,18 @@ def _read_table(path: Path, opened: Callable, layout: Layout) -> tuple:
                "quoting": csv.QUOTE_NONE if layout.separator == "::" else csv.QUOTE_MINIMAL}
     texts = options | {"dtype": object, "skipinitialspace": True}
 
-    def check() -> None:
-        with path.open("rb") as lines:
+    def refuse_padded() -> None:
+        """Raise ValueError where a number begins with 0 or +: '007' and '7' would be one id."""
+        with opened() as text:
+            file = text.buffer  # bytes: text would take as long as all the rest
             for _ in range(layout.skip):
-                lines.readline()
-            while block := lines.read(BLOCK) + lines.readline():
-                refuse_padded(block)
+                file.readline()
+            while block := file.read(BLOCK) + file.readline():
+                code = np.frombuffer(b"\n" + block, np.uint8)
+                digit = code - np.uint8(48) < 10
+                padded = (code[1:-1] == 48) & digit[2:] & ~digit[:-2] & (code[:-2] != 46)
+                if padded.any() or b"+" in block:
+                    raise ValueError
 
     def line_of(row: int | None) -> int:
         """Return the line of a row; None: of the first one that pandas does not take."""
@@ -193,17 +187,16 @@ def _read_table(path: Path, opened: Callable, layout: Layout) -> tuple:
         warnings.simplefilter("ignore", pd.errors.DtypeWarning)
         try:
             frame = None
-            with opened() as text, contextlib.suppress(ValueError, *UNFIT):
-                lines = Lines(text, layout, plain=True)
+            with (opened() as text, contextlib.suppress(ValueError, *UNFIT),
+                  ThreadPoolExecutor(1) as aside):
+                checked, lines = aside.submit(refuse_padded), Lines(text, layout)
+                # a plain file by its path: pandas reads parts of it at the same time
                 if isinstance(text.buffer, io.BufferedReader) and lines.as_they_are:
-                    # a plain file by its path: pandas reads parts of it at the same time
-                    with ThreadPoolExecutor(1) as aside:
-                        checked = aside.submit(check)
-                        whole = pd.read_csv(path, skiprows=layout.skip, compression=None, **options)
-                    checked.result()  # raises what `check` does
-                    frame = whole
+                    whole = pd.read_csv(path, skiprows=layout.skip, compression=None, **options)
                 else:
-                    frame = pd.read_csv(lines, **options)
+                    whole = pd.read_csv(lines, **options)
+                checked.result()  # raises what it did
+                frame = whole
             if frame is None or (frame.dtypes[places] != np.int64).any():
                 with opened() as text:
                     frame = pd.read_csv(Lines(text, layout), **texts)
