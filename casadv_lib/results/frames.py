@@ -60,11 +60,6 @@ class Results:
         return dataclasses.replace(self, **frames)
 
     @cached_property
-    def intervals_of(self) -> dict[str, pd.DataFrame]:
-        """Rows of `intervals` by run: it has thousands."""
-        return dict(iter(self.intervals.groupby("run")))
-
-    @cached_property
     def main(self) -> dict[tuple[str, str], dict[str, str]]:
         """{(data set, backbone): {method: its run}} of the comparison that the tables show."""
         rows = with_role(self, "main").groupby(["dataset", "backbone"], sort=False)
@@ -167,12 +162,11 @@ def read_ranks(folder: Path, run: str) -> Ranks:
 
 def select(table: pd.DataFrame, **values) -> pd.DataFrame:
     """The rows whose columns have these values, or one of a list or tuple; None allows any."""
-    rows = pd.Series(True, index=table.index)
     for column, value in values.items():
         if value is not None:
-            own = table[column]
-            rows &= own.isin(value) if isinstance(value, (list, tuple)) else own == value
-    return table[rows]
+            wanted = value if isinstance(value, (list, tuple)) else [value]
+            table = table[table[column].isin(wanted)]
+    return table
 
 
 def choose_dataset(results: Results, dataset: str | None) -> str:
@@ -222,8 +216,8 @@ def rule_of(results: Results, run: str) -> str:
 
 def interval(results: Results, kind: str, quantity: str, metric: str = "ndcg@10", **values) -> dict:
     """The row of `intervals` with these values; MissingRecords where there is none."""
-    own = results.intervals_of.get(values.get("run", ""), results.intervals.iloc[:0])
-    found = select(own, kind=kind, quantity=quantity, metric=metric, **values).to_dict("records")
+    rows = select(results.intervals, kind=kind, quantity=quantity, metric=metric, **values)
+    found = rows.to_dict("records")
     if len(found) != 1:
         raise MissingRecords(f"no {quantity} ({kind}, {metric}) of {values}")
     return found[0]
