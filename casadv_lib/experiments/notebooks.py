@@ -33,10 +33,6 @@ OF_PROFILE = {"paper": {"07_epsilon_sweep": {"dataset": "video"},
                         "11_ambiguities": {"switches": ["literal", "paper_values"]}}}
 
 
-class NotebookError(ChildProcessError):
-    """A notebook stopped; the message names it and the cell."""
-
-
 def committed(names: list[str] | None = None) -> list[Path]:
     """The numbered notebooks in order, or those named: "01", "01_data_preparation", with .ipynb;
     ValueError for a name that no notebook has."""
@@ -53,9 +49,10 @@ def execute(profile: str = "quick", dataset: str | None = None, backbone: str | 
     """Run notebooks into notebooks/ in the folder of what is made (see `frames.folder_of`).
 
     A value is handed over where the notebook's parameters cell has that name; None leaves the
-    notebook's own. workers: as for `run_all`. reading: as for `load_dataset`. Returns the paths, or
-    raises NotebookError, once all have run, which names those that failed; a copy shows how far it
-    came. measured.json beside them keeps of each its parameters, number of new runs and provenance.
+    notebook's own. workers: as for `run_all`. reading: as for `load_dataset`. Returns the paths
+    once all have run, or raises a ChildProcessError that names those that failed and the cells; a
+    copy shows how far it came. measured.json beside them keeps of each its parameters, number of
+    new runs and provenance.
     """
     one_of("backbone", backbone, (None, *BACKBONES))
     label = Study(profile, dataset, **reading).dataset
@@ -104,7 +101,7 @@ def run_all(asked: dict[Path, tuple[Path, dict]], workers: int | None = None, de
     """Run notebooks, {path: (output, parameters)}; yields each as it ends, with its record.
 
     workers: processes; None: one a core, or one a GPU. Those that others NEED come first, then the
-    last ones, which take longest. Raises NotebookError for all that failed.
+    last ones, which take longest. Raises ChildProcessError for all that failed.
     """
     workers = min(workers_of(device, workers), len(asked))
     order = [path for path in asked if path.stem in sum(NEEDS.values(), [])]
@@ -125,7 +122,7 @@ def run_all(asked: dict[Path, tuple[Path, dict]], workers: int | None = None, de
             else:
                 yield path, record
     if failed:
-        raise NotebookError("\n".join(sorted(failed)))
+        raise ChildProcessError("\n".join(sorted(failed)))
 
 
 def run_notebook(path: Path, output: Path, parameters: dict, device: str = "auto", *_

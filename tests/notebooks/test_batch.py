@@ -133,7 +133,7 @@ def test_refresh_keeps_outputs_and_leaves_nothing_that_changes(write):
     assert path.read_bytes() == before
     bad = write("02_bad.ipynb", "n = 0", "1 / n")
     before = bad.read_bytes()
-    with pytest.raises(notebooks.NotebookError, match="02_bad.ipynb: cell .* ZeroDivisionError"):
+    with pytest.raises(ChildProcessError, match="02_bad.ipynb: cell .* ZeroDivisionError"):
         notebooks.refresh(["02"])
     assert bad.read_bytes() == before
 
