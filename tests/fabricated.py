@@ -12,7 +12,7 @@ import pandas as pd
 from casadv_lib.adversarial import METHOD_ORDER
 from casadv_lib.evaluation import METRICS
 from casadv_lib.experiments.configuration import EPSILONS, attack_name, attack_options
-from casadv_lib.experiments.plan import attacks_of
+from casadv_lib.experiments.plan import PLAN
 from casadv_lib.results.frames import COLUMNS, Results
 
 SETTINGS = [(dataset, backbone) for backbone, dataset in product(
@@ -101,7 +101,7 @@ class World:
     def attacks(self, setting, less=5.0, rules=("both",)):
         for method in ATTACKED:
             sizes = (-5.0, -0.1) if method == "adv_neighbour" else (less, 0.1)
-            for options in attacks_of(method):
+            for options in PLAN["attacks"] + PLAN["attacks_by_base"] * (method != "base"):
                 self.attack(setting, method, -1.0 if "positions" in options else -23.0, *sizes,
                             -1.0 if options.get("pick") == "random" else 1.0, rules, **options)
 

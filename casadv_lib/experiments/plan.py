@@ -97,11 +97,6 @@ def chosen_values(tried: Iterable[dict]) -> dict[str, float]:
             for name in CANDIDATES[row["family"]][0]}
 
 
-def attacks_of(method: str) -> list[dict]:
-    """The attacks of Figure 5 (first, middle, last) and Figure 6 (the last K), and harder ones."""
-    return PLAN["attacks"] + (PLAN["attacks_by_base"] if method != "base" else [])
-
-
 def stages_of(profile: str, dataset: str | None = None, backbone: str | None = None,
               names: Iterable[str] | None = None) -> list[Stage]:
     """The stages of a profile, narrowed to a data set, a backbone, or by their names.
@@ -177,7 +172,8 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
                     needs = made, *choices(stage, method, settings)
                     made = add(stage, name, row["role"], method, settings, *needs)
                 if method in row.get("attacked", ()):
-                    attacked[made] = attacks_of(method)
+                    # those of Figure 5 (first, middle, last), Figure 6 (last K), and harder ones
+                    attacked[made] = PLAN["attacks"] + PLAN["attacks_by_base"] * (method != "base")
                 elif row.get("attacked_once"):  # clean against attacked accuracy
                     attacked[made] = [{}]
         for made, attacks in attacked.items():
