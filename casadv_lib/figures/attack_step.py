@@ -12,11 +12,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.animation import FuncAnimation
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from . import style
-from .style import plain, styled
+from .style import styled
 
 ITEM, GOAL, TARGET, GOES = "#0072B2", "#D55E00", "#009E73", "0.4"
 WIDEST = 46  # characters of a name in a list
@@ -44,8 +43,8 @@ def attack_plane(plane: np.ndarray, step: float, refused: Sequence[int],
         x, y = plane[item]
         color = GOAL if item == substitute else ITEM
         axis.plot([x], [y], "o", color=color)
-        axis.annotate(plain(names[item]), (x, y), (x + 0.08, y - 0.14 * row if y else 0.12),
-                      va="center", fontsize=8,
+        axis.annotate(names[item], (x, y), (x + 0.08, y - 0.14 * row if y else 0.12),
+                      va="center", fontsize=8, parse_math=False,
                       arrowprops={"arrowstyle": "-", "color": color, "lw": 0.6,
                                   "relpos": (0, 0.5)})
     return figure
@@ -60,7 +59,6 @@ def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names:
     and after, best first. target: the item that is to fall; ranks: its rank before and after.
     """
     figure = Figure(figsize=(8, 3.1), dpi=80)
-    FigureCanvasAgg(figure)
     left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
     figure.subplots_adjust(0.07, 0.14, 0.99, 0.9, wspace=0.12)
     _ground(left, plane, refused)
@@ -71,8 +69,8 @@ def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names:
     right.grid(False)
     before, after = map(_ranks, lists)
     texts = {item: right.text(
-        0.02, 0, textwrap.shorten(plain(names[item]), 34, placeholder=" …"), va="center",
-        fontsize=8, **{"color": TARGET, "weight": "bold"} if item == target else {})
+        0.02, 0, textwrap.shorten(names[item], 34, placeholder=" …"), va="center", fontsize=8,
+        parse_math=False, **{"color": TARGET, "weight": "bold"} if item == target else {})
         for item in before | after}
 
     def draw(frame):
@@ -83,7 +81,7 @@ def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names:
         circle.set_data(goal[0] + radius * np.cos(ANGLES), radius * np.sin(ANGLES))
         touched.set_data(*plane[[item]].T)
         moving.set_data(*(goal + snap * (plane[item] - goal))[:, None])
-        left.set_title(f"nearest allowed: {plain(names[item])}")
+        left.set_title(f"nearest allowed: {names[item]}", parse_math=False)
         right.set_title(f"held out: rank {ranks[int(shuffle == 1)]:g}")
         for item, text in texts.items():
             old, new = (of.get(item, BELOW) for of in (before, after))
@@ -138,12 +136,13 @@ def two_lists(before: Sequence[int], after: Sequence[int], names: Sequence[str],
     axis.axis("off")
     edges, sides = (0.46, 0.54), ("right", "left")
     for edge, side, head, items in zip(edges, sides, heads, ranks, strict=True):
-        axis.text(edge, -0.2, plain(head), ha=side, va="center", weight="bold")
+        axis.text(edge, -0.2, head, ha=side, va="center", weight="bold", parse_math=False)
         for item, rank in items.items():
-            name = plain(textwrap.shorten(names[item], WIDEST, placeholder=" …"))
+            name = textwrap.shorten(names[item], WIDEST, placeholder=" …")
             color, weight = (ITEM, "bold") if item in stay else (GOES, "normal")
             text = f"{name}  {rank}" if side == "right" else f"{rank}  {name}"
-            axis.text(edge, rank, text, ha=side, va="center", color=color, weight=weight)
+            axis.text(edge, rank, text, ha=side, va="center", color=color, weight=weight,
+                      parse_math=False)
     for item in stay:
         axis.plot((0.47, 0.53), [of[item] for of in ranks], color=ITEM, linewidth=1.6)
     said = "" if guess is None else f" (your guess: {guess})"

@@ -51,7 +51,7 @@ def grid(frame: pd.DataFrame, lines=("",), **options) -> tuple[Figure, list[tupl
     columns = list(frame.groupby(["dataset", "backbone"], sort=False))
     figure, axes = style.panels(len(lines), len(columns), **options)
     for axis, ((dataset, backbone), _) in zip(axes[0], columns):
-        axis.set_title(style.plain(frames.setting_name(backbone, dataset)))
+        axis.set_title(frames.setting_name(backbone, dataset), parse_math=False)
     return figure, [(axis, line, rows) for line, row in zip(lines, axes)
                     for axis, (_, rows) in zip(row, columns)]
 
@@ -308,7 +308,8 @@ def forest(frame: pd.DataFrame, xlabel: str = "", zero: str = "no difference",
         axis.plot(rows["reference"], at + 0.3, **style.PAPER_LOOK,
                   label=reference if rows["reference"].notna().any() else "")
         axis.set_yticks(range(len(labels)), labels)
-        axis.set(ylim=(len(labels) - 0.4, -0.6), title=style.plain(title))  # first row on top
+        axis.set_ylim(len(labels) - 0.4, -0.6)  # first row on top
+        axis.set_title(title, parse_math=False)
     for axis in axes.flat[len(titles):]:
         axis.remove()
     for axis in axes.flat[max(0, len(titles) - columns):len(titles)]:

@@ -92,8 +92,3 @@ def key_below(figure: Figure, handles: list | None = None, columns: int = 4) -> 
         handles = {label: one for pairs in labelled for one, label in pairs}.values()
     columns = min(columns, max(1, int(figure.get_figwidth() / 2.1)))
     figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
-
-
-def plain(name: str) -> str:
-    """A text in which a dollar sign begins no formula."""
-    return name.replace("$", r"\$")

@@ -48,7 +48,8 @@ def test_the_circle_around_the_goal_touches_the_substitute(case):
     assert set(dots) == {tuple(plane[item]) for item in names}
     assert [at for at, color in dots.items() if color == circle.get_color()] == [
         tuple(plane[substitute])]
-    assert {text.get_text() for text in axis.texts} >= {r"a \$5 film", "another", "this one"}
+    as_it_is = {text.get_text() for text in axis.texts if not text.get_parse_math()}
+    assert as_it_is >= {"a $5 film", "another", "this one"}
 
 
 def test_the_player_moves_from_one_list_to_the_other(case):
@@ -91,8 +92,8 @@ def test_lines_join_what_stands_in_both_lists():
     assert axis.get_title() == "2 of 3 stay (your guess: 3)"
     ends = sorted(tuple(map(int, line.get_ydata())) for line in axis.lines)
     assert ends == [(1, 3), (3, 1)]
-    colors = {text.get_text(): text.get_color() for text in axis.texts}
+    colors = {text.get_text(): text.get_color() for text in axis.texts if not text.get_parse_math()}
     assert colors["one  1"] == colors["3  one"] == ITEM
-    assert colors["two \\$3  2"] == colors["2  four"] == GOES
+    assert colors["two $3  2"] == colors["2  four"] == GOES
     assert two_lists([1], [2], names).axes[0].get_title() == "0 of 1 stay"
     figure.savefig("/dev/null", format="png")
