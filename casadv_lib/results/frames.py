@@ -66,17 +66,16 @@ class Results:
         return {setting: dict(zip(own["method"], own["run"])) for setting, own in rows}
 
 
-def folder_of(profile: str, made: bool = True, dataset: str | None = None) -> Path:
-    """Where a profile's results lie: <profile>/ in `folder_made`, or (made=False) the committed
-    figures/<profile>/, from which the paper profile goes on.
+def folder_of(profile: str, dataset: str | None = None) -> Path:
+    """Where a profile's results lie: <profile>/ in `folder_made`, but those of the paper profile,
+    which goes on from what is committed, in figures/paper/.
 
     dataset: how tables name it; one that is not of the profile has a folder <profile>-<dataset>/.
     """
     own = DATASET_NAMES if profile == "paper" else [PROFILES[profile]["dataset"]]
-    beside = dataset is not None and dataset not in own
-    if made and (beside or profile != "paper"):
-        return folder_made() / (f"{profile}-{dataset}" if beside else profile)
-    return root() / "figures" / profile
+    if dataset is not None and dataset not in own:
+        return folder_made() / f"{profile}-{dataset}"
+    return root() / "figures" / profile if profile == "paper" else folder_made() / profile
 
 
 def folder_made() -> Path:
@@ -90,7 +89,7 @@ def stored_folder(profile_or_folder: str | Path, dataset: str | None = None) -> 
     name, profile, folders = str(profile_or_folder), "quick", [Path(profile_or_folder)]
     if name in PROFILES:
         profile = name
-        folders = [folder_of(name, dataset=dataset), folder_of(name), folder_of(name, made=False)]
+        folders = [folder_of(name, dataset=dataset), folder_of(name), root() / "figures" / name]
     for folder in folders:
         if (folder / "runs.json").is_file():
             return folder

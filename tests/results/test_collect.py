@@ -119,7 +119,7 @@ def test_errors_come_before_work(study, no_work):
 def test_a_reader_s_default_study_needs_no_training(runs_folder, no_work):
     """The committed tables of the quick profile hold all that the notebooks ask for."""
     found = results_of(Study("quick"), ("base", "adv_cas"), ({}, {"k": 5}), (1.0, 10.0, 30.0),
-                       ("literal",), folder=frames.folder_of("quick", made=False))
+                       ("literal",), folder=frames.root() / "figures" / "quick")
     assert list(found.runs["backbone"].unique()) == ["sasrec", "gru4rec"]
     assert not runs_folder.exists()
 
