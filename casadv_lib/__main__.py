@@ -16,10 +16,10 @@ from .experiments import configuration, grid, runs
 from .experiments.plan import PAPER_STAGES, plan, stages_of
 from .results import collect, frames
 from .settings import AttackOptions
+from .support.checkpoints import TrainingError
 from .support.checks import number
 from .support.files import make_folder, read_json
 from .support.machine import use_threads
-from .training import TrainingError
 
 
 def main(arguments: list[str] | None = None) -> int:

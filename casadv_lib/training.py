@@ -22,7 +22,6 @@ from .evaluation import METRICS, evaluate
 from .losses import Loss
 from .settings import PRESETS, AdversarialSettings, TrainingSettings
 from .support.checkpoints import HealthCheck, LastGood, load_optimizer
-from .support.checkpoints import TrainingError as TrainingError
 from .support.checks import instance, number, one_of, split_settings
 from .support.layers import Dropout
 from .support.machine import choose_device, long_work

@@ -23,8 +23,9 @@ from casadv_lib.adversarial import (
 )
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.losses import Loss, bce
+from casadv_lib.support.checkpoints import TrainingError
 from casadv_lib.support.layers import Dropout
-from casadv_lib.training import Trainer, TrainingError, TrainingSettings, make_optimizer
+from casadv_lib.training import Trainer, TrainingSettings, make_optimizer
 
 BACKBONES = list(cas.BACKBONES)
 GLOBAL = METHODS["adv_global"]
