@@ -4,6 +4,7 @@ Three things go wrong silently: a loss that is no number any more, embeddings th
 bound, and an encoder that gives all users one vector.
 """
 
+import contextlib
 import copy
 import math
 import time
@@ -134,7 +135,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
                          "model, or None")
 
 
-class LastGood:
+class LastGood(contextlib.AbstractContextManager):
     """The state after the last good epoch; leaving its block by Ctrl-C or a TrainingError puts it
     back into the model and the checkpoint. It begins with the checkpoint where there is one, which
     may raise DamagedFile, or ValueError for one of another model, data set, phase or setting."""
@@ -182,9 +183,6 @@ class LastGood:
         if self.path is not None and (store or due):
             save_tensors(self.path, self.content, parents=False)
             self.stored = time.monotonic()
-
-    def __enter__(self):
-        return self
 
     def __exit__(self, kind, error, trace) -> None:
         if not isinstance(error, (KeyboardInterrupt, TrainingError)):
