@@ -167,17 +167,16 @@ def seeds(results: Results) -> pd.DataFrame:
     if stored.empty:
         raise MissingRecords("results hold no method that was run with several seeds")
     runs = pd.concat([frames.with_role(results, role) for role in ("main", "seed")])
-    method = runs.set_index("run")["method"]
-    scores = runs.set_index([*SETTING, "method", "seed"]).sort_index()
+    method, runs = runs.set_index("run")["method"], runs.set_index("seed")
     for row in stored.to_dict("records"):
-        names = {name: row[name] for name in SETTING} | {
-            "method": method[row["run"]], "versus": method[row["versus"]]}
-        ours, theirs = (scores.loc[row["dataset"], row["backbone"], names[name]][row["metric"]]
-                        for name in ("method", "versus"))
+        own = select(runs, dataset=row["dataset"], backbone=row["backbone"])
+        names = {"method": method[row["run"]], "versus": method[row["versus"]]}
+        ours, theirs = (select(own, method=name)[row["metric"]] for name in names.values())
         each = percent(ours, theirs.reindex(ours.index)).dropna()
-        by_seed = ", ".join(f"{seed}: {change:+.1f}" for seed, change in each.items())
-        rows.append(names | {"metric": METRICS[row["metric"]], "change %": row["value"],
-                             "low %": row["low"], "high %": row["high"], "by seed": by_seed})
+        rows.append({name: row[name] for name in SETTING} | names | {
+            "metric": METRICS[row["metric"]], "change %": row["value"], "low %": row["low"],
+            "high %": row["high"],
+            "by seed": ", ".join(f"{seed}: {change:+.1f}" for seed, change in each.items())})
     table = pd.DataFrame(rows)
     table.attrs["notes"] = [TEXTS["seeds"]]
     return table

@@ -11,8 +11,7 @@ from casadv_lib.settings import PROFILES
 
 # {profile: a hash of the runs and attacks of all its stages}. Another: stored ones are lost.
 PLANS = {"quick": "af87a4c0", "films": "cd487112", "laptop": "24f56230", "paper": "ed3fa59a",
-         "sampled": "82824ddb", "ce": "e25e8345", "gbce": "5f8926be",
-         "bce64": "7715d233"}
+         "sampled": "82824ddb", "ce": "e25e8345", "gbce": "5f8926be", "bce64": "7715d233"}
 
 
 def planned(stage, **options):
