@@ -100,6 +100,8 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
         axes[0, 2].set(xlabel="epsilon over the batch", ylabel="‖ŵ - w‖ at the newest item",
                        xlim=(0, curve.index.max()), ylim=(0, None),
                        title="how far the user vector moves")
+        for axis in axes[0]:
+            axis.locator_params(nbins=4)  # ticks take half the time, and a slider waits
     key_below(figure)
     return figure
 
