@@ -26,7 +26,7 @@ RECORD = read_json(ROOT / readme.RECORD)
 HERE = "https://github.com/somebody/casadv"
 # the words are about what is committed, whatever this machine has made
 TABLES = {name: read_results(ROOT / "figures" / name)
-          for name in ("paper", "quick", "sampled", "ce")}
+          for name in ("paper", "quick", "sampled", "ce", "gbce", "bce64")}
 
 
 def stored(kind, setting, method, versus="base", which="last", exclude="both", epsilon=None,
