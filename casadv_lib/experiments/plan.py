@@ -173,7 +173,9 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
                     made = add(stage, name, row["role"], method, settings, *needs)
                 if method in row.get("attacked", ()):
                     # those of Figure 5 (first, middle, last), Figure 6 (last K), and harder ones
-                    attacked[made] = PLAN["attacks"] + PLAN["attacks_by_base"] * (method != "base")
+                    attacked[made] = PLAN["attacks"]
+                    if method != "base":
+                        attacked[made] = attacked[made] + PLAN["attacks_by_base"]
                 elif row.get("attacked_once"):  # clean against attacked accuracy
                     attacked[made] = [{}]
         for made, attacks in attacked.items():
