@@ -27,7 +27,7 @@ from ..support.checks import number
 from ..support.files import make_folder, read_json, write_bytes
 from ..support.machine import choose_device, long_work, source_hash, use_threads
 from . import runs
-from .plan import CANDIDATES, GROUP, Job, Known, chosen_values, decide
+from .plan import GROUP, SEARCHED, Job, Known, chosen_values, decide
 from .runs import Run, Unequal, attack_name, one_at_a_time, runs_folder
 
 SECONDS_BETWEEN_LOOKS, SECONDS_TO_CONNECT = 5.0, 20.0  # at workers that join; to a scheduler
@@ -167,7 +167,7 @@ def trial_row(trial: Run) -> dict:
     own, family = trial.config.everything(), trial.config.method
     own |= {"dataset": trial.dataset, "data_hash": trial.data.fingerprint, "family": family,
             "base_epochs": own["epochs"], "trial_epochs": own["adv_epochs"]}
-    return {name: own[name] for name in ("dataset", *GROUP, *CANDIDATES[family][0])}
+    return {name: own[name] for name in ("dataset", *GROUP, *SEARCHED[family])}
 
 
 def _scored(trial: Run) -> dict:

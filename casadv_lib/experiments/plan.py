@@ -19,8 +19,14 @@ from ..support.files import read_json
 from .configuration import FAMILY, PROFILES, Configuration, choice, configure, resolved
 
 PLAN = read_json(Path(__file__).with_name("plan.json"))
-# Level 1's distance is not squared, so its weight matters; a BCE keeps the paper's weight, 1.
-CANDIDATES, TRIAL_EPOCHS = PLAN["candidates"], 10
+# {profile: {family: what is tried}}; a later row of the plan overrules. Level 1's distance is not
+# squared, so its weight matters: it is small where the loss is (a mean over many easy negatives); a
+# BCE at level 1 keeps the paper's weight, 1.
+CANDIDATES = {profile: {family: tried for row in PLAN["candidates"]
+                        if profile in row.get("profiles", PROFILES)
+                        for family, tried in row["tried"].items()} for profile in PROFILES}
+SEARCHED = {family: tuple(tried[0]) for family, tried in CANDIDATES["paper"].items()}  # names
+TRIAL_EPOCHS = 10
 # Trials that are compared agree in these.
 GROUP = ["data_hash", "backbone", "loss", "family", "base_epochs", "dim", "trial_epochs"]
 # Where the paper is silent: {name: (number in results.readings, settings over the defaults)}
@@ -86,7 +92,7 @@ def decide(job: Job, rows: list[dict]) -> list[dict]:
     candidates whose whole run did not collapse; of equals the first, with the smallest values."""
     over = choice(job.config().everything())["collapsed"]
     fitting = [row for row in rows if not any(
-        all(one[name] == row[name] for name in CANDIDATES[row["family"]][0]) for one in over)]
+        all(one[name] == row[name] for name in SEARCHED[row["family"]]) for one in over)]
     best = max(fitting, key=lambda row: row["ndcg@10"])  # max keeps the first of equals
     return [row | {"chosen": row is best} for row in rows]
 
@@ -94,7 +100,7 @@ def decide(job: Job, rows: list[dict]) -> list[dict]:
 def chosen_values(tried: Iterable[dict]) -> dict[str, float]:
     """The chosen candidate, out of what `decide` returned."""
     return {name: row[name] for row in tried if row["chosen"]
-            for name in CANDIDATES[row["family"]][0]}
+            for name in SEARCHED[row["family"]]}
 
 
 def stages_of(profile: str, dataset: str | None = None, backbone: str | None = None,
@@ -144,7 +150,7 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
     def choices(stage, method, settings):
         """The choice, after its trials, that a run needs where a value is open and not known."""
         family = FAMILY.get(method)
-        candidates = PLAN["candidates_of"].get(stage.kind, CANDIDATES).get(family, [{}])
+        candidates = CANDIDATES[profile].get(family, [{}])
         values = candidates[0].keys()
         if values & {*PROFILES[profile], *overrides} or values <= settings.keys():
             return []

@@ -41,8 +41,9 @@ def own(tmp_path, runs_folder, monkeypatch):
     monkeypatch.setattr(plan, "METHOD_ORDER", ("base", "base+100", "adv_linear", "adv_cas"))
     monkeypatch.setitem(plan.RUNS["methods"][0], "attacked", ("base", "adv_cas"))
     monkeypatch.setitem(plan.PLAN, "attacks", plan.PLAN["attacks"][:4])
+    tried = plan.CANDIDATES["paper"]
     for family in ("adv_linear", "adv_global"):
-        monkeypatch.setitem(plan.CANDIDATES, family, plan.CANDIDATES[family][1:3])
+        monkeypatch.setitem(tried, family, tried[family][1:3])
     path = write_data(tmp_path / "own.txt")
     return ["grid", "--profile", "paper", "--dataset", str(path), "--backbone", "sasrec",
             "--device", "cpu", "--folder", str(tmp_path / "tables"), "--stages", "methods-sasrec",
