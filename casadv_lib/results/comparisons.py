@@ -157,20 +157,26 @@ def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means) ->
 
 
 def _over_seeds(results: Results, dataset: str, means: Means) -> Iterator[dict]:
-    """Mean changes over the seeds, at most 8, that two methods share; named by their first runs."""
-    rows = pd.concat([with_role(results, role, dataset=dataset) for role in ("main", "seed")])
-    for backbone, own in rows.groupby("backbone", sort=False):
-        runs = own.pivot_table(index="seed", columns="method", values="run", aggfunc="first")
+    """Means over the seeds, at most 8, that two methods share, named by their first runs: the
+    "percent" of `_pairs`, and the "change difference" of `_attacks` by the last item."""
+    for backbone in select(results.runs, dataset=dataset)["backbone"].unique():
+        runs = frames.runs_by_seed(results, dataset, backbone)
         methods = [method for method in METHOD_ORDER if method in runs]
         for (versus, method), metric in product(combinations(methods, 2), METRICS):
             shared = runs[[method, versus]].dropna().head(8)
-            if len(shared) > 1:
-                changes = [percent(*(means[run, "last", metric] for run in pair))
-                           for pair in shared.to_numpy()]
-                yield {"kind": "seeds", "quantity": "percent", "metric": metric, "dataset": dataset,
+            if len(shared) < 2:
+                continue
+            found = {"percent": [percent(*(means[run, "last", metric] for run in pair))
+                                 for pair in shared.to_numpy()]}
+            with suppress(KeyError):  # not attacked
+                found["change difference"] = [
+                    np.subtract(*(change_by(means, run, LAST_ITEM, "both", metric) for run in pair))
+                    for pair in shared.to_numpy()]
+            for quantity, values in found.items():
+                yield {"kind": "seeds", "quantity": quantity, "metric": metric, "dataset": dataset,
                        "backbone": backbone, "run": shared[method].iloc[0], "which": "last",
                        "versus": shared[versus].iloc[0], "versus_which": "last",
-                       } | seeds_interval(np.stack(changes))
+                       } | seeds_interval(np.stack(values))
 
 
 def _averages(results: Results, means: dict[str, Means]) -> Iterator[dict]:

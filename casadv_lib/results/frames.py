@@ -183,6 +183,13 @@ def with_role(results: Results, role: str, **values) -> pd.DataFrame:
     return rows.loc[[role in roles.split() for roles in rows["roles"]]]
 
 
+def runs_by_seed(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
+    """The compared runs, a row a seed and a column a method, NaN for none."""
+    rows = pd.concat([with_role(results, role, dataset=dataset, backbone=backbone)
+                      for role in ("main", "seed")])
+    return rows.pivot_table(index="seed", columns="method", values="run", aggfunc="first")
+
+
 def main_run(results: Results, dataset: str, backbone: str, method: str) -> str:
     """The run of a method in the comparison that the tables show; MissingRecords for none."""
     there = results.main.get((dataset, backbone), {})

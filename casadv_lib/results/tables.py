@@ -161,23 +161,29 @@ def robustness(results: Results) -> pd.DataFrame:
 
 
 def seeds(results: Results) -> pd.DataFrame:
-    """What a method changes with several seeds, in percent of the other one's: the mean with its
-    interval of users and seeds (see `comparisons.seeds_interval`), and the change with each."""
+    """What a method gains on another with several seeds, in percent of its accuracy, or in points
+    less lost to the attack on the last item: the mean with its interval of users and seeds (see
+    `comparisons.seeds_interval`), and the gain with each."""
     stored, rows = select(results.intervals, kind="seeds"), []
     if stored.empty:
         raise MissingRecords("results hold no method that was run with several seeds")
-    runs = pd.concat([frames.with_role(results, role) for role in ("main", "seed")])
-    method, runs = runs.set_index("run")["method"], runs.set_index("seed")
+    scores = select(results.runs, which="last", split="test").set_index("run")
+    last = select(results.attacks, attack=attack_name(), exclude="both").set_index("run")
     for row in stored.to_dict("records"):
-        own = select(runs, dataset=row["dataset"], backbone=row["backbone"])
-        names = {"method": method[row["run"]], "versus": method[row["versus"]]}
-        ours, theirs = (select(own, method=name)[row["metric"]] for name in names.values())
-        each = percent(ours, theirs.reindex(ours.index)).dropna()
-        rows.append({name: row[name] for name in SETTING} | names | {
-            "metric": METRICS[row["metric"]], "change %": row["value"], "low %": row["low"],
-            "high %": row["high"],
-            "by seed": ", ".join(f"{seed}: {change:+.1f}" for seed, change in each.items())})
-    table = pd.DataFrame(rows)
+        runs, metric = frames.runs_by_seed(results, row["dataset"], row["backbone"]), row["metric"]
+        pair = [runs.columns[(runs == row[end]).any()].item() for end in ("run", "versus")]
+        shared = runs[pair].dropna()
+        ours, theirs = shared.to_numpy().T
+        if row["quantity"] == "percent":
+            gains = percent(scores.loc[ours, metric].array, scores.loc[theirs, metric].array)
+        else:
+            change = percent(last[metric], last[f"{metric}_clean"])
+            gains = change[ours].array - change[theirs].array
+        by_seed = ", ".join(f"{seed}: {gain:+.1f}" for seed, gain in zip(shared.index, gains))
+        rows.append([row["dataset"], row["backbone"], *pair, TEXTS["gains"][row["quantity"]].format(
+            METRICS[metric]), row["value"], row["low"], row["high"], by_seed])
+    table = pd.DataFrame(rows, columns=[*SETTING, "method", "versus", "gain in", "mean %", "low %",
+                                        "high %", "by seed"])
     table.attrs["notes"] = [TEXTS["seeds"]]
     return table
 
