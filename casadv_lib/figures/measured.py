@@ -332,11 +332,10 @@ def gains(results: Results, dataset: str | None = None) -> Figure:
 
 
 def ladder(rows: pd.DataFrame) -> Figure:
-    """Rows of `comparisons.ladder`: a column of panels a loss, accuracy above robustness."""
-    rows = rows.sort_values("measure", kind="stable").assign(
-        panel=lambda rows: rows["loss"] + ": " + rows["measure"])
-    return forest(rows, "against plain training (%; points)", zero="plain training",
-                  columns=rows["loss"].nunique())
+    """Rows of `comparisons.ladder`: a row of panels a loss, a column a measure."""
+    rows = rows.sort_values(["loss", "measure"], key=lambda names: pd.factorize(names)[0])
+    return forest(rows.assign(panel=rows["loss"] + ": " + rows["measure"]), "gain (%; points)",
+                  zero="no gain", columns=rows["measure"].nunique())
 
 
 def write_all(results: Results, folder: str | Path, report: Callable[[str], None] = print

@@ -3,6 +3,7 @@
 Runs on a data set are always compared on the same resamples of its users (see `resampled_gains`).
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import combinations, product
@@ -19,6 +20,11 @@ from .paper import PAPER_BASELINES, PAPER_SPARSE
 
 COMPARED_ROLES = ("main", "seed", "sweep", "values", "switch")
 LAST_ITEM = attack_name(positions="last", k=1)
+LADDER = [method for method in METHOD_ORDER if method not in (
+    "base", "base+100", "adv_cas_1", "adv_cas_2")]
+MEASURES = (("accuracy", "percent", "base+100", "last"),
+            ("accuracy over base", "percent", "base", "best"),
+            ("robustness", "change difference", "base+100", "last"))
 # {seeds: 97.5% quantile of Student's t with one degree of freedom less}
 STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}
 # {(run, column of ranks, metric): a mean over all users, and over resamples, (1 + resamples,)}
@@ -111,7 +117,9 @@ def _compared(group: pd.DataFrame, role: str) -> dict[str, str]:
 
 
 def _pairs(compared: dict[str, str], means: Means) -> Iterator[dict]:
-    """All pairs of last epochs, and of all last epochs with the base's best on validation."""
+    """All pairs of last epochs, and of all last epochs with the base's best on validation: the
+    "difference", in "percent", and how many points less of its score the first loses where the last
+    item is replaced, "change difference"."""
     last = [(run, "last") for run in compared]
     couples = [(second, first) for first, second in combinations(last, 2)]
     couples += [(one, (run, "best")) for run, method in compared.items() if method == "base"
@@ -119,9 +127,20 @@ def _pairs(compared: dict[str, str], means: Means) -> Iterator[dict]:
     ends = ("run", "which", "versus", "versus_which", "metric")
     for (one, other), metric in product(couples, METRICS):
         ours, theirs = means[*one, metric], means[*other, metric]
-        names = {"kind": "pair"} | dict(zip(ends, (*one, *other, metric)))
-        yield names | {"quantity": "difference"} | percentile_interval(ours - theirs)
-        yield names | {"quantity": "percent"} | percentile_interval(percent(ours, theirs))
+        found = {"difference": ours - theirs, "percent": percent(ours, theirs)}
+        if other[1] == "last":  # the epoch that is attacked
+            found |= _change_difference(means, one[0], other[0], metric)
+        for quantity, values in found.items():
+            yield ({"kind": "pair", "quantity": quantity}
+                   | dict(zip(ends, (*one, *other, metric))) | percentile_interval(values))
+
+
+def _change_difference(means: Means, run: str, other: str, metric: str) -> dict[str, np.ndarray]:
+    """{"change difference": by the attack on the last item}; {} where one was not attacked."""
+    with suppress(KeyError):
+        ours, theirs = (change_by(means, one, LAST_ITEM, "both", metric) for one in (run, other))
+        return {"change difference": ours - theirs}
+    return {}
 
 
 def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means) -> Iterator[dict]:
@@ -157,26 +176,25 @@ def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means) ->
 
 
 def _over_seeds(results: Results, dataset: str, means: Means) -> Iterator[dict]:
-    """Means over the seeds, at most 8, that two methods share, named by their first runs: the
-    "percent" of `_pairs`, and the "change difference" of `_attacks` by the last item."""
+    """Means over the seeds, at most 8, that two methods share, of "percent" and "change difference"
+    as in `_pairs`; named by their first runs."""
     for backbone in select(results.runs, dataset=dataset)["backbone"].unique():
         runs = frames.runs_by_seed(results, dataset, backbone)
         methods = [method for method in METHOD_ORDER if method in runs]
         for (versus, method), metric in product(combinations(methods, 2), METRICS):
-            shared = runs[[method, versus]].dropna().head(8)
-            if len(shared) < 2:
-                continue
-            found = {"percent": [percent(*(means[run, "last", metric] for run in pair))
-                                 for pair in shared.to_numpy()]}
-            with suppress(KeyError):  # not attacked
-                found["change difference"] = [
-                    np.subtract(*(change_by(means, run, LAST_ITEM, "both", metric) for run in pair))
-                    for pair in shared.to_numpy()]
+            pairs = runs[[method, versus]].dropna().head(8).to_numpy()
+            found = defaultdict(list)
+            for run, other in pairs:
+                found["percent"].append(percent(*(means[one, "last", metric]
+                                                  for one in (run, other))))
+                for quantity, values in _change_difference(means, run, other, metric).items():
+                    found[quantity].append(values)
             for quantity, values in found.items():
-                yield {"kind": "seeds", "quantity": quantity, "metric": metric, "dataset": dataset,
-                       "backbone": backbone, "run": shared[method].iloc[0], "which": "last",
-                       "versus": shared[versus].iloc[0], "versus_which": "last",
-                       } | seeds_interval(np.stack(values))
+                if len(values) > 1:
+                    yield {"kind": "seeds", "quantity": quantity, "metric": metric,
+                           "dataset": dataset, "backbone": backbone, "run": pairs[0][0],
+                           "which": "last", "versus": pairs[0][1], "versus_which": "last",
+                           } | seeds_interval(np.stack(values))
 
 
 def _averages(results: Results, means: dict[str, Means]) -> Iterator[dict]:
@@ -215,27 +233,22 @@ def _averages(results: Results, means: dict[str, Means]) -> Iterator[dict]:
 
 
 def ladder(bases: dict[str, str], dataset: str, backbone: str = "sasrec") -> pd.DataFrame:
-    """What each method adds to as many epochs of plain training, "base+100", with several losses.
+    """What each method adds to a base, with several losses; those without such runs are left out.
 
     bases: {name of a loss: a profile, or a folder of tables}. Columns "loss", "measure", "method",
-    "value", "low", "high". "accuracy": the change of NDCG@10 in percent; "robustness": how many
-    points less of it are lost where the last item is replaced.
+    "value", "low", "high". "accuracy": the change of NDCG@10 in percent against as many epochs of
+    plain training, "base+100"; "accuracy over base": against the base's best epoch on validation;
+    "robustness": how many points less of NDCG@10 than plain training's the last item costs.
     """
-    rows, read = [], ("last", f"{LAST_ITEM} clean", f"{LAST_ITEM}-both attacked")
+    rows = []
     for loss, name in bases.items():
-        folder = frames.stored_folder(name)
-        results = frames.read_results(folder)
-        runs = dict(results.main[dataset, backbone])
-        ranks = {run: {column: codes for column, codes in frames.read_ranks(folder, run).items()
-                       if column in read} for run in runs.values()}
-        means = resampled_means(ranks, select(results.runs, dataset=dataset)["data_hash"].iloc[0])
-        _, control = runs.pop("base"), runs.pop("base+100")
-        for method, run in runs.items():
-            accuracy = [means[one, "last", "ndcg@10"] for one in (run, control)]
-            found = {"accuracy": percent(*accuracy)}
-            with suppress(KeyError):  # not attacked
-                found["robustness"] = np.subtract(*(
-                    change_by(means, one, LAST_ITEM, "both", "ndcg@10") for one in (run, control)))
-            rows += [{"loss": loss, "measure": measure, "method": method}
-                     | percentile_interval(values) for measure, values in found.items()]
+        results = frames.read_results(name)
+        runs = results.main.get((dataset, backbone), {})
+        for method in [method for method in LADDER if method in runs]:
+            for measure, quantity, versus, which in MEASURES:
+                with suppress(frames.MissingRecords):  # not attacked
+                    row = frames.interval(results, "pair", quantity, run=runs[method], which="last",
+                                          versus=runs[versus], versus_which=which)
+                    rows.append({"loss": loss, "measure": measure, "method": method}
+                                | {name: row[name] for name in NUMBERS})
     return pd.DataFrame(rows)

@@ -167,21 +167,16 @@ def seeds(results: Results) -> pd.DataFrame:
     stored, rows = select(results.intervals, kind="seeds"), []
     if stored.empty:
         raise MissingRecords("results hold no method that was run with several seeds")
-    scores = select(results.runs, which="last", split="test").set_index("run")
-    last = select(results.attacks, attack=attack_name(), exclude="both").set_index("run")
     for row in stored.to_dict("records"):
-        runs, metric = frames.runs_by_seed(results, row["dataset"], row["backbone"]), row["metric"]
+        runs = frames.runs_by_seed(results, row["dataset"], row["backbone"])
         pair = [runs.columns[(runs == row[end]).any()].item() for end in ("run", "versus")]
         shared = runs[pair].dropna()
-        ours, theirs = shared.to_numpy().T
-        if row["quantity"] == "percent":
-            gains = percent(scores.loc[ours, metric].array, scores.loc[theirs, metric].array)
-        else:
-            change = percent(last[metric], last[f"{metric}_clean"])
-            gains = change[ours].array - change[theirs].array
+        gains = [frames.interval(results, "pair", row["quantity"], row["metric"], run=run,
+                                 which="last", versus=versus, versus_which="last")["value"]
+                 for run, versus in shared.to_numpy()]
         by_seed = ", ".join(f"{seed}: {gain:+.1f}" for seed, gain in zip(shared.index, gains))
         rows.append([row["dataset"], row["backbone"], *pair, TEXTS["gains"][row["quantity"]].format(
-            METRICS[metric]), row["value"], row["low"], row["high"], by_seed])
+            METRICS[row["metric"]]), row["value"], row["low"], row["high"], by_seed])
     table = pd.DataFrame(rows, columns=[*SETTING, "method", "versus", "gain in", "mean %", "low %",
                                         "high %", "by seed"])
     table.attrs["notes"] = [TEXTS["seeds"]]

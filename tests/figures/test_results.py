@@ -273,9 +273,9 @@ def test_the_ladder_draws_each_interval_in_the_row_of_its_method():
                          for measure in ("accuracy", "robustness")])
     rows["value"] = np.arange(len(rows), dtype=float)
     figure = ladder(rows.assign(low=rows["value"] - 1, high=rows["value"] + 1))
-    assert titles(figure) == [f"{loss}: {measure}" for measure in ("accuracy", "robustness")
-                              for loss in losses]
-    for axis, (measure, loss) in zip(figure.axes, product(("accuracy", "robustness"), losses)):
+    panels = [*product(losses, ("accuracy", "robustness"))]
+    assert titles(figure) == [f"{loss}: {measure}" for loss, measure in panels]
+    for axis, (loss, measure) in zip(figure.axes, panels, strict=True):
         drawn = numbers(axis)
         for place, method in enumerate(methods):
             value = select(rows, loss=loss, measure=measure, method=method)["value"].item()
