@@ -57,8 +57,10 @@ class Stage(NamedTuple):
 
     @property
     def name(self) -> str:
-        other = self.dataset if self.kind in ("values", "trade-off") else self.backbone
-        return f"{self.dataset if self.kind == 'main' else self.kind}-{other}"
+        named = {"main": (self.dataset, self.backbone), "values": (self.kind, self.dataset),
+                 "trade-off": (self.kind, self.dataset),
+                 "seeds": (self.kind, Path(self.dataset or "").stem, self.backbone)}
+        return "-".join(filter(None, named.get(self.kind, (self.kind, self.backbone))))
 
 
 PAPER_STAGES = [Stage(row["kind"], dataset, backbone) for row in PLAN["stages"]
