@@ -13,7 +13,6 @@ from casadv_lib.adversarial import METHODS
 from casadv_lib.experiments.configuration import settings_table
 from casadv_lib.settings import (
     PRESETS,
-    PROFILES,
     AdversarialSettings,
     AttackOptions,
     TrainingSettings,
@@ -141,14 +140,3 @@ def test_several_items_are_attacked_at_the_end_alone():
         checked_options(positions="middle", k=2)
     with pytest.raises(ValueError, match="k is 0; allowed is a whole number of at least 1"):
         checked_options(k=0)
-
-
-def test_profiles_are_those_that_stored_runs_have():
-    sizes = {name: [profile[key] for key in ("dataset", "epochs", "adv_epochs", "eval_every")]
-             for name, profile in PROFILES.items()}
-    assert sizes == {"quick": ["synthetic", 80, 12, 5], "films": ["ml-latest-small", 150, 20, 10],
-                     "laptop": ["beauty", 200, 40, 20],
-                     "sampled": ["beauty", 200, 6, 2], "ce": ["beauty", 40, 6, 2],
-                     "gbce": ["beauty", 200, 12, 4], "bce64": ["beauty", 200, 12, 4],
-                     "paper": ["beauty", 500, 100, 20]}  # Section 5.3
-    assert (PROFILES["quick"]["dim"], PROFILES["quick"]["max_len"]) == (64, 50)
