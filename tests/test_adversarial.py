@@ -52,14 +52,6 @@ def test_a_generic_perturbation_is_that_of_adv_global(epsilon, toy):
         assert not ours.requires_grad
 
 
-def test_losses_by_hand():
-    positive, negative = torch.tensor([0.0, 2.0]), torch.tensor([0.0, -1.0])
-    terms = [2 * np.log(2), np.log(1 + np.exp(-2)) + np.log(1 + np.exp(-1))]
-    assert bce(positive, negative) == pytest.approx(np.mean(terms))
-    moved = torch.tensor([[3.0, 4.0], [1.0, 1.0]])
-    assert distance(moved, torch.tensor([[0.0, 0.0], [1.0, 2.0]])).tolist() == [5, 1]
-
-
 def state(name, data, terms="both", scale=5.0):
     """A model, a batch and what both levels start from; embeddings of a trained size."""
     model = build(name)
