@@ -21,15 +21,6 @@ def grads(model):
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
-@pytest.mark.parametrize("name", BACKBONES)
-def test_same_user_vectors(name, toy):
-    model = build(name)
-    batch = training_batch(model, toy)
-    packed = model(batch)
-    padded = PaddedModel(model, name).encode(model.embed(batch.inputs), batch)
-    torch.testing.assert_close(packed, padded, rtol=1e-4, atol=1e-5)
-
-
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", BACKBONES)
 def test_same_loss_and_gradients(name, method, toy):
