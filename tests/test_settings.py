@@ -122,8 +122,8 @@ DEFAULTS = {  # Section 5.3, and what stands for the paper's text in its ambiguo
 
 @pytest.mark.parametrize("taker", [
     cas.fit, cas.fit_adversarial, cas.attack, cas.evaluate, cas.pack, cas.cascade_effects,
-    cas.cascade_effects_flat, cas.cascade_weights, cas.paired_bootstrap, cas.SASRec, cas.GRU4Rec,
-    cas.CausalCNN, AttackOptions, TrainingSettings, AdversarialSettings, Trainer,
+    cas.cascade_effects_flat, cas.cascade_weights, cas.paired_bootstrap, cas.Backbone, cas.SASRec,
+    cas.GRU4Rec, cas.CausalCNN, AttackOptions, TrainingSettings, AdversarialSettings, Trainer,
 ], ids=lambda taker: taker.__name__)
 def test_a_parameter_has_the_same_default_wherever_it_is_taken(taker):
     # the loss of an attack is another than that of training
