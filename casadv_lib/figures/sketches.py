@@ -178,9 +178,8 @@ def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, users=Non
     item, later = recent[user][column], len(recent[user]) - column - 1
     starts = [column if row == user else np.argmax([*(history == item), True])
               for row, history in enumerate(recent)]  # from where on a history is reached
-    m, across = others or (len(histories), sum(
-        len(history) - step for row, history in enumerate(recent) if row != user
-        for step in np.flatnonzero(history == item)))
+    m, across = others or (len(histories), cascade_effects(
+        recent, max_len, len(histories), "cross")[user][column] - 1)  # b = m: the sum itself
     rows, steps = len(recent), max(map(len, recent))
     figure, ((axis,),) = panels(1, 1, width=max(7.2, 0.75 * steps + 1.5), height=0.5 * rows + 0.9)
     for row, history in enumerate(recent):
