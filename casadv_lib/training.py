@@ -250,10 +250,9 @@ def make_optimizer(model: Backbone, s: TrainingSettings) -> torch.optim.Optimize
     """
     kind = torch.optim.Adam if s.decay == "adam" else torch.optim.AdamW
     decay = 0.0 if s.decay == "item_norm" else s.weight_decay
-    # fused: one pass over the item table instead of many; it needs a real device
-    fused = all(p.device.type != "meta" for p in model.parameters()) or None
+    # fused: one pass over the item table instead of many
     return kind(model.parameters(), s.learning_rate, (s.beta1, s.beta2), weight_decay=decay,
-                fused=fused)
+                fused=True)
 
 
 def compile_encoder(model: Backbone) -> None:
