@@ -120,10 +120,8 @@ class Trainer:
     @property
     def is_over(self) -> bool:
         """Whether all epochs are done, or `patience` evaluations brought nothing better."""
-        best = self.history.best
-        worse = [e for e in self.history.curve if best and e["epoch"] > best["epoch"]]
-        return (self.done >= self.settings.epochs
-                or 0 < self.settings.patience <= len(worse))
+        worse = [e for e in self.history.curve if e["epoch"] > self.history.best["epoch"]]
+        return self.done >= self.settings.epochs or 0 < self.settings.patience <= len(worse)
 
     @property
     def epoch(self) -> int:
