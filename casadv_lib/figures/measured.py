@@ -333,11 +333,9 @@ def ladder(rows: pd.DataFrame) -> Figure:
                   columns=rows["loss"].nunique())
 
 
-def write_all(results: Results, folder: str | Path, report: Callable[[str], None] = print
-              ) -> list[Path]:
+def write_all(results: Results, folder: Path, report: Callable[[str], None] = print) -> list[Path]:
     """Write every figure (.png at 150 dpi, .svg) and table (.csv, .md) that the results allow, the
     same results as the same bytes. report: told of what lacks its records, whose old file stays."""
-    folder = Path(folder)
     written, tables = [], {name: partial(make, results) for name, make in TABLES.items()}
     for name, make in (figure_makers(results) | tables).items():
         try:
