@@ -27,9 +27,7 @@ def bce(positive: Tensor, negative: Tensor, beta: float = 1.0) -> Tensor:
     positive: (n,) scores. negative: (n,), or (n, m): then the mean of a position's m + 1 terms,
     twice, as one negative gives Eq. 5.
     """
-    pull, push = softplus(-positive), softplus(negative)
-    if beta != 1.0:
-        pull = beta * pull
+    pull, push = beta * softplus(-positive), softplus(negative)
     if push.dim() == 1:
         return (pull + push).mean()
     return 2 / (1 + push.shape[1]) * (pull + push.sum(1)).mean()

@@ -120,10 +120,8 @@ class Trainer:
     @property
     def is_over(self) -> bool:
         """Whether all epochs are done, or `patience` evaluations brought nothing better."""
-        best = self.history.best
-        worse = [e for e in self.history.curve if best and e["epoch"] > best["epoch"]]
-        return (self.done >= self.settings.epochs
-                or 0 < self.settings.patience <= len(worse))
+        worse = [e for e in self.history.curve if e["epoch"] > self.history.best["epoch"]]
+        return self.done >= self.settings.epochs or 0 < self.settings.patience <= len(worse)
 
     @property
     def epoch(self) -> int:
@@ -250,10 +248,9 @@ def make_optimizer(model: Backbone, s: TrainingSettings) -> torch.optim.Optimize
     """
     kind = torch.optim.Adam if s.decay == "adam" else torch.optim.AdamW
     decay = 0.0 if s.decay == "item_norm" else s.weight_decay
-    # fused: one pass over the item table instead of many; it needs a real device
-    fused = all(p.device.type != "meta" for p in model.parameters()) or None
+    # fused: one pass over the item table instead of many
     return kind(model.parameters(), s.learning_rate, (s.beta1, s.beta2), weight_decay=decay,
-                fused=fused)
+                fused=True)
 
 
 def compile_encoder(model: Backbone) -> None:

@@ -47,17 +47,17 @@ def random_kills(count: int, seed: int) -> list[Kill]:
     return kills
 
 
-def write_data(path: Path, users: int = 40, items: int = 30, seed: int = 0) -> Path:
+def write_data(path: Path) -> Path:
     """A small text file of histories."""
-    rows = random_sequences(users, items, 4, 10, seed)
+    rows = random_sequences(40, 30, 4, 10)
     path.write_text("".join(f"{u} {' '.join(map(str, r))}\n" for u, r in enumerate(rows, 1)))
     return path
 
 
-def arguments(path: Path, method: str = "adv_cas", **settings) -> list[str]:
-    """The command line of a run."""
+def arguments(path: Path, **settings) -> list[str]:
+    """The command line of a run of adv_cas."""
     chosen = [x for k, v in {**SMALL, **settings}.items() for x in ("--set", f"{k}={v}")]
-    return ["run", "--dataset", str(path), "--method", method, *chosen]
+    return ["run", "--dataset", str(path), "--method", "adv_cas", *chosen]
 
 
 # ------------------------------------------------------------------ processes

@@ -173,14 +173,11 @@ def test_first_choice_is_the_top_of_the_list(trained):
         scores = (table @ model(cas.pack([history], 8))[-1]).detach()
         scores[torch.as_tensor([0, *history])] = -torch.inf
         assert choice == scores.argmax()
-    assert attack(model, data, loss="first_choice")["hr@10"] <= 1
 
 
-def test_same_seed_same_attack(trained):
+def test_another_seed_draws_other_items(trained):
     model, data = trained
-    first, second = (attack(model, data, pick="random", seed=4) for _ in range(2))
-    np.testing.assert_array_equal(first["substitutes"], second["substitutes"])
-    other = attack(model, data, pick="random", seed=5)
+    first, other = (attack(model, data, pick="random", seed=seed) for seed in (4, 5))
     assert (first["substitutes"] != other["substitutes"]).mean() > 0.5
 
 
@@ -196,7 +193,6 @@ def test_where_nobody_can_be_attacked_or_no_substitute_is_left():
 
 
 @pytest.mark.parametrize(("options", "said"), [
-    ({"k": 2, "positions": "first"}, "k is 2 with positions='first'"),
     ({"surrogate": build("sasrec", 59)}, "surrogate has 59 items and max_len 8, the model 60"),
     ({"surrogate": build("sasrec", 60, max_len=9)}, "surrogate has 60 items and max_len 9"),
     ({"model": build("sasrec", 59)}, "the model has 59 items, the data set 'toy' 60"),

@@ -6,7 +6,7 @@ import torch
 from conftest import build, training_batch
 from hypothesis import given
 from hypothesis import strategies as st
-from oracles import PaddedModel, dataset
+from oracles import PaddedModel
 
 import casadv_lib as cas
 from casadv_lib.adversarial import METHODS, training_loss
@@ -19,15 +19,6 @@ SETTINGS = AdversarialSettings(epsilon=0.5)
 
 def grads(model):
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
-
-
-@pytest.mark.parametrize("name", BACKBONES)
-def test_same_user_vectors(name, toy):
-    model = build(name)
-    batch = training_batch(model, toy)
-    packed = model(batch)
-    padded = PaddedModel(model, name).encode(model.embed(batch.inputs), batch)
-    torch.testing.assert_close(packed, padded, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -87,13 +78,6 @@ def test_a_plan_holds_every_token_once(lengths, batch_size, seed):
         assert (batch.earlier(x, 1)[batch.step == 0] == 0).all()
         seen.extend(batch.users)
     assert sorted(seen) == list(range(len(lengths)))
-
-
-def test_repeated_items_are_allowed():
-    data = dataset([[1, 1, 2, 1, 3, 1], [2, 2, 2, 2]], 4)
-    model = build("sasrec", n_items=4)
-    cas.fit(model, data, epochs=1, progress=False)
-    assert len(cas.evaluate(model, data)["ranks"]) == 2
 
 
 some_sets = st.lists(st.sets(st.integers(1, 12), max_size=11), min_size=1, max_size=6)

@@ -115,11 +115,6 @@ def test_a_diverged_model_is_named(name):
         cas.evaluate(model, dataset([[1, 2, 3, 4]] * 5, 40))
 
 
-def test_a_model_of_another_data_set_is_refused(toy):
-    with pytest.raises(ValueError, match="41 items, the data set 'toy' 40"):
-        cas.evaluate(build("sasrec", n_items=41), toy)
-
-
 @pytest.mark.parametrize(("resamples", "seed", "level", "chunk"), [
     (250, 0, 0.95, 100), (7, 3, 0.5, 3), (1, 5, 0.9, 1), (200, 1, 0.8, 200),
 ])

@@ -114,8 +114,8 @@ def check_text(case) -> None:
     content = text.encode(case["encoding"], errors="replace")
     found = loaded(content, "own.txt", load_dataset, min_count=case["min_count"])
     names = [user for user, _ in users]
-    bad = [n for n, (user, items) in enumerate(users)
-           if user in names[:n] or not all(map(is_item, items))]
+    bad = [n for n, (user, items) in enumerate(users) if user in names[:n] or not all(
+        re.fullmatch("-?[0-9]+", item) and 1 <= int(item) < 2**63 for item in items)]
     if case["encoding"] == "utf-16":
         assert isinstance(found, DataError)
     elif bad:
@@ -130,10 +130,6 @@ def check_text(case) -> None:
             kept = {user: list(map(int, items)) for user, items in users if len(items) >= 3}
             assert found.user_ids == list(kept)
             assert [[found.item_ids[i] for i in s] for s in found.sequences] == [*kept.values()]
-
-
-def is_item(token: str) -> bool:
-    return bool(re.fullmatch("-?[0-9]+", token)) and 1 <= int(token) < 2**63
 
 
 # ------------------------------------------------------------------ CSV

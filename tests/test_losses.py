@@ -162,11 +162,3 @@ def test_negatives_of_an_epoch_and_of_a_batch(toy):
     every = trainer(loss="sampled", negatives=10**6).shared_negatives()
     assert sorted(every.tolist()) == list(range(1, toy.n_items + 1))
     assert trainer(loss="ce").negatives() is None
-
-
-@pytest.mark.parametrize(("settings", "said"), [
-    ({"loss": "softmax"}, "loss is 'softmax'; allowed are 'bce', 'gbce', 'sampled', 'ce'"),
-    ({"negatives": 0}, "negatives is 0"), ({"calibration": 1.5}, "calibration is 1.5")])
-def test_a_bad_loss_is_named(settings, said, toy):
-    with pytest.raises(ValueError, match=said):
-        cas.fit(build("sasrec"), toy, epochs=1, progress=False, **settings)

@@ -13,7 +13,6 @@ from casadv_lib.adversarial import METHODS
 from casadv_lib.experiments.configuration import settings_table
 from casadv_lib.settings import (
     PRESETS,
-    PROFILES,
     AdversarialSettings,
     AttackOptions,
     TrainingSettings,
@@ -48,6 +47,9 @@ def test_numbers_become_plain(kind, name, value, plain):
     (AdversarialSettings, "neighbours", 1001, "allowed is a whole number from 1 to 1000$"),
     (AdversarialSettings, "replace_probability", 1.5, "is 1.5; allowed is a number from 0 to 1$"),
     (TrainingSettings, "batch_size", 0, "batch_size is 0; allowed is a whole number of at least 1"),
+    (TrainingSettings, "loss", "softmax", "'softmax'; allowed are 'bce', 'gbce', 'sampled', 'ce'$"),
+    (TrainingSettings, "negatives", 0, "negatives is 0; allowed is a whole number of at least 1$"),
+    (TrainingSettings, "calibration", 1.5, "is 1.5; allowed is a number from 0 to 1$"),
     (TrainingSettings, "seed", 2**63, f"seed is {2**63}; allowed is a .* from 0 to {2**63 - 1}$"),
     (TrainingSettings, "beta1", 1.0, "beta1 is 1.0; allowed is a number from 0 to 0.99999$"),
     (TrainingSettings, "amp", 1, "amp is 1; allowed are 'auto', True, False$"),
@@ -120,8 +122,8 @@ DEFAULTS = {  # Section 5.3, and what stands for the paper's text in its ambiguo
 
 @pytest.mark.parametrize("taker", [
     cas.fit, cas.fit_adversarial, cas.attack, cas.evaluate, cas.pack, cas.cascade_effects,
-    cas.cascade_effects_flat, cas.cascade_weights, cas.paired_bootstrap, cas.SASRec, cas.GRU4Rec,
-    cas.CausalCNN, AttackOptions, TrainingSettings, AdversarialSettings, Trainer,
+    cas.cascade_effects_flat, cas.cascade_weights, cas.paired_bootstrap, cas.Backbone, cas.SASRec,
+    cas.GRU4Rec, cas.CausalCNN, AttackOptions, TrainingSettings, AdversarialSettings, Trainer,
 ], ids=lambda taker: taker.__name__)
 def test_a_parameter_has_the_same_default_wherever_it_is_taken(taker):
     # the loss of an attack is another than that of training
@@ -141,14 +143,3 @@ def test_several_items_are_attacked_at_the_end_alone():
         checked_options(positions="middle", k=2)
     with pytest.raises(ValueError, match="k is 0; allowed is a whole number of at least 1"):
         checked_options(k=0)
-
-
-def test_profiles_are_those_that_stored_runs_have():
-    sizes = {name: [profile[key] for key in ("dataset", "epochs", "adv_epochs", "eval_every")]
-             for name, profile in PROFILES.items()}
-    assert sizes == {"quick": ["synthetic", 80, 12, 5], "films": ["ml-latest-small", 150, 20, 10],
-                     "laptop": ["beauty", 200, 40, 20],
-                     "sampled": ["beauty", 200, 6, 2], "ce": ["beauty", 40, 6, 2],
-                     "gbce": ["beauty", 200, 12, 4], "bce64": ["beauty", 200, 12, 4],
-                     "paper": ["beauty", 500, 100, 20]}  # Section 5.3
-    assert (PROFILES["quick"]["dim"], PROFILES["quick"]["max_len"]) == (64, 50)

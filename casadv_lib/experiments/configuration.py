@@ -98,7 +98,8 @@ class Configuration:
         if not (method.level1 or method.level2):
             own |= asdict(AdversarialSettings()) | {name: own[name] for name in REPLACING}
         if self.method == "base":
-            own |= {name: f.default for name, f in PHASE_2.items()}
+            own |= {name: f.default for name, f in self.__pydantic_fields__.items()
+                    if f.description}  # those of phase 2
         unread = set(() if method.replaces else REPLACING)
         unread |= {name for name, older in NEWER.items() if own[name] == older}
         return {name: value for name, value in own.items() if name not in unread}
@@ -111,9 +112,6 @@ class Configuration:
         identity = json.dumps(decisive | {"data": data_hash}, sort_keys=True)
         digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
         return f"{dataset}-{self.backbone}-{self.method}-seed{self.training.seed}-{digest}"
-
-
-PHASE_2 = {name: f for name, f in Configuration.__pydantic_fields__.items() if f.description}
 
 
 def configure(profile: str = "quick", dataset: str | Path | None = None, backbone: str = "sasrec",

@@ -93,11 +93,11 @@ def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names:
 
 
 @styled
-def step_curve(curve: pd.DataFrame, step: float | None = None, guess: str | None = None) -> Figure:
+def step_curve(curve: pd.DataFrame, step: float | None = None) -> Figure:
     """What the last item costs, and how far its substitute is, against the length of the step.
 
     curve: columns method, pick ("random": a level line), step, change (of NDCG@10, in percent) and
-    distance (in neighbour distances). step: one to mark. guess: a reader's, written above.
+    distance (in neighbour distances). step: one to mark.
     """
     figure, axes = style.panels(1, 2, width=3.9, height=2.7)
     steps = sorted(curve["step"][curve["pick"] == "gradient"].unique())
@@ -116,10 +116,7 @@ def step_curve(curve: pd.DataFrame, step: float | None = None, guess: str | None
             axis.axvline(steps.index(step), color="0.2", linestyle="--", linewidth=1)
     axes[0, 0].set_ylim(-100, 5)
     axes[0, 1].set_ylim(0)
-    style.key_below(figure, axes[0, 0].get_legend_handles_labels()[0])
-    if guess is not None:
-        figure.suptitle(f"your guess: {guess}", fontsize=9)
-    return figure
+    return style.key_below(figure, axes[0, 0].get_legend_handles_labels()[0])
 
 
 @styled

@@ -86,6 +86,5 @@ def padding_picture(batch: PackedBatch, max_len: int) -> Figure:
     axes[0, 2].set(ylabel="the list, row after row")
     for edge in np.cumsum(sizes)[:-1]:
         axes[0, 1].axhline(edge, color="0.3", linewidth=0.7)
-    key_below(figure, [Patch(color=colors[1], label="a real item"),
-                       Patch(color=colors[2], label="computed for nothing")])
-    return figure
+    return key_below(figure, [Patch(color=colors[1], label="a real item"),
+                              Patch(color=colors[2], label="computed for nothing")])

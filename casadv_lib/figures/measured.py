@@ -84,8 +84,7 @@ def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10
         axis.set(xlabel="epoch (passes over the training data)",
                  ylabel=f"{METRICS[metric]} (from 0 to 1)")
         axis.label_outer()
-    style.key_below(figure)
-    return figure
+    return style.key_below(figure)
 
 
 @styled
@@ -131,8 +130,7 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
             words = [f"{row.score:.4f} ({100 * (row.score / row.base - 1):+.1f}% against the base)"
                      for row in there.itertuples()] or ["not run"]
             style.mark(axis, highlight, there["score"], f"epsilon {highlight:g}: {words[0]}")
-    style.key_below(figure)
-    return figure
+    return style.key_below(figure)
 
 
 def _attacked(results: Results, dataset: str | None, methods: tuple[str, ...],
@@ -183,8 +181,7 @@ def figure5(results: Results, dataset: str | None = None, step: float = 0.1,
         axis.set(xlabel=f"position of the replaced item{RULES[rows['exclude'].iloc[0]]}",
                  ylabel=f"change of {METRICS[metric]} (% of clean)")
         axis.label_outer()
-    style.key_below(figure)
-    return figure
+    return style.key_below(figure)
 
 
 @styled
@@ -227,8 +224,7 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
         axis.set(xlabel=f"K, last items replaced, of {users:,} users{rule}",
                  ylabel=f"HR@10 (from 0 to 1)\n{line}", xticks=range(MOST_REPLACED + 1))
         axis.label_outer()
-    style.key_below(figure)
-    return figure
+    return style.key_below(figure)
 
 
 @styled
@@ -270,8 +266,7 @@ def trade_off(results: Results, dataset: str) -> Figure:
                               textcoords="offset points")
         axis.set(xlim=(left, right), ylim=(low, high), xlabel="test NDCG@10, clean",
                  ylabel="test NDCG@10, last item replaced")
-    style.key_below(figure)
-    return figure
+    return style.key_below(figure)
 
 
 @styled
@@ -315,8 +310,7 @@ def forest(frame: pd.DataFrame, xlabel: str = "", zero: str = "no difference",
     for axis in axes.flat[max(0, len(titles) - columns):len(titles)]:
         axis.set_xlabel(xlabel)
         axis.tick_params(labelbottom=True)
-    style.key_below(figure)
-    return figure
+    return style.key_below(figure)
 
 
 def gains(results: Results, dataset: str | None = None) -> Figure:
@@ -338,11 +332,9 @@ def ladder(rows: pd.DataFrame) -> Figure:
                   zero="no gain", columns=rows["measure"].nunique())
 
 
-def write_all(results: Results, folder: str | Path, report: Callable[[str], None] = print
-              ) -> list[Path]:
+def write_all(results: Results, folder: Path, report: Callable[[str], None] = print) -> list[Path]:
     """Write every figure (.png at 150 dpi, .svg) and table (.csv, .md) that the results allow, the
     same results as the same bytes. report: told of what lacks its records, whose old file stays."""
-    folder = Path(folder)
     written, tables = [], {name: partial(make, results) for name, make in TABLES.items()}
     for name, make in (figure_makers(results) | tables).items():
         try:

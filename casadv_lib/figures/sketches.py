@@ -102,8 +102,7 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
                        title="how far the user vector moves")
         for axis in axes[0]:
             axis.locator_params(nbins=4)  # ticks take half the time, and a slider waits
-    key_below(figure)
-    return figure
+    return key_below(figure)
 
 
 class PerturbedUser:
@@ -179,9 +178,8 @@ def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, users=Non
     item, later = recent[user][column], len(recent[user]) - column - 1
     starts = [column if row == user else np.argmax([*(history == item), True])
               for row, history in enumerate(recent)]  # from where on a history is reached
-    m, across = others or (len(histories), sum(
-        len(history) - step for row, history in enumerate(recent) if row != user
-        for step in np.flatnonzero(history == item)))
+    m, across = others or (len(histories), cascade_effects(
+        recent, max_len, len(histories), "cross")[user][column] - 1)  # b = m: the sum itself
     rows, steps = len(recent), max(map(len, recent))
     figure, ((axis,),) = panels(1, 1, width=max(7.2, 0.75 * steps + 1.5), height=0.5 * rows + 0.9)
     for row, history in enumerate(recent):
@@ -201,9 +199,8 @@ def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, users=Non
     axis.grid(False)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
-    key_below(figure, [Patch(label=words, **look) for words, look in LOOKS.values() if words],
-              columns=3)
-    return figure
+    handles = [Patch(label=words, **look) for words, look in LOOKS.values() if words]
+    return key_below(figure, handles, columns=3)
 
 
 @styled
@@ -226,5 +223,4 @@ def stacked_terms(inputs: pd.DataFrame, share: float, mark: int, top: float) -> 
              f"{C:.4g}", xlabel="item at each step, oldest first", ylabel="cascade effect C",
              ylim=(0, top))
     axis.set_xticks(range(len(own)), inputs["item"].astype(str), rotation=60, fontsize=7)
-    key_below(figure)
-    return figure
+    return key_below(figure)

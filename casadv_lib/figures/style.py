@@ -85,10 +85,12 @@ def bar_look(method: str) -> dict:
             "edgecolor": "white", "linewidth": 0.5}
 
 
-def key_below(figure: Figure, handles: list | None = None, columns: int = 4) -> None:
-    """The legend below the panels; handles: by default all with a label, of equal ones the last."""
+def key_below(figure: Figure, handles: list | None = None, columns: int = 4) -> Figure:
+    """The figure with a legend below its panels; handles: by default all with a label, of equal
+    ones the last."""
     if handles is None:
         labelled = [zip(*axis.get_legend_handles_labels()) for axis in figure.axes]
         handles = {label: one for pairs in labelled for one, label in pairs}.values()
     columns = min(columns, max(1, int(figure.get_figwidth() / 2.1)))
     figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
+    return figure

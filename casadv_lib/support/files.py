@@ -33,9 +33,8 @@ def refused(path: Path, error: OSError) -> StorageError:
         "for tables, pictures and notebooks), and start again")
 
 
-def make_folder(path: Path | str) -> Path:
+def make_folder(path: Path) -> Path:
     """Make a folder and its parents; raise StorageError where nothing may be written into it."""
-    path = Path(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
         if not os.access(path, os.W_OK | os.X_OK):
@@ -45,12 +44,11 @@ def make_folder(path: Path | str) -> Path:
     return path
 
 
-def write_bytes(path: Path | str, content: bytes, parents: bool = True) -> Path:
+def write_bytes(path: Path, content: bytes, parents: bool = True) -> Path:
     """Write to a temporary neighbour, force it to the disk, then rename it into place.
 
     parents: make missing folders; False: one that vanished is an error. Raises StorageError.
     """
-    path = Path(path)
     if parents:
         make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
@@ -71,40 +69,40 @@ def write_bytes(path: Path | str, content: bytes, parents: bool = True) -> Path:
 
 def remove_partial(folder: Path) -> None:
     """Remove what writers that were killed left in a folder; the caller must be its only writer."""
-    for path in Path(folder).rglob(f".*{PARTIAL}"):
+    for path in folder.rglob(f".*{PARTIAL}"):
         with contextlib.suppress(OSError):
             path.unlink()
 
 
-def write_arrays(path: Path | str, arrays: dict[str, np.ndarray], parents: bool = True) -> Path:
+def write_arrays(path: Path, arrays: dict[str, np.ndarray], parents: bool = True) -> Path:
     """Store arrays compressed, readable with `numpy.load(path, allow_pickle=False)`."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
     return write_bytes(path, buffer.getvalue(), parents)
 
 
-def write_json(path: Path | str, content, parents: bool = True) -> Path:
+def write_json(path: Path, content, parents: bool = True) -> Path:
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     return write_bytes(path, text.encode(), parents)
 
 
-def read_json(path: Path | str):
+def read_json(path: Path):
     """The content of a JSON file; raises DamagedFile where it is not whole JSON."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise DamagedFile(f"{path} is not whole JSON ({error}); delete it, and it is made anew"
                           ) from error
 
 
-def save_tensors(path: Path | str, content: dict, parents: bool = True) -> Path:
+def save_tensors(path: Path, content: dict, parents: bool = True) -> Path:
     """Store tensors and plain values so that `load_tensors` can read them."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return write_bytes(path, buffer.getvalue(), parents)
 
 
-def load_tensors(path: Path | str, device="cpu") -> dict:
+def load_tensors(path: Path, device="cpu") -> dict:
     """Read a checkpoint; raises DamagedFile for all but a dict of tensors and plain values."""
     try:
         content = torch.load(path, map_location=device, weights_only=True)

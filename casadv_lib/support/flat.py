@@ -47,19 +47,17 @@ def length_edges(lengths: np.ndarray, most: int = MOST_GROUPS) -> np.ndarray:
     before = np.concatenate([[0], np.cumsum(counts)])
     price = distinct * (distinct + 16.0)
     cost = before[1:] * price  # cost[j]: lengths up to distinct[j] in the groups so far
-    cuts = []
+    cuts = []  # one more group always costs less, so none is left out
     for _ in range(min(most, len(distinct)) - 1):
         # trial[i, j]: the last group holds lengths distinct[i + 1 .. j], i < j
         trial = cost[:, None] + (before[None, 1:] - before[1:, None]) * price[None, :]
         trial[np.tril_indices(len(distinct))] = np.inf
-        best = np.vstack([trial, cost[None, :]])
-        cuts.append(best.argmin(axis=0))
-        cost = best.min(axis=0)
+        cuts.append(trial.argmin(axis=0))
+        cost = trial.min(axis=0)
     edges, j = [distinct[-1]], len(distinct) - 1
     for cut in reversed(cuts):
-        if cut[j] < j:
-            j = cut[j]
-            edges.append(distinct[j])
+        j = cut[j]
+        edges.append(distinct[j])
     return np.array(sorted(edges))
 
 

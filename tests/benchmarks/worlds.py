@@ -11,11 +11,11 @@ from casadv_lib.experiments.configuration import MAX_LEN
 PLATEAU = 50  # items that are equally popular; also the longest history without repeats
 
 
-def sample(data: SequenceDataset, users: int, seed: int = 0) -> SequenceDataset:
+def sample(data: SequenceDataset, users: int) -> SequenceDataset:
     """Some users, drawn at random, with the whole catalogue; all of them if there are no more."""
     if users >= data.n_users:
         return data
-    kept = np.sort(np.random.default_rng(seed).permutation(data.n_users)[:users])
+    kept = np.sort(np.random.default_rng(0).permutation(data.n_users)[:users])
     return replace(data, sequences=[data.sequences[u] for u in kept],
                    user_ids=[data.user_ids[u] for u in kept])
 
@@ -34,7 +34,7 @@ def lengths_of(interactions: int, rng: np.random.Generator) -> np.ndarray:
     return np.diff(np.concatenate([[0], ends[:users], [interactions]]))
 
 
-def interactions_of(size: int, n_items: int | None = None, repeats: bool = False, seed: int = 0
+def interactions_of(size: int, n_items: int | None = None, repeats: bool = False
                     ) -> tuple[np.ndarray, np.ndarray]:
     """Made-up histories, flat: (items, offsets), int64, with `size` interactions.
 
@@ -43,7 +43,7 @@ def interactions_of(size: int, n_items: int | None = None, repeats: bool = False
     items come in plateaus of PLATEAU equally popular ones, and neighbours in the list never have
     the same place on a plateau. repeats=True: independent draws.
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     offsets = np.concatenate([[0], np.cumsum(lengths_of(size, rng))])
     n_items = n_items or max(size // 16, 2 * PLATEAU)
     ranks = n_items if repeats else n_items // PLATEAU
@@ -56,13 +56,12 @@ def interactions_of(size: int, n_items: int | None = None, repeats: bool = False
     return items, offsets
 
 
-def dataset_of(users: int, n_items: int, length: int | None = None, seed: int = 0
-               ) -> SequenceDataset:
+def dataset_of(users: int, n_items: int, length: int | None = None) -> SequenceDataset:
     """A made-up data set; length None: histories of about 9 items, else all of that length."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     if length is None:
         lengths = np.minimum(5 + rng.exponential(4.6, users).astype(np.int64), PLATEAU)
-        items, _ = interactions_of(int(lengths.sum()), n_items, repeats=True, seed=seed)
+        items, _ = interactions_of(int(lengths.sum()), n_items, repeats=True)
     else:
         lengths = np.full(users, length)
         items = rng.integers(1, n_items + 1, users * length)

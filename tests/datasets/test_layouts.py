@@ -10,6 +10,7 @@ from itertools import product
 
 import pandas as pd
 import pytest
+from published import zip_of
 
 from casadv_lib.data import DataError
 from casadv_lib.datasets import load_dataset
@@ -42,10 +43,7 @@ SEPARATORS = [",", ";", "\t", "::", "|", " "]
 def packed(text: str, how: str) -> bytes:
     raw = text.encode()
     if how == "zip":
-        made = io.BytesIO()
-        with zipfile.ZipFile(made, "w") as archive:
-            archive.writestr("data.csv", raw)
-        return made.getvalue()
+        return zip_of({"data.csv": raw}, zipfile.ZIP_STORED)
     return gzip.compress(raw, 1) if how == "gz" else raw
 
 
