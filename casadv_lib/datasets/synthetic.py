@@ -187,13 +187,17 @@ class Watch:
 
     def emissions(self, items) -> np.ndarray:
         """p(item | interest, history), float64 (active, n_groups), for each possible interest."""
+        unseen, popularity = ~self.seen[: len(items)], self.world.popularity
         misclick, follow, interest = self.shares(len(items))
-        rows, unseen = np.arange(len(items)), ~self.seen[: len(items)]
-        left = (self.world.popularity * unseen) @ self.member
-        own = self.world.popularity[items, None] * self.member[items] / np.where(left == 0, 1, left)
-        share = np.where(left == 0, 1 / unseen.sum(1)[:, None], own) * unseen[rows, items, None]
-        others = self.mixture(misclick, follow, np.zeros(left.shape))[rows, items]
-        return others[:, None] + interest[:, None] * share
+        candidates, weights = self.sequels(len(items))
+        left = (popularity * unseen) @ self.member
+        uniform = (1 / unseen.sum(1))[:, None]
+        share = (popularity[items, None] * self.member[items]) / np.where(left == 0, 1, left)
+        share = np.where(left == 0, uniform, share)
+        sequel = (weights * (candidates == items[:, None])).sum(1)
+        chance = misclick[:, None] * uniform + (follow * sequel)[:, None]
+        is_unseen = unseen[np.arange(len(items)), items]
+        return (chance + interest[:, None] * share) * is_unseen[:, None]
 
 
 def draw_rules(settings: WorldSettings, seed: int, rng) -> World:
