@@ -220,10 +220,7 @@ def pick_items(table: Tensor, replaced, gradient, refused, pick: str, step: floa
         cost[not_allowed] = torch.inf
         if pick in ("halfspace", "projection", "cosine"):
             cost = along(cost, e, g, table, pick)
-        least = cost.min(1)
-        if not torch.isfinite(least.values).all():
-            raise ValueError("a user has met every item; no substitute is left")
-        best.append(least.indices + 1)
+        best.append(cost.argmin(1) + 1)
     return torch.cat(best).cpu().numpy()
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 import traitlets
 from matplotlib.figure import Figure
 
-from ..attacks import attack, excluded, neighbour_distance
+from ..attacks import attack, excluded, most_replaced, neighbour_distance
 from ..backbones import Backbone
 from ..cascade import cascade_effects
 from ..data import SequenceDataset, training_inputs
@@ -315,7 +315,7 @@ def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k
 
     config: of the run that is shown first, of `data`. k, step: where they begin. marked: draws
     stored attacks with K marked. seed: as in `attack`. The average is that of SAMPLE users, drawn
-    among those with at least 5 items, so that every K has the same.
+    among those who can be attacked at every K, so that each K has the same.
     """
     choices = Choices(config, data, user)
     stored = cache(lambda k: picture(marked(k), f"Attacks on all users, with K = {k} marked"))
@@ -334,9 +334,8 @@ def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k
     @cache
     def average(run, **asked):
         models, attacked = attack_of(run)
-        lengths = np.minimum([len(sequence) - 1 for sequence in choices.data_of(run).sequences],
-                             models["base"].max_len)
-        able = np.flatnonzero(lengths >= min(MOST_REPLACED, lengths.max()))
+        most = most_replaced(choices.data_of(run), models["base"].max_len)
+        able = np.flatnonzero(most >= min(MOST_REPLACED, most.max()))
         users = np.sort(np.random.default_rng(seed).permutation(able)[:SAMPLE])
         results = {method: attacked(method, users, **asked) for method in models}
         frame = pd.DataFrame([
