@@ -8,6 +8,7 @@ about the table. dataset: one data set; None: all.
 import math
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -170,11 +171,13 @@ def seeds(results: Results) -> pd.DataFrame:
     for row in stored.to_dict("records"):
         runs = frames.runs_by_seed(results, row["dataset"], row["backbone"])
         pair = [runs.columns[(runs == row[end]).any()].item() for end in ("run", "versus")]
-        shared = runs[pair].dropna()
-        gains = [frames.interval(results, "pair", row["quantity"], row["metric"], run=run,
-                                 which="last", versus=versus, versus_which="last")["value"]
-                 for run, versus in shared.to_numpy()]
-        by_seed = ", ".join(f"{seed}: {gain:+.1f}" for seed, gain in zip(shared.index, gains))
+        gains = {}
+        for seed, (run, versus) in zip(runs.index, runs[pair].to_numpy()):
+            with suppress(MissingRecords):  # no such run, or one that is not attacked
+                gains[seed] = frames.interval(
+                    results, "pair", row["quantity"], row["metric"], run=run, which="last",
+                    versus=versus, versus_which="last")["value"]
+        by_seed = ", ".join(f"{seed}: {gain:+.1f}" for seed, gain in gains.items())
         rows.append([row["dataset"], row["backbone"], *pair, TEXTS["gains"][row["quantity"]].format(
             METRICS[row["metric"]]), row["value"], row["low"], row["high"], by_seed])
     table = pd.DataFrame(rows, columns=[*SETTING, "method", "versus", "gain in", "mean %", "low %",

@@ -180,6 +180,25 @@ def test_changes_over_seeds_are_of_runs_with_bases_of_their_own():
         ", ".join(f"{seed}: {one:+.1f}" for seed, one in zip(seeds, changes, strict=True))]
 
 
+def test_what_an_attack_costs_over_seeds_is_of_the_seeds_that_were_attacked():
+    results = read_results("paper")
+    rows = select(results.attacks, dataset="video", backbone="sasrec", exclude="both",
+                  attack=comparisons.LAST_ITEM)
+    seeds = frames.with_role(results, "seed")["run"]
+    rows = rows[rows["run"].isin([*seeds, *results.main["video", "sasrec"].values()])]
+    lost = change(rows["ndcg@10"], rows["ndcg@10_clean"]).groupby(
+        [rows["method"], rows["seed"]]).first().unstack("method")
+    for method in ("adv_linear", "adv_cas"):
+        ends = {"run": results.main["video", "sasrec"][method],
+                "versus": results.main["video", "sasrec"]["base"]}
+        found = interval(results, "seeds", "change difference", **ends)
+        wanted = (lost[method] - lost["base"]).dropna()
+        assert len(wanted) > 1 and found["value"] == pytest.approx(wanted.mean(), rel=1e-4)
+        row = select(TABLES["seeds"](results), method=method, versus="base")
+        assert ", ".join(f"{seed}: {one:+.1f}" for seed, one in wanted.items()) in set(
+            row["by seed"])
+
+
 def test_the_committed_intervals_are_those_of_the_committed_ranks():
     stored = read_results(root() / "figures" / "quick")
     ranks = {run: read_ranks(root() / "figures" / "quick", run) for run in stored.configs}
