@@ -32,7 +32,8 @@ TABLES = {name: read_results(ROOT / "figures" / name)
 def stored(kind, setting, method, versus="base", which="last", exclude="both", epsilon=None,
            preset=None, tables="paper", **attack):
     """Percent of NDCG@10 that an attack costs ("loss"), or by which a method is above another one
-    ("gain", over "seeds" the value, low or high) or "below" it; or a metric itself."""
+    ("gain", over "seeds" the value, low or high) or "below" it, or has "kept" of it when attacked
+    (over seeds, in points); or a metric itself."""
     dataset, backbone = f"{setting} sasrec".split()[:2]
     results = TABLES["quick" if dataset == "synthetic" else tables]
     made = {"epsilon": epsilon} if epsilon else {"preset": preset} if preset else {}
@@ -49,8 +50,9 @@ def stored(kind, setting, method, versus="base", which="last", exclude="both", e
         return -interval(results, "attack", "change", run=own, attack=attack_name(**attack),
                          exclude=exclude)["value"]
     other = run("base", "main") if versus == "base" else run(versus, **made)
-    if kind == "seeds":
-        return interval(results, "seeds", "percent", run=own, versus=other)[which]
+    if kind in ("seeds", "kept"):
+        quantity = "percent" if kind == "seeds" else "change difference"
+        return interval(results, "seeds", quantity, run=own, versus=other)[which]
     above = interval(results, "pair", "percent", run=own, which="last", versus=other,
                      versus_which=which)["value"]
     return above if kind == "gain" else -above
