@@ -271,13 +271,14 @@ def trade_off(results: Results, dataset: str) -> Figure:
 
 @styled
 def forest(frame: pd.DataFrame, xlabel: str = "", zero: str = "no difference",
-           ours: str = "ours, 95% interval", reference: str = "paper", columns: int = 2) -> Figure:
+           ours: str = "ours, 95% interval", reference: str = "paper", columns: int = 2,
+           width: float = 4.2) -> Figure:
     """A mark at "value" and a line from "low" to "high" for each row; 0 as a broken line.
 
     frame: columns "value", "low", "high", and "row", its label, or "method", whose name, place,
     colour and mark it takes; where it has them "panel", the title of its panel, "reference", a
     hollow diamond, "low_all" and "high_all", a thin line. zero, ours, reference: what the legend
-    calls the broken line, the marks and the diamonds. columns: of panels, at most.
+    calls the broken line, the marks and the diamonds. columns: of panels, at most; width: of each.
     """
     if "method" in frame:
         frame = frame.assign(row=[STYLES[method].label for method in frame["method"]])
@@ -287,8 +288,8 @@ def forest(frame: pd.DataFrame, xlabel: str = "", zero: str = "no difference",
         ["", *METHOD_ORDER].index))
     labels = list(in_order["row"].unique())
     columns = min(columns, len(titles))
-    figure, axes = style.panels(-(-len(titles) // columns), columns, sharex=True, sharey=True,
-                                height=0.62 + 0.22 * len(labels))
+    figure, axes = style.panels(-(-len(titles) // columns), columns, width, sharex=True,
+                                sharey=True, height=0.62 + 0.22 * len(labels))
     for axis, title in zip(axes.flat, titles):
         rows = select(frame, panel=title)
         at = np.array([labels.index(row) for row in rows["row"]])
@@ -329,7 +330,7 @@ def ladder(rows: pd.DataFrame) -> Figure:
     """Rows of `comparisons.ladder`: a row of panels a loss, a column a measure."""
     rows = rows.sort_values(["loss", "measure"], key=lambda names: pd.factorize(names)[0])
     return forest(rows.assign(panel=rows["loss"] + ": " + rows["measure"]), "gain (%; points)",
-                  zero="no gain", columns=rows["measure"].nunique())
+                  zero="no gain", columns=rows["measure"].nunique(), width=3.4)
 
 
 def write_all(results: Results, folder: Path, report: Callable[[str], None] = print) -> list[Path]:

@@ -24,7 +24,8 @@ LADDER = [method for method in METHOD_ORDER if method not in (
     "base", "base+100", "adv_cas_1", "adv_cas_2")]
 MEASURES = (("accuracy", "percent", "base+100", "last"),
             ("accuracy over base", "percent", "base", "best"),
-            ("robustness", "change difference", "base+100", "last"))
+            ("robustness", "change difference", "base+100", "last"),
+            ("robustness over base", "change difference", "base", "last"))
 # {seeds: 97.5% quantile of Student's t with one degree of freedom less}
 STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}
 # {(run, column of ranks, metric): a mean over all users, and over resamples, (1 + resamples,)}
@@ -238,7 +239,8 @@ def ladder(bases: dict[str, str], dataset: str, backbone: str = "sasrec") -> pd.
     bases: {name of a loss: a profile, or a folder of tables}. Columns "loss", "measure", "method",
     "value", "low", "high". "accuracy": the change of NDCG@10 in percent against as many epochs of
     plain training, "base+100"; "accuracy over base": against the base's best epoch on validation;
-    "robustness": how many points less of NDCG@10 than plain training's the last item costs.
+    "robustness": how many points less of NDCG@10 than plain training's the last item costs;
+    "robustness over base": than the base's.
     """
     rows = []
     for loss, name in bases.items():

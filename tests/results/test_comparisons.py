@@ -211,6 +211,6 @@ def test_the_ladder_is_what_a_method_adds_to_plain_training():
         for name in ("value", "low", "high"):
             assert row[name].item() == pytest.approx(wanted[name], rel=1e-4)
     rows = comparisons.ladder({"one": "quick"}, "synthetic")  # its control is not attacked
-    assert set(rows["measure"]) == {"accuracy", "accuracy over base"}
+    assert {*rows["measure"]} == {"accuracy", "accuracy over base", "robustness over base"}
     assert list(rows["method"].unique()) == comparisons.LADDER
     assert comparisons.ladder({"one": "quick"}, "beauty").empty
