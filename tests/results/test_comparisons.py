@@ -173,7 +173,7 @@ def test_changes_over_seeds_are_of_runs_with_bases_of_their_own(method, quantity
     if quantity == "percent":
         scores = select(results.runs, which="last", split="test").set_index("run")["hr@10"]
         changes = change(*(runs[name].map(scores) for name in (method, "base")))
-    else:  # not all seeds are attacked
+    else:
         rows = select(results.attacks, attack=comparisons.LAST_ITEM, exclude="both")
         lost = change(rows["hr@10"], rows["hr@10_clean"]).set_axis(rows["run"])
         changes = runs[method].map(lost) - runs["base"].map(lost)
