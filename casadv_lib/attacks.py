@@ -220,7 +220,11 @@ def pick_items(table: Tensor, replaced, gradient, refused, pick: str, step: floa
         cost[not_allowed] = torch.inf
         if pick in ("halfspace", "projection", "cosine"):
             cost = along(cost, e, g, table, pick)
-        best.append(cost.argmin(1) + 1)
+        least = cost.min(1)
+        if not torch.isfinite(least.values).all():  # a surrogate's fault shows nowhere else
+            raise ValueError("embeddings of the model that picks substitutes, or its gradient, are "
+                             "not finite: it has diverged; allowed is a model that has not")
+        best.append(least.indices + 1)
     return torch.cat(best).cpu().numpy()
 
 

@@ -192,7 +192,14 @@ def test_where_nobody_can_be_attacked_or_no_substitute_is_left():
         attack(build("sasrec", n_items=4), dataset([[1, 2, 3, 4]], 4))
 
 
+DIVERGED = build("sasrec", 60)
+DIVERGED.items.weight.data[5] = torch.nan
+
+
 @pytest.mark.parametrize(("options", "said"), [
+    ({"k": 2, "positions": "first"}, "k is 2 with positions='first'"),
+    *(({name: DIVERGED, "pick": "nearest"}, "not finite: it has diverged")
+      for name in ("surrogate", "model")),
     ({"surrogate": build("sasrec", 59)}, "surrogate has 59 items and max_len 8, the model 60"),
     ({"surrogate": build("sasrec", 60, max_len=9)}, "surrogate has 60 items and max_len 9"),
     ({"model": build("sasrec", 59)}, "the model has 59 items, the data set 'toy' 60"),
