@@ -7,18 +7,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from benchmarks import (
-    cascade,
-    epochs,
-    growth,
-    measuring,
-    memory,
-    public,
-    ranking,
-    reading,
-    report,
-    suite,
-)
+from benchmarks import cascade, epochs, growth, measuring, memory, public, ranking, report, suite
+from benchmarks.reading import main as read_large_file
 from conftest import build
 from oracles import random_sequences
 
@@ -48,7 +38,7 @@ RUNS = {
     "losses": (4, lambda data, _: epochs.losses(data, batches=1, **TINY)),
     "recbole": (4, lambda data, script: public.main("recbole", data, 1, script=script, **TINY)),
     "rectools": (2, lambda data, script: public.main("rectools", data, 1, script=script, **TINY)),
-    "reading": (4, lambda *_: reading.main(2000, 1)),
+    "reading": (4, lambda *_: read_large_file(2000, 1)),
     "ranking": (3, lambda data, _: ranking.main(data, **TINY)),
     "cascade": (16, lambda *_: cascade.main(sizes=(500, 1000), repeats=2)),
     "growth": (12, lambda *_: growth.main((20, 40), (30, 60), (5, 10), SMALL, **TINY)),

@@ -221,6 +221,7 @@ def test_a_base_with_other_numbers_is_not_mixed_in(sittings, tmp_path, monkeypat
 @pytest.mark.parametrize("words, said", [
     (["--stored", "--no-keep"], "no run of profile 'quick' is stored yet"),
     (["--profile", "paper", "--set", "epochs=3"], r"--set is \['epochs=3'\].*--folder"),
+    (["--stages", "vidoe"], "stages is 'vidoe'"), (["--workers", "-1"], "workers is -1"),
     (["--scheduler", "tcp://127.0.0.1:9"], "scheduler is 'tcp://127.0.0.1:9', where none answers"),
 ])
 def test_bad_words(words, said, runs_folder, capsys, tmp_path, monkeypatch):

@@ -202,8 +202,11 @@ BAD_WORDS = {
     "--threads": ["0", "-3", "x", "1e3", "99999"],
     "--set": ["", "=", "epochs", "epochs=", "epochs=0", "epochs=-1", "epochs=1.5", "epochs=NaN",
               "epochs=Infinity", "epochs=1e999", "epochs=[1]", "epochs=null", "epochs={}",
-              "epochs=true", "nothing=1", "dim=0", "n_heads=3", "device=tpu", "device=cuda:99",
-              "neighbours=0", "amp=1", "preset=all", "seed=1", "method=adv_cas", "min_count=3"],
+              "epochs=true", "nothing=1", "dim=0", "dim=1000000", "dropout=1", "dropout=-0.1",
+              "n_heads=3", "n_blocks=0", "n_blocks=1000", "device=tpu", "device=cuda:99",
+              "replace_probability=2", "neighbours=0", "neighbours=2.5",
+              "amp=1", "compile=maybe", "beta1=1", "preset=all", "seed=1", "method=adv_cas",
+              "min_count=3"],
 }
 ATTACK_WORDS = {"--positions": ["", "start", "../x"], "--k": ["0", "-1", "1.5", "x"],
                 "--pick": ["", "any"], "--step": ["-1", "nan", "inf", "x"],
