@@ -122,11 +122,13 @@ def store(made: Mapping[Run, Iterable[str]], folder: Path, profile: str, keep: b
 
 
 def _newer(name: str, before: pd.DataFrame, rows: Iterable[dict], key: list[str]) -> pd.DataFrame:
-    """New rows of a table, and below them the old ones that have another key."""
-    new = pd.DataFrame(list(rows), columns=COLUMNS[name])
-    is_known = before.set_index(key).index.isin(new.set_index(key).index)
-    parts = [part for part in (new, before[~is_known]) if len(part)]
-    return pd.concat(parts or [new], ignore_index=True)
+    """A table with new rows in the place of the old ones that have the same key, others below."""
+    new = pd.DataFrame(list(rows), columns=COLUMNS[name]).set_index(key, drop=False)
+    old = before.set_index(key, drop=False)
+    order, old = old.index.append(new.index).unique(), old[~old.index.isin(new.index)]
+    table = pd.concat([part for part in (old, new) if len(part)] or [new])
+    places = order.get_indexer(table.index).argsort(kind="stable")
+    return table.iloc[places].reset_index(drop=True)
 
 
 def known(folder: Path) -> Known:

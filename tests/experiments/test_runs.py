@@ -18,7 +18,7 @@ from casadv_lib.experiments import configuration as profiles
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import Configuration
 from casadv_lib.results import collect
-from casadv_lib.results.frames import read_ranks, read_results, write_ranks
+from casadv_lib.results.frames import read_ranks, read_results, with_role, write_ranks
 from casadv_lib.settings import EXCLUDES
 from casadv_lib.support import files
 from casadv_lib.support.machine import root, use_threads
@@ -151,20 +151,20 @@ def test_what_a_method_does_not_read_makes_no_other_run(method):
     assert config.run_name("00") != config.run_name("01")  # of other data
 
 
-@pytest.mark.parametrize("profile", ["quick", "paper", "ce"])
+@pytest.mark.parametrize("profile", ["quick", "paper", "sampled", "ce", "gbce", "bce64"])
 def test_stored_runs_have_the_names_of_their_configurations(profile):
-    """With other names, nothing that was trained is found."""
+    """With other names, nothing that was trained is found: neither a run by its settings nor a main
+    run by its profile, data set, backbone and method, with what validation chose."""
     stored = read_results(root() / "figures" / profile)
-    assert set(stored.trials["loss"]) == {"ce" if profile == "ce" else "bce"}
+    assert {*stored.trials["loss"]} <= {*stored.runs["loss"]} and stored.runs["loss"].nunique() == 1
     hashes = {name: where["data_hash"] for name, where in stored.provenance.items()}
+    is_main = {*with_role(stored, "main")["run"]}
     for name, flat in stored.configs.items():
         # the device that it was made on need not be here
         assert Configuration.of(flat | {"device": "auto"}).run_name(hashes[name]) == name
-    for name, flat in stored.configs.items():
-        if flat["method"] == "base":  # of the profile's settings as they are now, but for one
-            asked = {key: flat[key] for key in ("profile", "dataset", "backbone", "seed")}
-            asked |= {"epochs": 100} if flat["dataset"] == "ml-1m" else {}
-            assert profiles.configure(**asked).run_name(hashes[name]) == name
+        asked = {key: flat[key] for key in ("profile", "dataset", "backbone", "method", "seed")}
+        asked |= {"epochs": 100} if flat["dataset"] == "ml-1m" else {}
+        assert name not in is_main or profiles.configure(**asked).run_name(hashes[name]) == name
 
 
 def test_command_line_ends_with_a_line_a_split(data_file, runs_folder, capsys):

@@ -150,3 +150,11 @@ def test_attacks_that_a_stored_run_lacks_join_it(study, tmp_path, runs_folder):
     runs.run_attack(base, positions="first")
     store({base: ["main"]}, folder, "quick", keep=True)
     assert read_results(folder).attacks.equals(kept.attacks)
+
+
+def test_a_row_of_a_table_that_is_made_again_stays_in_its_place():
+    before = read_results(frames.root() / "figures" / "paper").datasets
+    first, second, *others = before["dataset"]
+    rows = [{"dataset": "own"}, {"dataset": second, "users": 2}]
+    after = collect._newer("datasets", before, rows, ["dataset"]).set_index("dataset")
+    assert [*after.index] == [first, second, *others, "own"] and after.loc[second, "users"] == 2
