@@ -52,22 +52,30 @@ def distance(w_moved: Tensor, w: Tensor) -> Tensor:
     return torch.linalg.vector_norm(w_moved - w, dim=-1)
 
 
+def lifted(g: Tensor, largest: Tensor) -> Tensor:
+    """g, times a power of two where its largest coordinate is tiny: float32 has no square of what
+    is below 1e-19, and such a factor changes no other digit and no direction."""
+    return torch.where(largest < 2**-40, 2.0**60 * g, g)
+
+
 def scaled(g: Tensor, epsilon: float, owner: Tensor | None = None, per_row: bool = False) -> Tensor:
-    """epsilon * g / ||g|| (Eq. 7 and 9); zero where g is zero.
+    """epsilon * g / ||g|| (Eq. 7 and 9), g a (n, d) tensor, however small; zero where g is zero.
 
     The norm is over all of g, over each row (per_row), or over the rows that share an
     `owner` (a (n,) index of sequences).
     """
+    largest = g.abs().amax(-1, keepdim=True)  # of each row
     if per_row:
-        # float32 has no square of what is below 1e-19; a power of two changes no other digit
-        small = g.abs().amax(-1, keepdim=True) < 2**-40
-        g = torch.where(small, 2.0**60 * g, g)
+        g = lifted(g, largest)
         norm = torch.linalg.vector_norm(g, dim=-1, keepdim=True)
     elif owner is not None:
+        rows = owner.unsqueeze(-1)
+        g = lifted(g, torch.zeros_like(largest).scatter_reduce(0, rows, largest, "amax")[owner])
         squares = g.square().sum(-1)
         # at most n sequences: a size known without asking the device
         norm = torch.zeros_like(squares).index_add(0, owner, squares).sqrt()[owner].unsqueeze(-1)
     else:
+        g = lifted(g, largest.max())
         norm = torch.linalg.vector_norm(g)
     return epsilon * g / norm.clamp_min(torch.finfo(g.dtype).tiny ** 0.5)
 
@@ -100,7 +108,8 @@ def sequence_perturbation(model: Backbone, batch: PackedBatch, rows: Tensor, w: 
     masks = drop.rewind(fresh=s.start == "masks" or s.dropout_masks == "independent")
     weights = batch.weights if s.weighted_gradient else None
     w_moved = model.encode(moved_rows(model, rows, A, weights, s.inject), batch, masks)
-    attacked = loss(w_moved) if by_bce else distance(w_moved, w).sum()
+    counted = slice(None) if s.level1_positions == "all" else batch.last
+    attacked = loss(w_moved) if by_bce else distance(w_moved, w)[counted].sum()
     (g,) = torch.autograd.grad(attacked, A)
     return scaled(g.sign() if s.direction == "sign" else g, s.epsilon, owner)
 
@@ -110,7 +119,8 @@ def score_perturbations(loss: Tensor, vectors: Sequence[Tensor], s: AdversarialS
     """The perturbations of Eq. 9, one a tensor and each of size epsilon.
 
     loss: of these vectors, where nothing is moved. vectors: w and the item embeddings that the loss
-    reads; delta_i, delta_j, delta_n of Eq. 9, each (n, d).
+    reads; delta_i, delta_j, delta_n of Eq. 9, each (n, d); with other losses (n, m, d), (m, d) or
+    (n_items, d) for items.
     """
     if s.direction == "random":
         h = [torch.rand(x.shape, generator=generator, device=x.device) * 2 - 1 for x in vectors]
@@ -145,12 +155,12 @@ def neighbour_inputs(model: Backbone, inputs: Tensor, positives: Tensor, s: Adve
         raise ValueError(f"the model has {model.n_items} items; to replace one takes 3 or more")
     near = nearest_items(model, many + 1)[inputs - 1]  # (n, many + 1): one more than are drawn
     drawn = torch.randint(many, inputs.shape, generator=generator, device=inputs.device)
-    is_target = near == positives.unsqueeze(1)
     # step over the target where it stands at or before the column that was drawn
-    column = torch.where(is_target.any(1), is_target.int().argmax(1), many)
-    chosen = near.gather(1, (drawn + (drawn >= column)).unsqueeze(1)).squeeze(1)
-    chance = torch.rand(inputs.shape, generator=generator, device=inputs.device)
-    return torch.where(chance < s.replace_probability, chosen, inputs)
+    behind = (near == positives.unsqueeze(1)).cumsum(1)
+    drawn += behind.gather(1, drawn.unsqueeze(1)).squeeze(1)
+    chosen = near.gather(1, drawn.unsqueeze(1)).squeeze(1)
+    uniform = torch.rand(inputs.shape, generator=generator, device=inputs.device)
+    return torch.where(uniform < s.replace_probability, chosen, inputs)
 
 
 def training_loss(model: Backbone, batch: PackedBatch, method: Method = BASE,

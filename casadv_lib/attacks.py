@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from .adversarial import lifted, scaled
 from .backbones import Backbone
 from .batching import packed
 from .data import SequenceDataset, held_out
@@ -34,14 +35,14 @@ def attack(model: Backbone, data: SequenceDataset, positions: str = "last", k: i
         than k are left to put in.
     pick: "gradient" (nearest item to e + step * unit * g / ||g||), "nearest" (to e, no gradient),
         "random" (any allowed item); also "halfspace" (nearest with (e' - e) . g > 0),
-        "projection" (largest (e' - e) . g among the 20 nearest) and "cosine" (nearest whose
-        e' - e has a cosine above 0.5 with g; the nearest by "gradient" where there is none).
+        "projection" (largest (e' - e) . g among the 20 nearest) and "cosine" (as "gradient", among
+        those whose e' - e has a cosine above 0.5 with g; among all where there is none).
     step: in units of the median distance between an item and its nearest neighbour.
     exclude: what an attacked user is not offered again, see `excluded`; the paper ranks "over all
         items except the ones already in the user histories" (Section 5.4).
     loss: what the attack maximises, the BCE of the held-out "target" or of the model's own
-        "first_choice". joint: one gradient for all k items; else one after the other, newest
-        first, each with a new gradient.
+        "first_choice" (a surrogate's, if there is one). joint: one gradient for all k items; else
+        one after the other, newest first, each with a new gradient.
     users: indices into data.sequences, to attack these alone; each gets what it gets when all
         are attacked, also by pick="random". None: everybody.
     unit: what an earlier call returned as "unit", since it costs a pass over all pairs of items.
@@ -205,14 +206,17 @@ def choose(model: Backbone, histories, targets, indices, o: dict, step: float) -
 
 @torch.no_grad()
 def pick_items(table: Tensor, replaced, gradient, refused, pick: str, step: float, generator):
-    """(users,) items in place of `replaced`, none of `refused`; table: (n_items, d)."""
+    """(users,) items in place of `replaced`, none of `refused`, a list of arrays. table:
+    (n_items, d); gradient: (users, d), or None; step: in its units, no neighbour distances."""
     squares, best = table.square().sum(1), []
     for own, not_allowed in chunks(refused, table.device, CHUNK):
         e = table[replaced[own] - 1]  # (chunk, d)
         g = None if gradient is None else gradient[own]
         goal = e
+        if g is not None:
+            g = lifted(g, g.abs().amax(-1, keepdim=True))  # a model that is sure has tiny ones
         if pick in ("gradient", "cosine"):
-            goal = e + step * torch.nn.functional.normalize(g, dim=-1, eps=1e-30)
+            goal = e + step * scaled(g, 1.0, per_row=True)
         if pick == "random":
             cost = torch.rand((len(e), len(table)), generator=generator, device=table.device)
         else:  # squared distance to the goal, up to what is the same for all items
@@ -221,7 +225,8 @@ def pick_items(table: Tensor, replaced, gradient, refused, pick: str, step: floa
         if pick in ("halfspace", "projection", "cosine"):
             cost = along(cost, e, g, table, pick)
         least = cost.min(1)
-        if not torch.isfinite(least.values).all():  # a surrogate's fault shows nowhere else
+        # a surrogate's fault shows nowhere else
+        if not (least.values.isfinite().all() and (g is None or g.isfinite().all())):
             raise ValueError("embeddings of the model that picks substitutes, or its gradient, are "
                              "not finite: it has diverged; allowed is a model that has not")
         best.append(least.indices + 1)

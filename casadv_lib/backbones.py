@@ -31,7 +31,8 @@ class Backbone(nn.Module):
 
     n_items: items are 1..n_items, row 0 of the table is padding.
     max_len: T, only the last max_len items of a history are read.
-    dim: d. dropout: in [0, 1). Training holds (n_items + 1) * d * 4 bytes of items four times.
+    dim: d. dropout: in [0, 1). Training holds (n_items + 1) * d * 4 bytes of items 6 to 9 times:
+    weights, gradient, Adam's two moments, and copies of the last good and the best epoch.
     """
 
     def __init__(self, n_items: int, max_len: int = 50, dim: int = 100, dropout: float = 0.2):
@@ -203,7 +204,8 @@ class CausalCNN(Backbone):
 def nearest_items(model: Backbone, count: int, rows: int = 512) -> Tensor:
     """The `count` items nearest to each item, nearest first, (n_items, count) int64.
 
-    Euclidean, in the present item table; neither the item itself nor padding is among them.
+    Euclidean, in the present item table; neither the item itself nor padding is among them, so
+    count is from 1 to n_items - 1.
     rows: how many items' distances are held at once.
     """
     table = model.item_table()

@@ -48,8 +48,8 @@ def cascade_effects_flat(items: np.ndarray, offsets: np.ndarray, max_len: int = 
 
     Returns one float64 array, the concatenation of the lists of `cascade_effects` (so it is
     shorter than `items` where a history is longer than max_len). Two passes over the
-    interactions, as in Algorithm 1: O(interactions + items). Besides the result it holds one
-    number per item and what a block of them needs.
+    interactions, as in Algorithm 1: O(interactions + largest id). Besides the result it holds one
+    number per id and what a block of them needs, and a copy where histories are cut.
     """
     one_of("terms", terms, TERMS)
     max_len = number("max_len", max_len, low=1, kind=int)

@@ -27,9 +27,7 @@ def bce(positive: Tensor, negative: Tensor, beta: float = 1.0) -> Tensor:
     positive: (n,) scores. negative: (n,), or (n, m): then the mean of a position's m + 1 terms,
     twice, as one negative gives Eq. 5.
     """
-    pull, push = beta * softplus(-positive), softplus(negative)
-    if push.dim() == 1:
-        return (pull + push).mean()
+    pull, push = beta * softplus(-positive), softplus(negative).view(len(positive), -1)
     return 2 / (1 + push.shape[1]) * (pull + push.sum(1)).mean()
 
 
@@ -69,14 +67,14 @@ class CrossEntropy(torch.autograd.Function):
         rows = max(1, BLOCK // len(table))
         for a in range(0, len(w), rows):
             block = slice(a, a + rows)
-            scores = w[block] @ table.T  # (rows, items)
+            scores = (w[block] @ table.T).to(table.dtype)  # (rows, items), float32 also with amp
             largest = scores.amax(1, keepdim=True)
-            chances = scores.sub_(largest).exp_()  # times their sum
-            sums = chances.sum(1, keepdim=True)
+            exp_scores = scores.sub_(largest).exp_()
+            sums = exp_scores.sum(1, keepdim=True)
             total += (largest + sums.log()).sum()
-            of_w[block] += chances @ table / sums
+            of_w[block] += exp_scores @ table / sums
             if ctx.needs_input_grad[1]:  # level 1 asks for that of w alone
-                of_table.addmm_(chances.T, w[block] / sums)
+                of_table.addmm_(exp_scores.T, w[block] / sums)
         ctx.save_for_backward(of_w / len(w), of_table / len(w))
         return total / len(w)
 
@@ -94,7 +92,8 @@ class Loss(NamedTuple):
     calibration: float = 0.75  # t of "gbce"
 
     def items(self, model: Backbone, batch: PackedBatch) -> list[Tensor]:
-        """The items whose embeddings the loss reads besides w."""
+        """The items whose embeddings the loss reads besides w: positives (n,) and negatives (n,),
+        (n, m) or, of a whole batch, (m,); for "ce" all items, (n_items,)."""
         if self.name == "ce":
             return [torch.arange(1, model.n_items + 1, device=batch.inputs.device)]
         return [batch.positives, batch.negatives]

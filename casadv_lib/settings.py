@@ -84,7 +84,7 @@ class TrainingSettings:
     calibration: Number(float, 0, 1) = Field(0.75, description="t of loss gbce; 0: plain bce")
     eval_every: Count = Field(0, description="epochs between evaluations; 0: none inside")
     patience: Count = Field(
-        0, description="evaluations without a better one that end phase 1 at its best; 0: none")
+        0, description="evaluations without a better one that end training at its best; 0: none")
     learning_rate: Size = Field(1e-3, description="step of Adam")
     weight_decay: Size = Field(1e-5, description="the paper's \"L2 norm\"")
     decay: Literal["adamw", "adam", "item_norm"] = Field(
@@ -125,10 +125,10 @@ class AdversarialSettings:
     inject: Literal["before", "after"] = Field(
         "before", description="A is added before or after the scaling of the look-up, Eq. 6")
     level1_positions: Literal["all", "last"] = Field(
-        "all", description="positions that L_adv1 of Eq. 6 is the mean of")
+        "all", description="positions that the distance of Eq. 6 is the mean of")
     weighted_gradient: Flag = Field(False, description="1/C applied already where g is taken")
     direction: Literal[None, "gradient", "sign", "random"] = Field(
-        None, description="None: the method's own; of Eq. 7 and 9")
+        None, description="None: the method's own; of Eq. 7 and 9, always of size epsilon")
     replace_probability: Number(float, 0, 1) = Field(
         0.2, description="of an input by a near item, in methods that replace (not the paper's)")
     neighbours: Number(int, 1, 1000) = Field(

@@ -223,7 +223,8 @@ def training_table(model: Backbone, data: SequenceDataset, device, terms: str | 
     model.check_items(data)
     users, inputs = training_inputs(data, model.max_len)
     if not inputs:
-        raise ValueError(f"no user of {data.name!r} has two training items; nothing can be learnt")
+        raise ValueError(f"no user of {data.name!r} has two training items and an item "
+                         "that it has not met; nothing can be learnt")
     sequences = training_sequences(data)
     met = [sequences[user] for user in users]
     if full := [user for user in np.setdiff1d(np.arange(data.n_users), users)

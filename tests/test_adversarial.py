@@ -103,6 +103,9 @@ def test_a_direction_has_size_epsilon_however_small_the_gradient():
     g = torch.tensor([[3.0, -4.0]]) * torch.tensor([[1.0], [1e-12], [1e-30], [0.0]])
     expected = torch.tensor([[1.2, -1.6]] * 3 + [[0.0, 0.0]])
     torch.testing.assert_close(scaled(g, 2.0, per_row=True), expected)
+    torch.testing.assert_close(scaled(g, 2.0, torch.arange(4)), expected)
+    assert scaled(g, 2.0, torch.zeros(4, dtype=torch.long)).norm() == pytest.approx(2.0)
+    assert scaled(1e-25 * g, 2.0).norm() == pytest.approx(2.0)
 
 
 def test_level_2_is_the_bce_of_three_vectors_moved_along_the_closed_form(toy):
@@ -130,6 +133,10 @@ def test_along_the_gradient_the_distance_grows_more_than_at_random(name, scope, 
 
     options = {"epsilon": 0.1, "scope": scope}
     guided = reached(level1(*at, **options))
+    newest = [level1(*at, **options, level1_positions=which) for which in ("last", "all")]
+    with torch.no_grad():  # where the last positions alone count, A is after them
+        ends = [distance(model.encode(rows + A, batch), w)[batch.last].sum() for A in newest]
+    assert ends[0] > ends[1]
     random = [reached(level1(*at, seed=i, direction="random", **options)) for i in range(5)]
     assert guided > 1.1 * np.mean(random)
 

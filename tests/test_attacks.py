@@ -194,12 +194,16 @@ def test_where_nobody_can_be_attacked_or_no_substitute_is_left():
 
 DIVERGED = build("sasrec", 60)
 DIVERGED.items.weight.data[5] = torch.nan
+LOST = build("sasrec", 60)  # its items are numbers, its gradients are not
+LOST.norm.weight.data.fill_(torch.nan)
 
 
 @pytest.mark.parametrize(("options", "said"), [
     ({"k": 2, "positions": "first"}, "k is 2 with positions='first'"),
     *(({name: DIVERGED, "pick": "nearest"}, "not finite: it has diverged")
       for name in ("surrogate", "model")),
+    *(({"surrogate": LOST, "pick": pick}, "not finite: it has diverged")
+      for pick in ("gradient", "halfspace", "projection", "cosine")),
     ({"surrogate": build("sasrec", 59)}, "surrogate has 59 items and max_len 8, the model 60"),
     ({"surrogate": build("sasrec", 60, max_len=9)}, "surrogate has 60 items and max_len 9"),
     ({"model": build("sasrec", 59)}, "the model has 59 items, the data set 'toy' 60"),

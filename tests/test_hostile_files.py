@@ -103,7 +103,10 @@ def test_a_checkpoint_of_another_training_is_refused(toy, tmp_path):
         (lambda: cas.fit(build("sasrec"), toy, epochs=3, seed=1, **options), "seed 0 instead of 1"),
         (lambda: cas.fit(build("gru4rec"), toy, epochs=3, **options), "backbone 'SASRec'"),
         (lambda: cas.fit_adversarial(model, toy, epochs=3, **options), "phase 1 instead of 2"),
-        (lambda: cas.fit(build("sasrec", dim=8), toy, epochs=3, **options), "does not fit"),
+        (lambda: cas.fit(build("sasrec", dim=8), toy, epochs=3, **options), "dim 16 instead of 8"),
+        (lambda: cas.fit(build("sasrec", n_heads=2, dropout=0.3), toy, epochs=3, **options),
+         "dropout 0.2 instead of 0.3, n_heads 1 instead of 2"),
+        (lambda: cas.fit(build("sasrec"), toy, epochs=1, **options), "holds 2"),
     ]:
         with pytest.raises(ValueError, match=f"checkpoint.*{words}"):
             change()

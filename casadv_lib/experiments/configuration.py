@@ -80,6 +80,10 @@ class Configuration:
             {name: values[name] for name in kind.__pydantic_fields__ if name in values}
             for kind in (cls, TrainingSettings, AdversarialSettings))
         number("epochs", training.get("epochs", 1), low=1, kind=int)
+        if own.get("optimizer_state") == "kept" and training.get("patience"):
+            raise ValueError(f"optimizer_state is 'kept' with patience={training['patience']!r}; "
+                             "allowed is 'fresh', as phase 1 ends with the weights of its best "
+                             "epoch, and Adam with the moments of its last")
         return cls(
             # plain numbers: 10 and 10.0 must be one run
             model={name: type(default)(values[name]) for name, default in usual.items()},

@@ -112,8 +112,11 @@ def look_at(model, batch) -> tuple[Tensor, Tensor]:
 def origin_of(trainer) -> dict:
     """What a checkpoint belongs to: to go on from another's would mix two runs."""
     settings = asdict(trainer.settings)
-    origin = {"backbone": type(trainer.model).__name__, "phase": trainer.phase,
-              "data": trainer.data.fingerprint}
+    # numbers that need not show in the shape of a weight, such as dropout and n_heads
+    numbers = {name: value for module in trainer.model.modules()
+               for name, value in vars(module).items() if type(value) in (int, float)}
+    origin = numbers | {"backbone": type(trainer.model).__name__, "phase": trainer.phase,
+                        "data": trainer.data.fingerprint}
     origin |= {name: value for name, value in settings.items() if name not in HOW_NOT_WHAT}
     if settings["patience"]:  # the end has the best weights: to go on from there is another run
         origin["epochs"] = settings["epochs"]
@@ -125,7 +128,7 @@ def origin_of(trainer) -> dict:
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
     """Go on with an Adam's state, if it is of these parameters; PyTorch does not look."""
     try:
-        optimizer.load_state_dict(state)
+        optimizer.load_state_dict(copy.deepcopy(state))  # Adam changes it in place
         fits = all(one["exp_avg"].shape == one["exp_avg_sq"].shape == parameter.shape
                    for parameter, one in optimizer.state.items())
     except Exception:  # whatever a stranger's state leads to
@@ -166,6 +169,9 @@ class LastGood(contextlib.AbstractContextManager):
         except Exception as error:  # whatever a stranger's content leads to
             raise DamagedFile(f"{self.path} does not fit the model ({str(error).splitlines()[0]}); "
                               "delete it or name another file") from error
+        if self.trainer.done > (epochs := self.trainer.settings.epochs):
+            raise ValueError(f"epochs is {epochs}, and checkpoint {str(self.path)!r} holds "
+                             f"{self.trainer.done}; allowed are no fewer, or a new file")
 
     def _put(self, stored: dict) -> None:
         trainer = self.trainer
