@@ -14,7 +14,7 @@ from .support.machine import Device
 
 # Defaults of a run by profile; sizes and epochs of "paper" are those of Section 5.3.
 PROFILES = {
-    # the embedded world, minutes on two CPU cores; what the notebooks are committed with
+    # the synthetic world, minutes on two CPU cores; what the notebooks are committed with
     "quick": {"dataset": "synthetic", "epochs": 80, "adv_epochs": 12, "eval_every": 5,
               "adv_eval_every": 1, "dim": 64, "max_len": 50},
     # histories with titles; epsilon, lambda1 are the paper's: 610 users are too few to choose by

@@ -1,4 +1,4 @@
-"""Data sets: official sources, files and frames of one's own, the embedded world.
+"""Data sets: official sources, files and frames of one's own, the synthetic world.
 
 `load_dataset` is the way in, to one `SequenceDataset`. What is published is in sources.py;
 readers.py finds out what a file of one's own is, and reads it.

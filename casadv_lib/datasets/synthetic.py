@@ -1,4 +1,4 @@
-"""The embedded world: sequences from a known process, so that the best possible score is known.
+"""The synthetic world: sequences from a known process, so that the best possible score is known.
 What a model finds here was planted, it is no discovery:
 * interests: a user has one hidden interest, a group of items. At a step it stays with probability
   `stay`, else it moves along a fixed graph to one of `n_moves` other groups.
@@ -72,7 +72,7 @@ class World:
         return SequenceDataset(
             "synthetic", self.sequences, n_items, ["", *map(str, range(1, n_items + 1))],
             ["", *(f"group {group}, item {rank}" for group, rank in places)], [*map(str, users)],
-            [f"an embedded world with seed {self.seed}; its effects are planted"], self)
+            [f"a synthetic world with seed {self.seed}; its effects are planted"], self)
 
     def next_item_distribution(self, histories) -> np.ndarray:
         """The exact p(next item | observed history), float64 (len(histories), n_items + 1).

@@ -124,7 +124,7 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
         axis.set_xticks(epsilons, [f"{epsilon:g}" for epsilon in epsilons])
         axis.minorticks_off()
         if axis.get_subplotspec().is_last_row():
-            axis.set_xlabel("epsilon (length in embedding units, log scale)")
+            axis.set_xlabel("epsilon (size over a batch, log scale)")
         if highlight is not None:
             there = rows[np.isclose(rows["epsilon"], highlight)]
             words = [f"{row.score:.4f} ({100 * (row.score / row.base - 1):+.1f}% against the base)"

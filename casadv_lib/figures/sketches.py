@@ -62,7 +62,7 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
     margin = 0.1 * max(float((high - low).max()), 1e-9)
     with_C = [f"{step}\nC={C:.1f}" for step, C in enumerate(effects, start=1)]
     without = [str(step) for step in range(1, len(points) + 1)]  # small panels hold no more
-    titles = ("generic: all positions alike", "cascade-guided: scaled by 1/C")
+    titles = ("generic: by the gradient alone", "cascade-guided: scaled by 1/C")
     for axis, title, move, radius, method, texts in zip(
             axes[0], titles, moves, radii, FIGURE1_METHODS.values(),
             (without, with_C if curve is None else without)):
@@ -83,7 +83,7 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
                           textcoords="offset points", ha="center", va="center", linespacing=0.95,
                           in_layout=False)
         for marker, words, face in (
-                (r"$\rightarrow$", "perturbation: its direction here,\nits full length", "0.2"),
+                (r"$\rightarrow$", "perturbation: its direction in this\nplane, its full length", "0.2"),
                 ("o", "all moves of that length", "0.9")):
             axis.plot([], [], color="0.2", linestyle="", marker=marker, markersize=11,
                       markerfacecolor=face, label=words)

@@ -1,4 +1,4 @@
-"""The embedded world: its exact next-item distribution, checked by enumeration and by counting."""
+"""The synthetic world: its exact next-item distribution, checked by enumeration and by counting."""
 
 import itertools
 from dataclasses import replace
