@@ -30,18 +30,19 @@ TABLES = {name: read_results(ROOT / "figures" / name)
 
 
 def stored(kind, setting, method, versus="base", which="last", exclude="both", epsilon=None,
-           preset=None, tables="paper", **attack):
+           preset=None, tables="paper", seed=0, **attack):
     """Percent of NDCG@10 that an attack costs ("loss"), or by which a method is above another one
     ("gain", over "seeds" the value, low or high) or "below" it, or has "kept" of it when attacked
     (over seeds, in points); or a metric itself."""
     dataset, backbone = f"{setting} sasrec".split()[:2]
     results = TABLES["quick" if dataset == "synthetic" else tables]
     made = {"epsilon": epsilon} if epsilon else {"preset": preset} if preset else {}
-    role = "sweep" if epsilon else "values" if preset else "main"
+    main = "seed" if seed else "main"
+    role = "sweep" if epsilon else "values" if preset else main
 
     def run(method, role=role, **made):
         return with_role(results, role, dataset=dataset, backbone=backbone, method=method,
-                         **made)["run"].item()
+                         seed=seed, **made)["run"].item()
 
     own = run(method, **made)
     if kind in METRICS:
@@ -49,7 +50,7 @@ def stored(kind, setting, method, versus="base", which="last", exclude="both", e
     if kind == "loss":
         return -interval(results, "attack", "change", run=own, attack=attack_name(**attack),
                          exclude=exclude)["value"]
-    other = run("base", "main") if versus == "base" else run(versus, **made)
+    other = run("base", main) if versus == "base" else run(versus, **made)
     if kind in ("seeds", "kept"):
         quantity = "percent" if kind == "seeds" else "change difference"
         return interval(results, "seeds", quantity, run=own, versus=other)[which]
