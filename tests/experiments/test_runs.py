@@ -167,6 +167,11 @@ def test_stored_runs_have_the_names_of_their_configurations(profile):
         assert name not in is_main or profiles.configure(**asked).run_name(hashes[name]) == name
 
 
+def test_weights_of_one_epoch_do_not_go_on_with_moments_of_another():
+    with pytest.raises(ValueError, match="optimizer_state is 'kept' with patience=2; allowed"):
+        profiles.configure("ce", method="adv_cas", optimizer_state="kept")
+
+
 def test_command_line_ends_with_a_line_a_split(data_file, runs_folder, capsys):
     assert main(["run", "--dataset", str(data_file), *set_options()]) == 0
     lines = capsys.readouterr().out.splitlines()
