@@ -95,7 +95,7 @@ test: $(VENV)/installed lint
 soak: $(VENV)/installed
 	OMP_NUM_THREADS=1 CI=1 $(BIN)/python -m pytest --nbval-lax --nbval-cell-timeout=600 \
 		$(sort $(wildcard notebooks/[0-9]*.ipynb))
-	OMP_NUM_THREADS=1 CI=1 $(BIN)/python -m pytest -m soak --durations=0 tests/soak tests/experiments
+	OMP_NUM_THREADS=1 CI=1 $(BIN)/python -m pytest -m soak --durations=0 tests
 
 BENCH = PYTHONPATH=.:tests $(BIN)/python -m benchmarks $(if $(filter-out auto,$(DEVICE)),--device $(DEVICE))
 bench: $(VENV)/installed

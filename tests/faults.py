@@ -22,6 +22,7 @@ from oracles import random_sequences
 MOMENTS = ("half", "written", "before", "after")
 TIMES = ("seconds", "provenance")  # what may differ between two runs of one configuration
 SMALL = {"epochs": 6, "adv_epochs": 4, "dim": 8, "eval_every": 2, "batch_size": 16}
+LATE = 200  # seconds; a machine may be busy
 WRITES = 20  # about as many as a run of adv_cas with its base makes at that size
 
 
@@ -129,13 +130,20 @@ def _light_fuse(kill: Kill) -> None:
     os.fdopen, os.fsync, os.replace = Half, fsync_or_die, replace_or_die
 
 
-def finish(process, seconds: float = 200) -> int:
+def finish(process, seconds: float = LATE) -> int:
     """Wait for a process; returns its exit status, negative where a signal ended it."""
     process.join(seconds)
     if process.is_alive():
         process.kill()
         raise AssertionError(f"still there after {seconds} s:\n{process.log.read_text()}")
     return process.exitcode
+
+
+def until(happened, seconds, words):
+    ends = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < ends, f"not within {seconds} s: {words}"
+        time.sleep(0.01)
 
 
 def run_once(words, runs: Path, kill: Kill | None = None, whole_time: float = 1.0) -> bool:

@@ -10,10 +10,10 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 
 import nbformat
 import psutil
+from faults import until
 from jupyter_server.serverapp import list_running_servers
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
@@ -173,10 +173,3 @@ class Notebook:
         boxes = [box.inner_text() for box in self.all.locator(WRONG).all()]
         text = self.all.locator(".jp-Notebook").inner_text()
         return boxes + [word for word in ("Error displaying widget", "Traceback") if word in text]
-
-
-def until(happened, seconds, words):
-    ends = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < ends, f"not within {seconds} s: {words}"
-        time.sleep(0.05)

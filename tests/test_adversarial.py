@@ -1,4 +1,4 @@
-"""Perturbations: size, direction, switches, the zero-gradient trap; a step on the meta device."""
+"""Perturbations: size, direction, switches, the zero-gradient trap."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import build, on_meta, training_batch
+from conftest import build, training_batch
 
 import casadv_lib as cas
 from casadv_lib.adversarial import (
@@ -154,9 +154,9 @@ def test_inputs_move_by_their_weights(toy):
     model, batch, rows, *_ = state("sasrec", toy)
     A = torch.ones_like(rows)
     moved = moved_rows(model, rows, A, batch.weights, "before") - rows
-    torch.testing.assert_close(moved[:, 0], batch.weights, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(moved[:, 0], batch.weights, rtol=1e-5, atol=1e-6)
     after = moved_rows(model, rows, A, batch.weights, "after") - rows
-    torch.testing.assert_close(after * model.input_scale, moved, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(after * model.input_scale, moved, rtol=1e-5, atol=1e-6)
 
 
 def test_methods_are_made_of_their_levels(toy):
@@ -265,7 +265,6 @@ SWITCHES = [
     {"detach_clean": False}, {"level1_loss": "bce"}, {"inject": "after"},
     {"level1_positions": "last"}, {"weighted_gradient": True}, {"direction": "sign"},
     {"direction": "random"}, {"decay": "adam"}, {"decay": "item_norm"}, {"beta2": 0.999},
-    {"preset": "literal"},
 ]  # fmt: skip
 
 
@@ -283,6 +282,8 @@ def test_what_is_named_stands_above_a_preset(monkeypatch):
         config = configure(method="adv_cas", preset=preset, **{"epsilon": 10.0, **named})
         assert (config.adversarial.scope, config.adversarial.epsilon) == wanted[:2]
         assert config.training.health == wanted[2]
+    with pytest.raises(ValueError, match="setting is 'epoch'; allowed are 'epochs', 'seed'"):
+        cas.fit_adversarial(None, None, epoch=3)
 
 
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda s: "-".join(map(str, *s.items())))
@@ -295,21 +296,3 @@ def test_every_switch_changes_the_result_and_stays_finite(switch, toy):
                             progress=False, **options)
         weights.append(torch.cat([p.detach().flatten() for p in model.parameters()]))
     assert torch.isfinite(weights[1]).all() and not torch.equal(*weights)
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", BACKBONES)
-def test_a_whole_step_runs_on_the_meta_device(name, method, toy):
-    # any tensor made on the CPU and any wait for a value fails here, as it would hurt on a GPU
-    model = build(name)
-    batch = on_meta(training_batch(model, toy, METHODS[method].terms))
-    model = model.to("meta")
-    optimizer = torch.optim.AdamW(model.parameters())  # training's, fused, needs a real device
-    for scope in ("batch", "literal"):
-        loss, parts = training_loss(
-            model, batch, METHODS[method], AdversarialSettings(scope=scope), Dropout(0.2)
-        )
-        loss.backward()
-        optimizer.step()
-        assert loss.device.type == "meta"
-        assert all(value.device.type == "meta" for value in parts.values())

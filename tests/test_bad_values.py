@@ -16,6 +16,7 @@ from conftest import build
 from oracles import dataset, random_sequences
 
 import casadv_lib as cas
+from casadv_lib.backbones import nearest_items
 from casadv_lib.datasets import synthetic
 from casadv_lib.datasets.sources import k_core
 from casadv_lib.experiments.configuration import configure
@@ -64,6 +65,7 @@ CALLS = {
     cas.load_dataset: ({"name": "synthetic"}, {
         "name": ["", 2, pd.DataFrame()], "min_count": OTHER, "seed": [-1], "columns": [{"x": "y"}],
         "separator": ["ab", "1"]}),
+    nearest_items: ({"model": MODEL}, {"count": [*WHOLE, MODEL.n_items]}),
     k_core: ({"frame": FRAME, "k": 1}, {"k": WHOLE, "frame": OTHER}),
     synthetic.make_world: ({}, {"settings": OTHER, "seed": [-1, None]}),
     TrainingSettings: ({}, dict.fromkeys(sorted(TRAINED.keys() - BOTH - {"progress"}), OTHER)),
@@ -76,7 +78,8 @@ del CALLS[configure][1]["n_items"]
 BY_HAND = [  # where numbers in a row are right, or nothing else is wrong
     *[(cas.attack, "users", bad) for bad in ([], [-1], [30], ["x"], [1.5], "x", 3, {}, [[1]])],
     *[(cas.cascade_effects_flat, name, bad) for name in ("items", "offsets") for bad in RANKS],
-    *[(cas.cascade_weights, "effects", bad) for bad in RANKS if bad != [[1], [1, 2]]],
+    *[(cas.cascade_weights, "effects", bad) for bad in (
+        *RANKS, [], [[]], [[0.5, 1.0]], [[math.inf]], [[[1.0]]]) if bad != [[1], [1, 2]]],
     *[(one, "ranks", bad) for one in (cas.ndcg, cas.hit_ratio, cas.paired_bootstrap)
       for bad in RANKS],
     *[(cas.paired_bootstrap, "reference", bad) for bad in RANKS],

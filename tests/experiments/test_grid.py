@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import dask
@@ -18,7 +17,7 @@ import pandas as pd
 import psutil
 import pytest
 from benchmarks.measuring import environment
-from faults import content, finish, start, write_data
+from faults import LATE, content, finish, start, until, write_data
 
 from casadv_lib.__main__ import main
 from casadv_lib.experiments import grid, plan, runs
@@ -32,7 +31,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"epochs": 2, "adv_epochs": 1, "dim": 8, "eval_every": 1, "batch_size": 32}
 LONG = {"epochs": 60, "adv_epochs": 20, "dim": 8, "eval_every": 0, "batch_size": 16, "epsilon": 1.0,
         "lambda1": 1.0}  # seconds, a checkpoint an epoch
-LATE = 200  # seconds; a machine may be busy
 
 
 @pytest.fixture
@@ -85,13 +83,6 @@ def same(first, second):
     for name, table in first.items():
         pd.testing.assert_frame_equal(table, second[name], check_exact=True)
     return True
-
-
-def within(seconds, true):
-    end = time.monotonic() + seconds
-    while not (found := true()) and time.monotonic() < end:
-        time.sleep(0.05)
-    return found
 
 
 def test_the_whole_grid_with_the_choice_and_again_from_what_is_stored(own, tmp_path, capsys):
@@ -294,7 +285,7 @@ def goes_on(path, folder, often, wanted, *words):
 def test_a_grid_that_is_ended_leaves_no_process_and_goes_on(how, uncut, often, tmp_path):
     path, wanted = uncut
     process = client(path, tmp_path / "runs", often)
-    assert within(LATE, lambda: started(tmp_path / "runs"))
+    until(lambda: started(tmp_path / "runs"), LATE, "a checkpoint")
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 2
     (os.killpg if how == signal.SIGINT else os.kill)(process.pid, how)
@@ -318,7 +309,7 @@ class Site:
             "CASADV_RUNS": str(self.runs), "DASK_DISTRIBUTED__WORKER__PRELOAD": often}
         self.file = folder / "scheduler.json"
         self.start("scheduler", "--port", "0", "--scheduler-file", str(self.file))
-        assert within(LATE, lambda: self.file.exists() and self.file.stat().st_size)
+        until(lambda: self.file.exists() and self.file.stat().st_size, LATE, "an address")
         self.address = json.loads(self.file.read_text())["address"]
 
     def start(self, *words, **environment):
@@ -352,7 +343,7 @@ def test_workers_elsewhere_give_the_same_bits_also_when_one_is_killed(site, uncu
     path, wanted = uncut
     process = client(path, site.runs, often, "--scheduler", site.address)  # nobody is there yet
     workers = [site.worker(), site.worker()]
-    assert within(LATE, lambda: started(site.runs))
+    until(lambda: started(site.runs), LATE, "a checkpoint")
     running = max(workers, key=lambda worker: sum(psutil.Process(worker.pid).cpu_times()[:2]))
     running.kill()
     assert finish(process) == 0, process.log.read_text()
@@ -364,10 +355,10 @@ def test_a_scheduler_or_a_client_that_is_killed(site, uncut, often):
     words = ["--scheduler", site.address]
     worker = site.worker()
     first = client(path, site.runs, often, *words)
-    assert within(LATE, lambda: started(site.runs))
+    until(lambda: started(site.runs), LATE, "a checkpoint")
     first.kill()  # what its worker was at goes on to the end of the run
     second = client(path, site.runs, often, *words)
-    assert within(LATE, lambda: list(site.runs.glob("*-adv_cas-*/checkpoint.pt")))
+    until(lambda: list(site.runs.glob("*-adv_cas-*/checkpoint.pt")), LATE, "a checkpoint")
     site.processes[0].kill()
     assert finish(second) == 1
     assert "the scheduler is gone; the same command goes on" in second.log.read_text()

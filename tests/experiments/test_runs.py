@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from faults import write_data
+from faults import SMALL, arguments, write_data
 from threadpoolctl import threadpool_info
 
 import casadv_lib as cas
@@ -23,8 +23,6 @@ from casadv_lib.settings import EXCLUDES
 from casadv_lib.support import files
 from casadv_lib.support.machine import root, use_threads
 
-SMALL = {"epochs": 3, "adv_epochs": 2, "dim": 8, "eval_every": 1, "batch_size": 16}
-
 
 @pytest.fixture
 def data_file(tmp_path):
@@ -33,10 +31,6 @@ def data_file(tmp_path):
 
 def configure(path, method="base", **options):
     return profiles.configure("quick", str(path), "sasrec", method, **{**SMALL, **options})
-
-
-def set_options(**extra):
-    return [x for k, v in {**SMALL, **extra}.items() for x in ("--set", f"{k}={v}")]
 
 
 def test_a_run_is_made_once(data_file, runs_folder):
@@ -116,8 +110,8 @@ def test_a_run_has_numbers_and_where_they_come_from(data_file, runs_folder):
     made = runs.run(configure(data_file, "adv_linear"), progress=False)
     metrics = made.metrics
     json.dumps(metrics, allow_nan=False)
-    assert metrics["last"]["epoch"] == 5
-    assert [entry["epoch"] for entry in metrics["curve"]] == [4, 5]
+    assert metrics["last"]["epoch"] == 10
+    assert [entry["epoch"] for entry in metrics["curve"]] == [7, 8, 9, 10]
     best = max(metrics["curve"], key=lambda entry: entry["validation"]["ndcg@10"])
     assert metrics["best"]["epoch"] == best["epoch"]
     where = metrics["provenance"]
@@ -170,19 +164,14 @@ def test_stored_runs_have_the_names_of_their_configurations(profile):
             assert profiles.configure(**asked).run_name(hashes[name]) == name
 
 
-def test_weights_of_one_epoch_do_not_go_on_with_moments_of_another():
-    with pytest.raises(ValueError, match="optimizer_state is 'kept' with patience=2; allowed"):
-        profiles.configure("ce", method="adv_cas", optimizer_state="kept")
-
-
 def test_command_line_ends_with_a_line_a_split(data_file, runs_folder, capsys):
-    assert main(["run", "--dataset", str(data_file), *set_options()]) == 0
+    assert main(arguments(data_file)) == 0
     lines = capsys.readouterr().out.splitlines()
-    metrics = runs.run(configure(data_file), progress=False).metrics["last"]
+    metrics = runs.run(configure(data_file, "adv_cas"), progress=False).metrics["last"]
     for line, split in zip(lines[-2:], ("validation", "test")):
         found = metrics[split]
         assert line == f"{split} ndcg@10 {found['ndcg@10']:.4f} hr@10 {found['hr@10']:.4f}"
-    assert main(["attack", "--dataset", str(data_file), "--k", "2", *set_options()]) == 0
+    assert main(["attack", *arguments(data_file)[1:], "--k", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2].startswith("test clean ndcg@10 ") and lines[-1].startswith("test ndcg@10 ")
     assert main(["data", str(data_file)]) == 0
@@ -210,11 +199,8 @@ BAD_WORDS = {
     "--threads": ["0", "-3", "x", "1e3", "99999"],
     "--set": ["", "=", "epochs", "epochs=", "epochs=0", "epochs=-1", "epochs=1.5", "epochs=NaN",
               "epochs=Infinity", "epochs=1e999", "epochs=[1]", "epochs=null", "epochs={}",
-              "epochs=true", "nothing=1", "dim=0", "dim=1000000", "dropout=1", "dropout=-0.1",
-              "n_heads=3", "n_blocks=0", "n_blocks=1000", "device=tpu", "device=cuda:99",
-              "replace_probability=2", "neighbours=0", "neighbours=2.5",
-              "amp=1", "compile=maybe", "beta1=1", "preset=all", "seed=1", "method=adv_cas",
-              "min_count=3"],
+              "epochs=true", "nothing=1", "n_heads=3", "device=tpu", "device=cuda:99", "amp=1",
+              "compile=maybe", "preset=all", "seed=1", "method=adv_cas", "min_count=3"],
 }
 ATTACK_WORDS = {"--positions": ["", "start", "../x"], "--k": ["0", "-1", "1.5", "x"],
                 "--pick": ["", "any"], "--step": ["-1", "nan", "inf", "x"],
@@ -238,8 +224,11 @@ def test_the_command_line_refuses_before_any_work(command, no_work, runs_folder,
             words = {"dataset": "data set", "set": "--set"}
             words = (name, words.get(name, name), "setting", "cannot be read")
             assert any(word in said.err for word in words), said.err
-    assert main(["figures", "--min-count", "3"]) == 2
-    assert "min_count is 3; allowed is None where dataset is left open" in capsys.readouterr().err
+    for words, said in (
+            (["figures", "--min-count", "3"], "min_count is 3; allowed is None where dataset is"),
+            (["run", "--profile", "ce", "--set", "optimizer_state=kept"],  # weights of one epoch,
+             "optimizer_state is 'kept' with patience=2; allowed")):  # moments of another
+        assert main(words) == 2 and said in capsys.readouterr().err
     assert not runs_folder.exists()
 
 

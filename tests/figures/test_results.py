@@ -273,7 +273,8 @@ def test_the_ladder_draws_each_interval_in_the_row_of_its_method():
     rows["value"] = np.arange(len(rows), dtype=float)
     figure = ladder(rows.assign(low=rows["value"] - 1, high=rows["value"] + 1))
     panels = [*product(losses, ("accuracy", "robustness"))]
-    assert titles(figure) == [f"{loss}: {measure}" for loss, measure in panels]
+    units = {"accuracy": "(%)", "robustness": "(points)"}
+    assert titles(figure) == [f"{loss}\n{measure} {units[measure]}" for loss, measure in panels]
     for axis, (loss, measure) in zip(figure.axes, panels, strict=True):
         drawn = numbers(axis)
         for place, method in enumerate(methods):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from oracles import dataset, random_sequences
+from scipy import stats
 
 from casadv_lib.evaluation import METRICS, RESAMPLES, gains, summary
 from casadv_lib.experiments import runs
@@ -162,6 +163,8 @@ def test_an_interval_over_seeds_knows_of_users_and_of_training():
         np.stack([3 + users] * 3), training + 0 * users, training + users))
     half = [found["high"] - found["value"] for found in (alike, exact, both)]
     assert [found["value"] for found in (alike, exact, both)] == [3, 3, 3]
+    assert comparisons.STUDENT == pytest.approx(
+        {n: stats.t.ppf(0.975, n - 1) for n in range(2, 9)}, rel=1e-3)
     assert half == pytest.approx([1.96 * 2, 4.303 * 7**0.5 / 3**0.5, np.hypot(*half[:2])], rel=0.05)
 
 

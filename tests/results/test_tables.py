@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 from fabricated import LEVELS, World, without
 
+from casadv_lib.experiments.configuration import configure
+from casadv_lib.experiments.plan import SWITCHES
 from casadv_lib.results import tables
 from casadv_lib.results.frames import COLUMNS, MissingRecords, Results, read_results
+from casadv_lib.results.paper import READINGS
 from casadv_lib.support.machine import root
 
 
@@ -126,3 +129,14 @@ def test_the_eye_sees_no_empty_column_and_markdown_no_bar(results):
     undecided = {"ours": math.nan, "verdict": "undecided", "about": "mean over one"}
     assert tables.in_words(undecided) == "no number, mean over one"
     assert tables.in_words(undecided | {"verdict": "not run"}) == ""
+
+
+def test_readings_are_whole_and_each_switch_is_a_setting_of_its_reading():
+    assert READINGS.index.tolist() == list(range(1, 25))
+    assert (READINGS[["question", "default", "others"]] != "").all(axis=None)
+    default = configure(method="adv_cas", lambda1=0.5)
+    for name, (number, settings) in SWITCHES.items():
+        assert configure(method="adv_cas", **{"lambda1": 0.5, **settings}) != default, name
+        setting = next(iter(settings))
+        assert setting in READINGS["setting"][number] or setting in ("epsilon", "lambda1",
+                                                                  "level1_loss"), name
