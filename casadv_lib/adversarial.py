@@ -88,6 +88,11 @@ def moved_rows(model: Backbone, rows: Tensor, A: Tensor, weights, inject: str) -
     return rows + (A / model.input_scale if inject == "after" else A)
 
 
+def counted(moved: Tensor, batch: PackedBatch, s: AdversarialSettings) -> Tensor:
+    """The distances (n,) that count in Eq. 6: of all positions, or of each user's last."""
+    return moved if s.level1_positions == "all" else moved[batch.last]
+
+
 def sequence_perturbation(model: Backbone, batch: PackedBatch, rows: Tensor, w: Tensor,
                           loss: Callable[[Tensor], Tensor] | None, s: AdversarialSettings,
                           drop: Dropout, generator: torch.Generator | None = None) -> Tensor:
@@ -108,8 +113,7 @@ def sequence_perturbation(model: Backbone, batch: PackedBatch, rows: Tensor, w: 
     masks = drop.rewind(fresh=s.start == "masks" or s.dropout_masks == "independent")
     weights = batch.weights if s.weighted_gradient else None
     w_moved = model.encode(moved_rows(model, rows, A, weights, s.inject), batch, masks)
-    counted = slice(None) if s.level1_positions == "all" else batch.last
-    attacked = loss(w_moved) if by_bce else distance(w_moved, w)[counted].sum()
+    attacked = loss(w_moved) if by_bce else counted(distance(w_moved, w), batch, s).sum()
     (g,) = torch.autograd.grad(attacked, A)
     return scaled(g.sign() if s.direction == "sign" else g, s.epsilon, owner)
 
@@ -193,8 +197,8 @@ def training_loss(model: Backbone, batch: PackedBatch, method: Method = BASE,
         if s.level1_loss == "bce":
             level1 = loss(w_moved, *read)
         else:
-            apart = distance(w_moved, w.detach() if s.detach_clean else w)  # Eq. 6
-            level1 = (apart if s.level1_positions == "all" else apart[batch.last]).mean()
+            apart = distance(w_moved, w.detach() if s.detach_clean else w)
+            level1 = counted(apart, batch, s).mean()  # Eq. 6
         total = total + s.lambda1 * level1
         parts |= {"L_adv1": level1.detach(), "perturbation": torch.linalg.vector_norm(A)}
 

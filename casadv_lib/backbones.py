@@ -102,12 +102,12 @@ class SASRec(Backbone):
     def __init__(self, n_items, max_len=50, dim=100, n_blocks=2, n_heads=1, dropout=0.2):
         super().__init__(n_items, max_len, dim, dropout)
         n_blocks = number("n_blocks", n_blocks, low=1, high=MOST_LAYERS, kind=int)
-        n_heads, dim = number("n_heads", n_heads, low=1, kind=int), self.dim
-        if dim % n_heads:
+        self.n_heads = number("n_heads", n_heads, low=1, kind=int)
+        if self.dim % self.n_heads:
             raise ValueError(f"n_heads is {n_heads}; allowed are divisors of dim, which is {dim}")
-        self.positions = nn.Embedding(self.max_len, dim)
-        self.blocks = nn.ModuleList(SASRecBlock(dim, n_heads) for _ in range(n_blocks))
-        self.norm = nn.LayerNorm(dim, eps=1e-8)
+        self.positions = nn.Embedding(self.max_len, self.dim)
+        self.blocks = nn.ModuleList(SASRecBlock(self.dim, self.n_heads) for _ in range(n_blocks))
+        self.norm = nn.LayerNorm(self.dim, eps=1e-8)
         self.initialise()
 
     def encode(self, rows, batch, drop=no_dropout):
@@ -208,6 +208,7 @@ def nearest_items(model: Backbone, count: int, rows: int = 512) -> Tensor:
     count is from 1 to n_items - 1.
     rows: how many items' distances are held at once.
     """
+    count = number("count", count, low=1, high=model.n_items - 1, kind=int)
     table = model.item_table()
     squares, nearest = table.square().sum(1), []
     for a in range(0, len(table), rows):

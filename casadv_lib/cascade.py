@@ -17,7 +17,7 @@ import pandas as pd
 
 from .support import checks
 from .support.checks import number, one_of, row
-from .support.flat import blocks, recent
+from .support.flat import blocks
 
 TERMS = ("both", "temporal", "cross")
 
@@ -61,8 +61,11 @@ def cascade_effects_flat(items: np.ndarray, offsets: np.ndarray, max_len: int = 
             or (np.diff(offsets) < 0).any()):
         raise ValueError(f"offsets is {checks.shown(offsets)}; allowed are ascending offsets that "
                          f"start at 0 and end at {len(items)}, the number of items")
-    items, offsets = recent(items, offsets, max_len)
-    m = len(offsets) - 1
+    lengths, m = np.diff(offsets), len(offsets) - 1
+    if lengths.max(initial=0) > max_len:  # only the last max_len items of each history count
+        to_end = np.repeat(offsets[1:], lengths) - np.arange(len(items))
+        items = items[to_end <= max_len]
+        offsets = np.append(0, np.cumsum(np.minimum(lengths, max_len)))
     effects = np.empty(len(items))
     for a, b, ends in blocks(offsets):
         effects[a:b] = np.repeat(ends, np.diff(ends, prepend=a)) - np.arange(a, b)  # 1 + T - t

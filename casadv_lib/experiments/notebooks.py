@@ -24,7 +24,6 @@ from .grid import cluster, workers_of
 from .runs import Study, provenance, runs_folder
 
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-WIDGET = "application/vnd.jupyter.widget-view+json"
 # whose models a notebook goes on with, and so waits for
 NEEDS = {"04_adversarial_training": ["02_backbones"], "12_a_stronger_loss": ["02_backbones"],
          "08_first_middle_last": ["02_backbones", "04_adversarial_training"]}
@@ -90,8 +89,6 @@ def refresh(notebooks: list[str] | None = None, workers: int | None = None) -> l
             for cell in notebook.cells:  # what differs from run to run or machine to machine goes
                 cell.metadata = nbformat.from_dict({
                     key: value for key, value in cell.metadata.items() if key == "tags" and value})
-                if cell.cell_type == "code":
-                    cell.outputs = [o for o in cell.outputs if WIDGET not in o.get("data", {})]
             write_bytes(path, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
     return paths
 

@@ -192,19 +192,14 @@ def scoreboard(results: Results) -> pd.DataFrame:
         raise MissingRecords("results hold no run on a data set of the paper")
     table = check(results)
     rules = table.drop_duplicates(["section", "claim"])
-    table.attrs["notes"] = [
-        TEXTS["scoreboard"].format(counts=counts(table)),
-        *(f"*{row['claim']} ({row['section']})*: {row['rule']}." for _, row in rules.iterrows())]
-    return table
-
-
-def counts(table: pd.DataFrame) -> str:
-    """How often each verdict stands in a table of claims: those of the paper, then ours."""
-    is_ours, said = table["section"] == OURS, []
+    is_ours, counts = table["section"] == OURS, []
     for name, rows in (("the paper's", table[~is_ours]), ("ours", table[is_ours])):
         found = rows["verdict"].value_counts().reindex(VERDICTS).dropna()
-        said.append(f"{name}: " + ", ".join(f"{n:g} {word}" for word, n in found.items()))
-    return "; ".join(said)
+        counts.append(f"{name}: " + ", ".join(f"{n:g} {word}" for word, n in found.items()))
+    table.attrs["notes"] = [
+        TEXTS["scoreboard"].format(counts="; ".join(counts)),
+        *(f"*{row['claim']} ({row['section']})*: {row['rule']}." for _, row in rules.iterrows())]
+    return table
 
 
 def in_words(row) -> str:

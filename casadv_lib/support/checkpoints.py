@@ -6,6 +6,7 @@ bound, and an encoder that gives all users one vector.
 
 import contextlib
 import copy
+import inspect
 import math
 import time
 import warnings
@@ -112,10 +113,10 @@ def look_at(model, batch) -> tuple[Tensor, Tensor]:
 def origin_of(trainer) -> dict:
     """What a checkpoint belongs to: to go on from another's would mix two runs."""
     settings = asdict(trainer.settings)
-    # numbers that need not show in the shape of a weight, such as dropout and n_heads
-    numbers = {name: value for module in trainer.model.modules()
-               for name, value in vars(module).items() if type(value) in (int, float)}
-    origin = numbers | {"backbone": type(trainer.model).__name__, "phase": trainer.phase,
+    # what the constructor takes need not show in the shape of a weight, such as dropout and n_heads
+    given = {name: value for name in inspect.signature(type(trainer.model)).parameters
+             if isinstance(value := getattr(trainer.model, name, None), (int, float))}
+    origin = given | {"backbone": type(trainer.model).__name__, "phase": trainer.phase,
                         "data": trainer.data.fingerprint}
     origin |= {name: value for name, value in settings.items() if name not in HOW_NOT_WHAT}
     if settings["patience"]:  # the end has the best weights: to go on from there is another run
@@ -159,9 +160,10 @@ class LastGood(contextlib.AbstractContextManager):
 
     def _load(self) -> None:
         stored, wanted = load_tensors(self.path, self.trainer.device), self.origin
-        made_by = wanted | stored.get("origin", {})  # older checkpoints do not name all settings
-        if differs := [f"{name} {value!r} instead of {wanted.get(name)!r}"
-                       for name, value in sorted(made_by.items()) if value != wanted.get(name)]:
+        origin = stored.get("origin")  # older checkpoints do not name all settings
+        made_by = wanted | (origin if isinstance(origin, dict) else {})
+        if differs := [f"{name} {made_by[name]!r} instead of {value!r}"
+                       for name, value in sorted(wanted.items()) if value != made_by[name]]:
             raise ValueError(f"checkpoint is {str(self.path)!r}, which belongs to another training:"
                              f" {', '.join(differs)}; allowed is its own checkpoint, or a new file")
         try:

@@ -10,15 +10,6 @@ MOST_GROUPS = 4  # length groups per batch: more means less padding, but more sm
 ARRAYS = ("source", "step", "from_end", "sequence", "last", "pad", "unpad", "by_step", "from_step")
 
 
-def recent(items: np.ndarray, offsets: np.ndarray, max_len: int) -> tuple[np.ndarray, np.ndarray]:
-    """The last max_len items of each history."""
-    lengths = np.diff(offsets)
-    if lengths.max(initial=0) <= max_len:
-        return items, offsets
-    to_end = np.repeat(offsets[1:], lengths) - np.arange(len(items))
-    return items[to_end <= max_len], np.append(0, np.cumsum(np.minimum(lengths, max_len)))
-
-
 def blocks(offsets: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
     """Whole histories, about `BLOCK` interactions at a time: first, end, ends of the histories.
     They stay in the processor's cache, so an interaction costs the same however many there are."""

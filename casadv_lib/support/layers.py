@@ -44,16 +44,11 @@ class Dropout:
             # bound random_ would leave the sign bit at zero
             bits = torch.empty((max(size, POOL) + 7) // 8, dtype=torch.int64, device=device)
             bits.random_(-(2**63), None, generator=self.generator)
-            values = mask_values(round(self.rate * 256), device)
+            zeros = round(self.rate * 256)  # so many of the 256 values of a byte stand for zero
+            values = (torch.arange(256, device=device) >= zeros) * (256 / (256 - zeros))
             self.pool = values.index_select(0, bits.view(torch.uint8).int())
         mask, self.pool = self.pool[:size], self.pool[size:]
         return mask
-
-
-@functools.lru_cache
-def mask_values(dropped: int, device: torch.device) -> Tensor:
-    """(256,) what each byte stands for: zero for so many of them."""
-    return (torch.arange(256, device=device) >= dropped) * (256 / (256 - dropped))
 
 
 @functools.lru_cache(maxsize=256)
