@@ -39,12 +39,13 @@ def attack_plane(plane: np.ndarray, step: float, refused: Sequence[int],
     axis.annotate("", (step, 0), (0, 0), arrowprops={"arrowstyle": "->", "color": GOAL, "lw": 2})
     radius, substitute = _touched(plane, step, refused)
     axis.plot(step + radius * np.cos(ANGLES), radius * np.sin(ANGLES), color=GOAL)
+    axis.set_xlim(right=max(axis.get_xlim()[1], 1.02 * (step + radius)))
     for row, item in enumerate(sorted(names, key=lambda i: (plane[i][1] > 0, -plane[i][0]))):
         x, y = plane[item]
         color = GOAL if item == substitute else ITEM
         axis.plot([x], [y], "o", color=color)
         axis.annotate(names[item], (x, y), (x + 0.08, y - 0.14 * row if y else 0.12),
-                      va="center", fontsize=8, parse_math=False,
+                      va="center", fontsize=8, parse_math=False, path_effects=style.RIM,
                       arrowprops={"arrowstyle": "-", "color": color, "lw": 0.6,
                                   "relpos": (0, 0.5)})
     return figure
@@ -101,7 +102,8 @@ def step_curve(curve: pd.DataFrame, step: float | None = None) -> Figure:
     """
     figure, axes = style.panels(1, 2, width=3.9, height=2.7)
     steps = sorted(curve["step"][curve["pick"] == "gradient"].unique())
-    words_of = {"change": "change of NDCG@10 (%)", "distance": "distance of the substitute"}
+    words_of = {"change": "change of NDCG@10 (%)",
+                "distance": "distance of the substitute\n(neighbour distances)"}
     for axis, (column, words) in zip(axes[0], words_of.items()):
         for (method, pick), own in curve.groupby(["method", "pick"], sort=False):
             look = style.method_line(method, linestyle="-")
@@ -111,10 +113,11 @@ def step_curve(curve: pd.DataFrame, step: float | None = None) -> Figure:
             else:
                 axis.plot([steps.index(s) for s in own["step"]], own[column], label=method, **look)
         axis.set_xticks(range(len(steps)), [f"{s:g}" for s in steps], fontsize=7)
-        axis.set(xlabel="step (neighbour distances); 0: the nearest item", ylabel=words)
+        axis.set(xlabel="step (neighbour distances, not to scale);\n0: the nearest item",
+                 ylabel=words)
         if step in steps:
-            axis.axvline(steps.index(step), color="0.2", linestyle="--", linewidth=1)
-    axes[0, 0].set_ylim(-100, 5)
+            axis.axvline(steps.index(step), color="0.6", linewidth=1, label=f"step {step:g}")
+    axes[0, 0].set_ylim(-105, 5)
     axes[0, 1].set_ylim(0)
     return style.key_below(figure, axes[0, 0].get_legend_handles_labels()[0])
 
@@ -156,7 +159,8 @@ def _ground(axis: Axes, plane: np.ndarray, refused: Sequence[int]) -> None:
     axis.plot(*plane[np.intersect1d(shown, refused)].T, "x", color="0.4", markersize=4)
     axis.axhline(0, color="0.3", linewidth=0.8)
     axis.set(xlim=(-1.3 * reach, 1.3 * reach), ylim=(-0.06, 1.15 * reach), aspect="equal",
-             xlabel="along the gradient (neighbour distances)", ylabel="off its line")
+             xlabel="along the gradient (neighbour distances)",
+             ylabel="off its line\n(neighbour distances)")
     axis.grid(False)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
 
 from ..adversarial import METHOD_ORDER
 from ..evaluation import METRICS
@@ -26,11 +25,12 @@ NEEDED = ("base", "adv_cas")
 FIGURE3_METHODS = ("base", "base+100", "adv_cas")
 FIGURE5_METHODS = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas", "adv_neighbour")
 FIGURE6_METHODS = ("base", "adv_global", "adv_cas", "adv_neighbour")
-SPLIT_LOOK = {"validation": {"linewidth": 0.8, "markersize": 4, "markerfacecolor": "white"},
-              "test": {"linewidth": 1.6, "markersize": 5}}
+SPLIT_LOOK = {"validation": {"linewidth": 0.8, "markersize": 3, "markerfacecolor": "white"},
+              "test": {"linewidth": 1.6, "markersize": 3.5}}
 CONTROLS = {"nearest": "--", "random": ":"}  # and their lines
 CONTROL_LOOK = {"linewidth": 1, "markersize": 4.5, "markerfacecolor": "white"}
-RULES = {"both": "", "attacked": "\nleft out: the attacked history",
+RULES = {"both": "\nleft out: the original and the attacked history",
+         "attacked": "\nleft out: the attacked history",
          "original": "\nleft out: the original history, substitutes compete"}
 BESIDE = {"adv_linear": (-6, -3), "adv_global": (6, -3), "adv_cas": (2, -11)}  # points
 PLAIN = {"color": "#0072B2", "marker": "o", "markersize": 5.5, "linestyle": ""}
@@ -48,10 +48,10 @@ def whole(rows: pd.DataFrame, what: str) -> pd.DataFrame:
 def grid(frame: pd.DataFrame, lines=("",), **options) -> tuple[Figure, list[tuple]]:
     """A figure with a column for each backbone and a row for each of these lines, and (axis, line,
     rows) of each panel. options: of `style.panels`."""
-    columns = list(frame.groupby(["dataset", "backbone"], sort=False))
+    columns = list(frame.groupby(["backbone", "dataset", "loss"], sort=False))
     figure, axes = style.panels(len(lines), len(columns), **options)
-    for axis, ((dataset, backbone), _) in zip(axes[0], columns):
-        axis.set_title(frames.setting_name(backbone, dataset), parse_math=False)
+    for axis, (setting, _) in zip(axes[0], columns):
+        axis.set_title(frames.setting_name(*setting), parse_math=False)
     return figure, [(axis, line, rows) for line, row in zip(lines, axes)
                     for axis, (_, rows) in zip(row, columns)]
 
@@ -64,7 +64,8 @@ def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10
     """
     dataset = frames.choose_dataset(results, dataset)
     runs = frames.with_role(results, "main", dataset=dataset, method=FIGURE3_METHODS)
-    curves = runs[["run", "dataset", "backbone", "method"]].merge(results.curves, on="run")
+    curves = runs[["run", "dataset", "backbone", "loss", "method"]].merge(
+        results.curves.drop(columns="loss"), on="run")  # theirs is a number
     base = select(curves, method="base")
     ends = base[base["epoch"] == base.groupby("backbone")["epoch"].transform("max")]
     second = curves[curves["method"] != "base"].drop_duplicates("run")  # begins where phase 1 ends
@@ -75,7 +76,7 @@ def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10
     for axis, _, rows in panels:
         for split, look in SPLIT_LOOK.items():
             method_lines(axis, select(rows, split=split), "epoch", metric, **look)
-            axis.plot([], [], color="0.3", marker="o", label=split, **look)
+            axis.plot([], [], color="0.3", marker="o", label=split, **look | {"linestyle": ""})
         axis.axvline(select(rows, method="base")["epoch"].max(), color=style.PAPER_GREY,
                      linewidth=1, label="end of phase 1")
         for level in optimum.dropna():
@@ -100,7 +101,7 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
     base = base.melt(["versus", "dataset", "backbone"], list(METRICS), "metric", "base")
     runs = frames.with_role(results, "sweep", dataset=dataset, method="adv_cas").sort_values(
         "epsilon", kind="stable").groupby("backbone").filter(lambda own: len(own) > 1)
-    swept = runs.melt(["run", "dataset", "backbone", "method", "epsilon"], list(METRICS),
+    swept = runs.melt(["run", "dataset", "backbone", "loss", "method", "epsilon"], list(METRICS),
                       "metric", "score").merge(base, on=["dataset", "backbone", "metric"])
     if swept.empty:
         raise MissingRecords("no backbone has a base and a sweep of adv_cas over two or more "
@@ -108,12 +109,12 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
     differences = select(results.intervals, kind="pair", quantity="difference", which="last",
                          versus_which="last")[["run", "versus", "metric", "low", "high"]]
     swept = swept.merge(differences, "left", on=["run", "versus", "metric"])
-    swept[["low", "high"]] = swept[["low", "high"]].add(swept["base"], axis=0)
+    swept[["low", "high"]] = swept[["low", "high"]].add(swept["base"], axis=0).clip(0)
     epsilons = sorted(set(swept["epsilon"]))
     if highlight is not None and not np.isclose(epsilons, highlight).any():
         raise ValueError(f"highlight is {highlight!r}; allowed are the values of epsilon that were "
                          f"run, {', '.join(f'{e:g}' for e in epsilons)}, and None")
-    figure, panels = grid(swept, METRICS, height=2.5, sharex=True)
+    figure, panels = grid(swept, METRICS, height=2.5, sharex=True, sharey="row")
     for axis, metric, rows in panels:
         rows = select(rows, metric=metric)
         method_lines(axis, rows, "epsilon", "score", "95% interval of the difference to base")
@@ -166,13 +167,13 @@ def figure5(results: Results, dataset: str | None = None, step: float = 0.1,
         for place, (method, bars) in enumerate(own, start=1):
             ends = [(bars["value"] - bars["low"]).clip(0), (bars["high"] - bars["value"]).clip(0)]
             at = bars["positions"].map(POSITIONS.index) + 0.8 * ((place - 0.5) / len(own) - 0.5)
-            rim = [withStroke(linewidth=2.4, foreground="white")]  # to be seen on a dark bar
-            axis.bar(at, bars["value"], 0.8 / len(own), yerr=ends, capsize=2, ecolor="0.15",
-                     error_kw={"elinewidth": 1, "path_effects": rim}, label=STYLES[method].label,
-                     **style.bar_look(method))
+            axis.bar(at, bars["value"], 0.74 / len(own), yerr=ends, capsize=2, ecolor="0.15",
+                     error_kw={"elinewidth": 1, "path_effects": style.RIM},
+                     label=STYLES[method].label, **style.bar_look(method))
+        axis.errorbar([], [], [], color="0.15", capsize=2, linestyle="", label="95% interval")
         axis.axhline(0, color="0.2", linewidth=0.8)
         axis.grid(False, axis="x")
-        if rows["dataset"].iloc[0] == "video":
+        if tuple(rows[["dataset", "loss"]].iloc[0]) == ("video", "bce"):
             at = max(bar.get_center()[0] for bar in axis.patches[:3])  # the base's
             # as error bars without a length the legend lists it after the bars
             axis.errorbar([at], [-PAPER_LAST_DROP_PERCENT[metric]], zorder=5,
@@ -210,11 +211,13 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
         gradient, rule = select(rows, pick="gradient"), RULES[rows["exclude"].iloc[0]]
         if line == "controls":
             for pick, dashes in CONTROLS.items():
-                look = {"linestyle": dashes, **CONTROL_LOOK}
-                method_lines(axis, select(rows, pick=pick), "k", "value", label="", **look)
-                axis.plot([], [], color="0.3", marker="o", label=f"control: {pick} item", **look)
+                own, look = select(rows, pick=pick), {"linestyle": dashes, **CONTROL_LOOK}
+                method_lines(axis, own, "k", "value", label="", **look)
+                if not own.empty:
+                    axis.plot([], [], color="0.3", marker="o", label=f"control: {pick} item",
+                              **look)
         else:
-            method_lines(axis, gradient, "k", "value", band="", linestyle="-")
+            method_lines(axis, gradient, "k", "value", "95% interval")
             if highlight is not None:
                 there = select(gradient, k=highlight)
                 words = [f"{row.method}={row.value:.3f}" for row in there.itertuples()]
@@ -231,41 +234,51 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
 def trade_off(results: Results, dataset: str) -> Figure:
     """NDCG@10 after the last item is replaced against NDCG@10 before it: a curve a method.
 
-    Small marks are short runs (role "trade-off") with their epsilon, or the chance of a
-    replacement; hollow ones are the methods' own runs. Along a broken line the attack costs the
-    same share. Attacked users alone, test split.
+    Small marks are trials of other values (role "trade-off"), with their epsilon, or the chance of
+    a replacement; large ones are the methods' own runs. Along a broken line the attack costs the
+    same share. Attacked users alone, test split. Needs two such runs of a method, attacked.
     """
-    runs = frames.with_role(results, "trade-off", dataset=dataset)
-    if runs.empty:
-        raise MissingRecords(f"no runs of role 'trade-off', dataset {dataset!r}")
     last = select(results.attacks, positions="last", k=1, pick="gradient", step=0.1,
-                  exclude="both", surrogate="")
-    figure, panels = grid(runs, width=6.2, height=4.4)
-    for axis, _, short in panels:
-        main = frames.with_role(results, "main", dataset=dataset,
-                                backbone=short["backbone"].iloc[0])
-        method_lines(axis, select(last, run=list(main["run"])), "ndcg@10_clean", "ndcg@10",
-                     linestyle="", markerfacecolor="none", markersize=10)
-        short = short.assign(setting=short["epsilon"].fillna(short["replace_probability"]))
-        short = short[["run", "setting"]].merge(last, on="run").sort_values("setting")
-        method_lines(axis, short, "ndcg@10_clean", "ndcg@10", linestyle="-", markersize=4)
-        for row in short.to_dict("records"):
-            x, y = BESIDE.get(row["method"], (-6, 3))  # curves lie close to each other
-            axis.annotate(f"{row['setting']:g}", (row["ndcg@10_clean"], row["ndcg@10"]), (x, y),
-                          fontsize=7, textcoords="offset points",
-                          color=STYLES[row["method"]].color, ha="left" if x > 0 else "right")
-        (left, right), (low, high) = axis.get_xlim(), axis.get_ylim()
+                  exclude="both", surrogate="")[["run", "ndcg@10_clean", "ndcg@10"]]
+    last = last.rename(columns={"ndcg@10_clean": "clean", "ndcg@10": "attacked"})
+    tried, main = (frames.with_role(results, role, dataset=dataset).merge(last, on="run")
+                   for role in ("trade-off", "main"))
+    tried = tried.groupby(["backbone", "method"]).filter(lambda own: len(own) > 1)
+    if tried.empty:
+        raise MissingRecords("no method has two attacked runs of role 'trade-off', "
+                             f"dataset {dataset!r}")
+    tried["setting"] = tried["epsilon"].fillna(tried["replace_probability"])
+    figure, panels = grid(tried.sort_values("setting", kind="stable"), width=6.2, height=4.4)
+    for axis, _, rows in panels:
+        method_lines(axis, select(main, backbone=rows["backbone"].iloc[0]), "clean", "attacked",
+                     linestyle="", alpha=0.6, markersize=11, markeredgecolor="0.2")
+        method_lines(axis, rows, "clean", "attacked", label="", linestyle="-", markersize=4)
+        for row in rows.itertuples():
+            x, y = BESIDE.get(row.method, (-6, 3))  # curves lie close to each other
+            axis.annotate(f"{row.setting:g}", (row.clean, row.attacked), (x, y), fontsize=8,
+                          textcoords="offset points", color=STYLES[row.method].color,
+                          ha="left" if x > 0 else "right", path_effects=style.RIM)
+        for size, words in ((11, "large: a method's own run"),
+                            (4, "small: a trial of an epsilon (neighbour: a chance)")):
+            axis.plot([], [], "o", color="0.5", markersize=size, label=words)
+        axis.margins(0.1)
+    spans = [np.ptp([axis.get_xlim(), axis.get_ylim()], axis=1) for axis, *_ in panels]
+    for axis, *_ in panels:  # all panels have one scale: what is small in one looks small
+        (left, low), (right, high) = (
+            np.mean([axis.get_xlim(), axis.get_ylim()], axis=1) + half * np.max(spans, axis=0)
+            for half in (-0.5, 0.5))
         for lost in range(0, 100, 10):
             left_over = 1 - lost / 100
             axis.plot([left, right], [left * left_over, right * left_over], color="0.6",
                       linestyle="--", linewidth=0.8, zorder=0, label="equal share lost")
             end = min(right, high / left_over)  # where the line leaves the picture
             if left < end and low < end * left_over:
-                axis.annotate(f"{-lost}%", (end, end * left_over), ha="right", fontsize=7,
-                              xytext=(-2, 2) if end == right else (-8, -9), color="0.3",
-                              textcoords="offset points")
-        axis.set(xlim=(left, right), ylim=(low, high), xlabel="test NDCG@10, clean",
-                 ylabel="test NDCG@10, last item replaced")
+                axis.annotate(f"{-lost}%", (end, end * left_over), ha="right", va="top", fontsize=8,
+                              xytext=(-4, -4), color="0.3", textcoords="offset points",
+                              path_effects=style.RIM)
+        axis.set(xlim=(left, right), ylim=(low, high),
+                 xlabel="test NDCG@10 of attacked users, clean",
+                 ylabel="the same, last item replaced")
     return style.key_below(figure)
 
 
@@ -306,11 +319,11 @@ def forest(frame: pd.DataFrame, xlabel: str = "", zero: str = "no difference",
         axis.set_yticks(range(len(labels)), labels)
         axis.set_ylim(len(labels) - 0.4, -0.6)  # first row on top
         axis.set_title(title, parse_math=False)
+        axis.tick_params(labelbottom=True)
     for axis in axes.flat[len(titles):]:
         axis.remove()
     for axis in axes.flat[max(0, len(titles) - columns):len(titles)]:
         axis.set_xlabel(xlabel)
-        axis.tick_params(labelbottom=True)
     return style.key_below(figure)
 
 
@@ -321,7 +334,8 @@ def gains(results: Results, dataset: str | None = None) -> Figure:
                     which="last", versus_which="last")[["run", "versus", "value", "low", "high"]]
     rows = compared(results, dataset)
     rows = rows.merge(stored, left_on=["run", "base run"], right_on=["run", "versus"])
-    rows = rows.assign(panel=list(map(frames.setting_name, rows["backbone"], rows["dataset"])),
+    settings = rows[["backbone", "dataset", "loss"]].itertuples(index=False)
+    rows = rows.assign(panel=[frames.setting_name(*setting) for setting in settings],
                        reference=paper_beside(rows)["ndcg@10 change"])
     return forest(rows, "change of NDCG@10 (% of the base)", zero="base")
 
@@ -329,8 +343,9 @@ def gains(results: Results, dataset: str | None = None) -> Figure:
 def ladder(rows: pd.DataFrame) -> Figure:
     """Rows of `comparisons.ladder`: a row of panels a loss, a column a measure."""
     rows = rows.sort_values(["loss", "measure"], key=lambda names: pd.factorize(names)[0])
-    return forest(rows.assign(panel=rows["loss"] + ": " + rows["measure"]), "gain (%; points)",
-                  zero="no gain", columns=rows["measure"].nunique(), width=3.4)
+    units = rows["measure"].str.startswith("accuracy").map({True: " (%)", False: " (points)"})
+    return forest(rows.assign(panel=rows["loss"] + "\n" + rows["measure"] + units), "gain",
+                  zero="no gain", columns=rows["measure"].nunique(), width=2.6)
 
 
 def write_all(results: Results, folder: Path, report: Callable[[str], None] = print) -> list[Path]:

@@ -49,8 +49,9 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
 
     points: (n, 2) floats, the history's items in a plane, oldest first. generic, guided: (n, 2)
     floats, their perturbations there; radii: two (n,) arrays, their full lengths. effects: (n,)
-    floats above 0, C. curve: for a third panel, the distances ||w_moved - w||, columns "generic"
-    and "guided", index epsilon; epsilon: the one of them whose perturbations these are.
+    floats above 0, C, to stand beside the items, or None. curve: for a third panel, the distances
+    ||w_moved - w||, columns "generic" and "guided", index epsilon; epsilon: the one of them whose
+    perturbations these are.
     """
     points, *moves = (np.asarray(array, dtype=float) for array in (points, generic, guided))
     room = np.max(radii, axis=0)[:, None]
@@ -59,13 +60,12 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
         room, size = 0.5 * np.ptp(points, axis=0).max(), {"width": 3.6, "height": 3.2}
     figure, axes = panels(1, 2 if curve is None else 3, **size)
     low, high = (points - room).min(axis=0), (points + room).max(axis=0)
-    margin = 0.1 * max(float((high - low).max()), 1e-9)
-    with_C = [f"{step}\nC={C:.1f}" for step, C in enumerate(effects, start=1)]
-    without = [str(step) for step in range(1, len(points) + 1)]  # small panels hold no more
+    steps = [str(step) for step in range(1, len(points) + 1)]
+    with_C = (steps if effects is None else
+              [f"{step}\nC={C:.1f}" for step, C in zip(steps, effects, strict=True)])
     titles = ("generic: by the gradient alone", "cascade-guided: scaled by 1/C")
     for axis, title, move, radius, method, texts in zip(
-            axes[0], titles, moves, radii, FIGURE1_METHODS.values(),
-            (without, with_C if curve is None else without)):
+            axes[0], titles, moves, radii, FIGURE1_METHODS.values(), (steps, with_C)):
         radius, color = np.asarray(radius), STYLES[method].color
         angle = np.arctan2(move[:, 1], move[:, 0])
         arrows = radius * [np.cos(angle), np.sin(angle)]
@@ -87,9 +87,10 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
                 ("o", "all moves of that length", "0.9")):
             axis.plot([], [], color="0.2", linestyle="", marker=marker, markersize=11,
                       markerfacecolor=face, label=words)
-        axis.set(title=title, aspect="equal", xlabel="first direction (embedding units)",
-                 ylabel="second direction (embedding units)",
-                 xlim=(low[0] - margin, high[0] + margin), ylim=(low[1] - margin, high[1] + margin))
+        axis.set(title=title, xlabel="first direction (embedding units)",
+                 ylabel="second direction (embedding units)", xmargin=0, ymargin=0)
+        axis.update_datalim([low, high])
+        axis.set_aspect("equal", "datalim")  # limits give way, and titles keep their place
         axis.label_outer()
     if curve is not None:
         for kind, method in FIGURE1_METHODS.items():
@@ -156,9 +157,11 @@ class PerturbedUser:
                 "radii": [move.norm(dim=1).tolist() for move in moves]}
 
     def picture(self, epsilon: float) -> Figure:
-        """Figure 1, and how far the user vector moves."""
-        return figure1(**self.arrays(epsilon), epsilon=epsilon, curve=pd.DataFrame(
-            {kind: one["distance"] for kind, one in self.moved.items()}))
+        """Figure 1 without C, for which small panels have no room, and how far the user vector
+        moves."""
+        return figure1(**self.arrays(epsilon) | {"effects": None}, epsilon=epsilon,
+                       curve=pd.DataFrame({kind: one["distance"]
+                                           for kind, one in self.moved.items()}))
 
 
 @styled

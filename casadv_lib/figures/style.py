@@ -11,11 +11,13 @@ from pathlib import Path
 import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from ..support.files import read_json
 
 RC = read_json(Path(__file__).with_name("style.json"))  # a hashsalt, or the ids in SVGs are random
 PAPER_GREY = "0.45"
+RIM = [withStroke(linewidth=2.4, foreground="white")]  # around what stands on a bar or a line
 # what the paper prints, beside ours
 PAPER_LOOK = {"marker": "d", "markersize": 6, "markerfacecolor": "white",
               "markeredgecolor": "0.2", "markeredgewidth": 1.1, "linestyle": ""}
@@ -59,16 +61,16 @@ def method_line(method: str, markersize: float = 5.5, **changes) -> dict:
             "linestyle": (0, style.dashes) if style.dashes else "-", "markersize": size} | changes
 
 
-def method_lines(axis, frame: pd.DataFrame, x: str, y: str, band: str | None = None, **changes
-                 ) -> None:
+def method_lines(axis, frame: pd.DataFrame, x: str, y: str, band: str = "", **changes) -> None:
     """A line for each value of the column `method`, with a mark at every row. band: what the legend
-    calls a shade from the columns "low" to "high" ("": nothing); None: no shade."""
+    calls a shade from the columns "low" to "high"; "": no shade."""
     for method, rows in frame.groupby("method", sort=False):
         look = {"label": STYLES[method].label} | method_line(method, **changes)
         axis.plot(rows[x], rows[y], **look)
-        if band is not None:
+        if band:
             axis.fill_between(rows[x], rows["low"], rows["high"], color=look["color"], alpha=0.15,
-                              linewidth=0, label=band)
+                              linewidth=0)
+            axis.fill_between([], [], color="0.3", alpha=0.15, linewidth=0, label=band)
 
 
 def mark(axis, x: float, heights: Sequence[float], words: str) -> None:
@@ -92,5 +94,6 @@ def key_below(figure: Figure, handles: list | None = None, columns: int = 4) -> 
         labelled = [zip(*axis.get_legend_handles_labels()) for axis in figure.axes]
         handles = {label: one for pairs in labelled for one, label in pairs}.values()
     columns = min(columns, max(1, int(figure.get_figwidth() / 2.1)))
-    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
+    figure.legend(handles=list(handles), loc="outside lower center", ncols=columns,
+                  handlelength=2.8)  # room for the longest dashes
     return figure

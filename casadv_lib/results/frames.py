@@ -20,7 +20,8 @@ from ..settings import PROFILES
 from ..support.files import DamagedFile, read_json, write_arrays, write_bytes, write_json
 from ..support.machine import folder_named_by, root
 
-BACKBONE_NAMES, DATASET_NAMES = read_json(Path(__file__).with_name("names.json")).values()
+BACKBONE_NAMES, DATASET_NAMES, LOSS_NAMES = read_json(
+    Path(__file__).with_name("names.json")).values()
 SCHEMA = pd.read_csv(Path(__file__).with_name("columns.csv"))
 COLUMNS = {name: own["column"].tolist() for name, own in SCHEMA.groupby("table", sort=False)}
 TEXT = {name: own["column"][own["holds"] == "text"].tolist()
@@ -134,9 +135,10 @@ def decode(codes: np.ndarray) -> np.ndarray:
     return np.where(codes == 0, CUTOFF + 1.0, codes / 2)
 
 
-def setting_name(backbone: str, dataset: str) -> str:
-    """Where a number is from, such as "SASRec, Amazon Beauty"."""
-    return f"{BACKBONE_NAMES.get(backbone, backbone)}, {DATASET_NAMES.get(dataset, dataset)}"
+def setting_name(backbone: str, dataset: str, loss: str = "bce") -> str:
+    """Where a number is from, such as "SASRec, Amazon Beauty"; with the loss, where not Eq. 5's."""
+    where = f"{BACKBONE_NAMES.get(backbone, backbone)}, {DATASET_NAMES.get(dataset, dataset)}"
+    return where if loss == "bce" else f"{where}, {LOSS_NAMES[loss]}"
 
 
 def ranks_file(folder: Path, run: str) -> Path:

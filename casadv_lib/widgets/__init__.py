@@ -31,7 +31,7 @@ from ..results.frames import select
 from ..settings import EXCLUDES, MOST_REPLACED, POSITIONS
 from ..support.files import read_json
 
-TABLE_LOOK = ("<style>.casadv-table th, .casadv-table td {padding: 1px 12px 1px 0; "
+TABLE_LOOK = ("<style>.casadv-table.casadv-table :is(th, td) {padding: 1px 12px 1px 0; "
               "line-height: 1.35; text-align: left}</style>")
 BAD_LOOK = "border-left:4px solid #D55E00;padding-left:6px"
 NEWEST, USERS = 8, 5  # items that a history shows, and the users that Figure 2 has room for
@@ -224,7 +224,8 @@ def cascade_panel(config: Configuration, data: SequenceDataset, user: int,
                   batch_sizes: Sequence[int]) -> Panel:
     """Batch size (of those given) and interaction, for a user, an index into data.sequences."""
     choices, most = Choices(config, data, user), max(batch_sizes)
-    reach_of = cache(lambda run: reaches(choices.data_of(run), config.model["max_len"]))
+    reach_of = cache(lambda run: reaches(choices.data_of(run),
+                                         choices.stored[run].model["max_len"]))
 
     def show(run, user, back, batch_size):
         own, reach = choices.data_of(run), reach_of(run)
