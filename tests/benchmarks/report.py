@@ -90,7 +90,8 @@ def growth_figure(curves: dict[str, dict]) -> Figure:
     for axis, curve in zip(axes.flat, drawn):
         axis.set(xscale="log", yscale="log", title=curve["fixed"], ylabel="seconds (log scale)",
                  xlabel=f"{curve['label']} (log scale)")
-        axis.set_prop_cycle(color=seaborn.color_palette("colorblind", 4), marker=list("osd^"))
+        blue, amber, green, red = seaborn.color_palette("colorblind", 4)
+        axis.set_prop_cycle(color=[blue, red, green, amber], marker=list("o*d^"))  # adv_cas second
         for name, line in curve["lines"].items():
             took = pd.DataFrame({key: line[key] for key in ("median", "low", "high")},
                                 index=curve["x"], dtype=float).dropna()  # where it was measured
@@ -99,7 +100,8 @@ def growth_figure(curves: dict[str, dict]) -> Figure:
             axis.errorbar(took.index, took["median"], bars, label=f"{name} ({power:.2f})")
         axis.set_xticks(curve["x"], [f"{x:,}" if x < 1e5 else f"{x:.0e}" for x in curve["x"]])
         axis.minorticks_off()
-        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
+        axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2),
+                    title="(exponent); bars: least to most")
     return figure
 
 
