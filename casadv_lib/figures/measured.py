@@ -57,12 +57,11 @@ def grid(frame: pd.DataFrame, lines=("",), **options) -> tuple[Figure, list[tupl
 
 
 @styled
-def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10") -> Figure:
+def figure3(results: Results, dataset: str, metric: str = "ndcg@10") -> Figure:
     """Learning curves over both phases: phase 1 is the base, phase 2 adv_cas and the control.
 
     The synthetic world has an optimum, the best mean. Needs the curves of "base" and "adv_cas".
     """
-    dataset = frames.choose_dataset(results, dataset)
     runs = frames.with_role(results, "main", dataset=dataset, method=FIGURE3_METHODS)
     curves = runs[["run", "dataset", "backbone", "loss", "method"]].merge(
         results.curves.drop(columns="loss"), on="run")  # theirs is a number
@@ -71,7 +70,7 @@ def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10
     second = curves[curves["method"] != "base"].drop_duplicates("run")  # begins where phase 1 ends
     starts = second[["backbone", "method"]].merge(ends.drop(columns="method"), on="backbone")
     curves = pd.concat([starts, curves]).sort_values("epoch", kind="stable")
-    figure, panels = grid(whole(curves, "curves"), sharey=True)
+    figure, panels = grid(whole(curves, f"curves on {dataset!r}"), sharey=True)
     optimum = select(results.datasets, dataset=dataset)[f"optimum_{metric}"]
     for axis, _, rows in panels:
         for split, look in SPLIT_LOOK.items():
@@ -89,13 +88,12 @@ def figure3(results: Results, dataset: str | None = None, metric: str = "ndcg@10
 
 
 @styled
-def figure4(results: Results, highlight: float | None = None, dataset: str | None = None) -> Figure:
+def figure4(results: Results, dataset: str, highlight: float | None = None) -> Figure:
     """Test NDCG@10 and HR@10 of adv_cas against epsilon, last epoch; the base as a level line.
 
     highlight: an epsilon of the sweep to mark, with its values; ValueError for any other. Needs
     "base" and at least two values of epsilon for "adv_cas".
     """
-    dataset = frames.choose_dataset(results, dataset)
     base = frames.with_role(results, "main", dataset=dataset, method="base").rename(
         columns={"run": "versus"})
     base = base.melt(["versus", "dataset", "backbone"], list(METRICS), "metric", "base")
@@ -105,7 +103,7 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
                       "metric", "score").merge(base, on=["dataset", "backbone", "metric"])
     if swept.empty:
         raise MissingRecords("no backbone has a base and a sweep of adv_cas over two or more "
-                             "values of epsilon")
+                             f"values of epsilon on {dataset!r}")
     differences = select(results.intervals, kind="pair", quantity="difference", which="last",
                          versus_which="last")[["run", "versus", "metric", "low", "high"]]
     swept = swept.merge(differences, "left", on=["run", "versus", "metric"])
@@ -134,11 +132,10 @@ def figure4(results: Results, highlight: float | None = None, dataset: str | Non
     return style.key_below(figure)
 
 
-def _attacked(results: Results, dataset: str | None, methods: tuple[str, ...],
-              exclude: str | None, step: float) -> pd.DataFrame:
+def _attacked(results: Results, dataset: str, methods: tuple[str, ...], exclude: str | None,
+              step: float) -> pd.DataFrame:
     """Intervals of attacks on main runs by the gradient with this step, and by the controls."""
-    runs = frames.with_role(results, "main", dataset=frames.choose_dataset(results, dataset),
-                            method=methods)
+    runs = frames.with_role(results, "main", dataset=dataset, method=methods)
     rules = {row.backbone: exclude or frames.rule_of(results, row.run)
              for row in select(runs, method="base").itertuples()}
     rows = select(results.attacks, surrogate="", run=list(runs["run"]))
@@ -150,8 +147,8 @@ def _attacked(results: Results, dataset: str | None, methods: tuple[str, ...],
 
 
 @styled
-def figure5(results: Results, dataset: str | None = None, step: float = 0.1,
-            exclude: str | None = None) -> Figure:
+def figure5(results: Results, dataset: str, step: float = 0.1, exclude: str | None = None
+            ) -> Figure:
     """Change of NDCG@10 and HR@10 when the first, middle or last item is replaced, in percent.
 
     A diamond is what the paper prints, for Video Games alone. step, exclude: which attack, as in
@@ -160,7 +157,7 @@ def figure5(results: Results, dataset: str | None = None, step: float = 0.1,
     drops = select(_attacked(results, dataset, FIGURE5_METHODS, exclude, step),
                    quantity="change", k=1, pick="gradient")
     drops = drops.groupby("run", sort=False).filter(lambda own: own["positions"].nunique() == 3)
-    drops = whole(drops, f"attacks at positions {POSITIONS} with step {step}, exclude {exclude}")
+    drops = whole(drops, f"three attacks on {dataset!r} with step {step}, exclude {exclude}")
     figure, panels = grid(drops, METRICS, sharex=True, sharey="row")
     for axis, metric, rows in panels:
         own = select(rows, metric=metric).groupby("method", sort=False)
@@ -186,8 +183,8 @@ def figure5(results: Results, dataset: str | None = None, step: float = 0.1,
 
 
 @styled
-def figure6(results: Results, dataset: str | None = None, highlight: int | None = None,
-            step: float = 0.1, exclude: str | None = None) -> Figure:
+def figure6(results: Results, dataset: str, highlight: int | None = None, step: float = 0.1,
+            exclude: str | None = None) -> Figure:
     """Test HR@10 after the last K items are replaced, K = 0 (clean) to 5, of one group of users.
 
     Above: the gradient attack, with 95% intervals. Below: its controls, the nearest or a random
@@ -200,7 +197,7 @@ def figure6(results: Results, dataset: str | None = None, highlight: int | None 
     rows = rows[(rows["k"] <= MOST_REPLACED)
                 & ((rows["pick"] == "gradient") | rows["method"].isin(NEEDED))]
     rows = rows.groupby("run", sort=False).filter(lambda own: "gradient" in set(own["pick"]))
-    rows = whole(rows, f"attacks at position 'last' with step {step}, exclude {exclude}")
+    rows = whole(rows, f"attacks on {dataset!r} at 'last' with step {step}, exclude {exclude}")
     clean = select(rows, quantity="able_clean").drop_duplicates(["run", "pick"]).assign(k=0)
     curves = pd.concat([clean, select(rows, quantity="able").sort_values("k", kind="stable")])
     users = int(select(results.attacks, dataset=rows["dataset"].iloc[0], positions="last")[

@@ -170,15 +170,6 @@ def select(table: pd.DataFrame, **values) -> pd.DataFrame:
     return table
 
 
-def choose_dataset(results: Results, dataset: str | None) -> str:
-    """`dataset` if it has runs; the first of the table for None."""
-    there = list(results.runs["dataset"].unique())
-    if not there or dataset not in (None, *there):
-        raise MissingRecords(f"dataset is {dataset!r}; there are "
-                             + (f"runs on {', '.join(there)}" if there else "no runs at all"))
-    return dataset or there[0]
-
-
 def with_role(results: Results, role: str, **values) -> pd.DataFrame:
     """The rows of `runs` with a role, such as "sweep", and these values; last epoch, on test."""
     rows = select(results.runs, which="last", split="test", **values)

@@ -35,12 +35,12 @@ def compared(results: Results, dataset: str | None = None, methods: Iterable[str
              needed: Iterable[str] = ("base",)) -> pd.DataFrame:
     """The rows of `runs` behind a table, with the base's in columns "base ...", where a data set
     and backbone have the needed methods and any second one."""
-    frames.choose_dataset(results, dataset)
     rows = frames.with_role(results, "main", dataset=dataset, method=list(methods))
     rows = rows.groupby(SETTING, sort=False).filter(
         lambda own: {*needed} <= {*own["method"]} and len(own) > 1)
     if rows.empty:
-        raise MissingRecords(f"no backbone has a run of {', '.join(needed)} and a second method")
+        raise MissingRecords(f"no backbone has a run of {', '.join(needed)} and a second method on "
+                             f"{dataset or 'any data set'!r}")
     base = select(rows, method="base").add_prefix("base ")
     return rows.merge(base, left_on=SETTING, right_on=["base dataset", "base backbone"])
 

@@ -30,7 +30,7 @@ from casadv_lib.results.frames import MissingRecords, interval, main_run, score,
 from casadv_lib.results.paper import PAPER_LAST_DROP_PERCENT, paper_change
 
 BACKBONES = ("sasrec", "gru4rec")
-FIGURES = {"figure3": figure3, "figure4": figure4, "figure5": figure5, "figure6": figure6}
+FIGURES = {draw.__name__: draw for draw in (figure3, figure4, figure5, figure6)}
 
 
 def titles(figure):
@@ -133,10 +133,10 @@ def traded(results):
 @pytest.mark.parametrize("draw, profile, read, least", [
     (figure3, "results", curves, 60), (figure4, "results", swept, 20),
     (figure5, "results", drops, 72), (figure6, "results", hit_ratios, 60),
-    (lambda results: trade_off(results, "video"), "paper_results", traded, 10)])
+    (trade_off, "paper_results", traded, 10)])
 def test_a_figure_draws_what_is_stored(request, draw, profile, read, least):
     results, before = request.getfixturevalue(profile), dict(matplotlib.rcParams)
-    figure = draw(results)
+    figure = draw(results, "synthetic" if profile == "results" else "video")
     assert pyplot.get_fignums() == [] and dict(matplotlib.rcParams) == before
     wide = len(figure.axes) > 1
     drawn = [numbers(axis) for axis in figure.axes]
@@ -152,7 +152,7 @@ def test_a_figure_draws_what_is_stored(request, draw, profile, read, least):
 def test_figure3_with_the_optimum_of_another_metric_and_without_control_or_optimum(
         results, paper_results):
     best = results.datasets.set_index("dataset").loc["synthetic", "optimum_hr@10"]
-    for axis in figure3(results, metric="hr@10").axes:
+    for axis in figure3(results, "synthetic", "hr@10").axes:
         assert [best, best] in [list(line.get_ydata()) for line in axis.lines]
     figure = figure3(without(paper_results, method="base+100"), "video")
     assert legend_texts(figure) == ["base", "adv_cas", "validation", "test", "end of phase 1"]
@@ -163,8 +163,8 @@ def test_highlights_are_told_in_words_and_refused_elsewhere(results):
     level = score(results, main_run(results, "synthetic", "sasrec", "base"))
     gain = 100 * (score(results, run) / level - 1)
     words = f"epsilon 5: {score(results, run):.4f} ({gain:+.1f}% against the base)"
-    assert words in titles(figure4(results, highlight=5))[0]
-    marked = figure6(results, highlight=2)
+    assert words in titles(figure4(results, "synthetic", 5))[0]
+    marked = figure6(results, "synthetic", 2)
     last = select(results.attacks, dataset="synthetic", positions="last")
     assert f"{int(last['users'].min()):,} users" in marked.axes[2].get_xlabel()
     [base] = [line for line in marked.axes[0].lines if line.get_label() == "base"]
@@ -172,7 +172,7 @@ def test_highlights_are_told_in_words_and_refused_elsewhere(results):
     for draw, value, allowed in ((figure4, 4, "values of epsilon .* 0.1, 1, 3, 5, 10"),
                                  (figure6, 6, "a whole number from 0 to 5")):
         with pytest.raises(ValueError, match=f"highlight is {value!r}; allowed .* ?{allowed}"):
-            draw(results, highlight=value)
+            draw(results, "synthetic", value)
 
 
 def diamonds(figure):
@@ -182,7 +182,8 @@ def diamonds(figure):
 
 
 def test_the_papers_drop_stands_where_the_paper_has_it(results, paper_results):
-    assert not diamonds(figure5(results)) and not diamonds(figure5(paper_results, "beauty"))
+    for others, dataset in ((results, "synthetic"), (paper_results, "beauty")):
+        assert not diamonds(figure5(others, dataset))
     drawn = diamonds(figure5(paper_results, "video"))
     assert list(drawn) == [(panel, -PAPER_LAST_DROP_PERCENT[metric]) for panel, metric in
                            enumerate(("ndcg@10", "ndcg@10", "hr@10", "hr@10"))]
@@ -190,15 +191,15 @@ def test_the_papers_drop_stands_where_the_paper_has_it(results, paper_results):
 
 @pytest.mark.parametrize("draw, each", [(figure5, 3), (figure6, 6)])
 def test_the_attack_that_is_asked_for(results, draw, each):
-    drawn = numbers(draw(results).axes[0])
+    drawn = numbers(draw(results, "synthetic").axes[0])
     assert {len(points) for method, points in drawn.items() if method and points} == {each}
     with pytest.raises(MissingRecords, match="step 0.7"):
-        draw(results, step=0.7)
+        draw(results, "synthetic", step=0.7)
     slim = results.but(attacks=results.attacks[results.attacks["positions"] != "last"])
-    with pytest.raises(MissingRecords, match="'last'.*base and adv_cas"):
-        draw(slim)
+    with pytest.raises(MissingRecords, match="on 'synthetic'.*base and adv_cas"):
+        draw(slim, "synthetic")
     old = results.but(attacks=select(results.attacks, exclude="original"))
-    assert "substitutes compete" in draw(old).axes[-1].get_xlabel()
+    assert "substitutes compete" in draw(old, "synthetic").axes[-1].get_xlabel()
 
 
 def test_gains_stand_beside_those_of_the_paper(paper_results):
@@ -240,16 +241,14 @@ def test_forest_draws_any_rows():
 def test_what_lacks_its_runs_is_left_out_and_nothing_is_cut(results, draw):
     for method in ("base", "adv_cas"):
         with pytest.raises(MissingRecords, match=f"no backbone has .*{method}"):
-            draw(without(results, method=method))
-    with pytest.raises(MissingRecords, match="no runs"):
-        draw(results.but(runs=results.runs.iloc[:0]))
-    with pytest.raises(MissingRecords, match="'video'.*synthetic"):
-        draw(results, dataset="video")
+            draw(without(results, method=method), "synthetic")
+    with pytest.raises(MissingRecords, match="on 'video'"):
+        draw(results, "video")
     with pytest.raises(MissingRecords, match="role 'trade-off', dataset 'synthetic'"):
         trade_off(results, "synthetic")
-    half = draw(without(results, method="adv_cas", backbone="gru4rec"))
+    half = draw(without(results, method="adv_cas", backbone="gru4rec"), "synthetic")
     assert [title for title in titles(half) if title] == ["SASRec, synthetic world"]
-    for figure in (half, draw(results)):
+    for figure in (half, draw(results, "synthetic")):
         figure.draw_without_rendering()
         box, page = figure.get_tightbbox(), figure.get_size_inches()
         assert min(box.x0, box.y0) > -0.02
