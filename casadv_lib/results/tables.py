@@ -40,7 +40,7 @@ def compared(results: Results, dataset: str | None = None, methods: Iterable[str
         lambda own: {*needed} <= {*own["method"]} and len(own) > 1)
     if rows.empty:
         raise MissingRecords(f"no backbone has a run of {', '.join(needed)} and a second method on "
-                             f"{dataset or 'any data set'!r}")
+                             f"{dataset or 'any data set'}")
     base = select(rows, method="base").add_prefix("base ")
     return rows.merge(base, left_on=SETTING, right_on=["base dataset", "base backbone"])
 
