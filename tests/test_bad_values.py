@@ -65,7 +65,7 @@ CALLS = {
     cas.load_dataset: ({"name": "synthetic"}, {
         "name": ["", 2, pd.DataFrame()], "min_count": OTHER, "seed": [-1], "columns": [{"x": "y"}],
         "separator": ["ab", "1"]}),
-    nearest_items: ({"model": MODEL}, {"count": [*WHOLE, MODEL.n_items]}),
+    nearest_items: ({"model": MODEL, "count": 1}, {"count": [*WHOLE, MODEL.n_items]}),
     k_core: ({"frame": FRAME, "k": 1}, {"k": WHOLE, "frame": OTHER}),
     synthetic.make_world: ({}, {"settings": OTHER, "seed": [-1, None]}),
     TrainingSettings: ({}, dict.fromkeys(sorted(TRAINED.keys() - BOTH - {"progress"}), OTHER)),
