@@ -16,7 +16,6 @@ from conftest import build
 from oracles import dataset, random_sequences
 
 import casadv_lib as cas
-from casadv_lib.backbones import nearest_items
 from casadv_lib.datasets import synthetic
 from casadv_lib.datasets.sources import k_core
 from casadv_lib.experiments.configuration import configure
@@ -65,7 +64,6 @@ CALLS = {
     cas.load_dataset: ({"name": "synthetic"}, {
         "name": ["", 2, pd.DataFrame()], "min_count": OTHER, "seed": [-1], "columns": [{"x": "y"}],
         "separator": ["ab", "1"]}),
-    nearest_items: ({"model": MODEL, "count": 1}, {"count": [*WHOLE, MODEL.n_items]}),
     k_core: ({"frame": FRAME, "k": 1}, {"k": WHOLE, "frame": OTHER}),
     synthetic.make_world: ({}, {"settings": OTHER, "seed": [-1, None]}),
     TrainingSettings: ({}, dict.fromkeys(sorted(TRAINED.keys() - BOTH - {"progress"}), OTHER)),
