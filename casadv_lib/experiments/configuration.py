@@ -161,12 +161,11 @@ def choice(settings: dict) -> dict:
     """What was found on validation for the method's family, with the same profile and its loss,
     data set, backbone, epochs of the base and dimension: "chosen", values by name, {} where nothing
     was; "collapsed", the candidates whose whole run did, with the "epoch"."""
-    own = {"loss": "bce", "negatives": 1} | PROFILES.get(settings["profile"], {})
-    if any(settings.get(name, own[name]) != own[name] for name in ("loss", "negatives")):
-        return {"chosen": {}, "collapsed": []}
+    own = vars(TrainingSettings()) | PROFILES.get(settings["profile"], {})
+    is_its_loss = all(settings.get(name, own[name]) == own[name] for name in ("loss", "negatives"))
     wanted = {name: settings[name] for name in ("profile", "dataset", "backbone", "epochs", "dim")}
     wanted["family"] = FAMILY.get(settings["method"])
-    found = next((row for row in CHOICES if wanted.items() <= row.items()), {})
+    found = next((row for row in CHOICES if is_its_loss and wanted.items() <= row.items()), {})
     return {"chosen": {}, "collapsed": []} | found
 
 

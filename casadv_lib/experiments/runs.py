@@ -27,7 +27,7 @@ from filelock import FileLock
 from ..attacks import attack, excluded
 from ..backbones import BACKBONES, Backbone
 from ..data import SequenceDataset, held_out
-from ..datasets import NAMES, load_dataset
+from ..datasets import NAMES, load_dataset, own_file
 from ..evaluation import METRICS, evaluate, rank_items, summary
 from ..settings import EXCLUDES, checked_options
 from ..support import files
@@ -296,6 +296,8 @@ class Study:
             "device": device, "columns": columns, "separator": separator, "min_count": min_count,
             **settings, **({} if overrides is None else by_name("overrides", overrides))}
         self.backbone, self.profile = backbone, profile
+        if (name := self.config().dataset) not in NAMES:
+            own_file(name)  # a mistyped name shows before any work
 
     def config(self, method: str = "base", **more) -> Configuration:
         """The configuration of a method; more: settings that stand above the overrides, of which
