@@ -195,7 +195,7 @@ def _notebooks(options) -> None:
     which = {"notebooks": options.notebooks, "workers": options.workers}
     if not options.refresh:
         written = notebooks.execute(**asked, **which)
-    elif set(asked.values()) != {"quick", "auto", None}:
+    elif asked != dict.fromkeys(names) | {"profile": "quick", "device": "auto"}:
         raise ValueError("--refresh runs the notebooks' own parameters; leave out the others")
     else:
         written = notebooks.refresh(**which)

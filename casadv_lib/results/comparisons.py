@@ -145,10 +145,11 @@ def _change_difference(means: Means, run: str, other: str, metric: str) -> dict[
 
 
 def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means) -> Iterator[dict]:
-    """Every attack on a run: the "change" in percent; the "change difference to last item", in
-    points, to the gradient on the last item; of the last K items HR@10 of those who are "able",
-    and "able_clean". And of adv_cas against the others under the same attack the "change
-    difference", the "difference" of the attacked scores, and that of its own "to clean" ones.
+    """Every attack on a run: the "change" in percent; of the last K items HR@10 of those who are
+    "able", and "able_clean"; of the base the "change difference to last item", in points, to the
+    gradient on the last item. And of adv_cas against the others under the same attack the "change
+    difference", the "difference" of the attacked scores, and for the last K items that of its
+    HR@10 "to clean" ones.
     """
     guided = next((run for run, method in compared.items() if method == "adv_cas"), None)
     columns = [(run, column) for run in compared for column in ranks[run]
@@ -158,10 +159,11 @@ def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means) ->
         change, last = change_by(means, run, attack, rule, metric), f"{LAST_ITEM}-{rule} attacked"
         own, versus = {"run": run}, {"run": guided, "versus": run, "versus_which": "last"}
         found = [(own, "change", change)]
-        if "-last-" in column and metric == "hr@10":
+        of_last_items = "-last-" in column and metric == "hr@10"  # Figure 6
+        if of_last_items:
             found += [(own, "able", means[run, f"{column} of able", metric]),
                       (own, "able_clean", means[run, f"{attack} clean of able", metric])]
-        if column != last and last in ranks[run] and np.array_equal(
+        if compared[run] == "base" and column != last and last in ranks[run] and np.array_equal(
                 ranks[run][column] != NOT_RANKED, ranks[run][last] != NOT_RANKED):
             found += [(own, "change difference to last item", change - change_by(
                 means, run, LAST_ITEM, rule, metric))]
@@ -169,8 +171,8 @@ def _attacks(compared: dict[str, str], ranks: dict[str, Ranks], means: Means) ->
             score, clean = means[guided, column, metric], means[run, f"{attack} clean", metric]
             found += [(versus, "change difference",
                        change_by(means, guided, attack, rule, metric) - change),
-                      (versus, "difference", score - means[run, column, metric]),
-                      (versus, "difference to clean", score - clean)]
+                      (versus, "difference", score - means[run, column, metric])]
+            found += [(versus, "difference to clean", score - clean)] if of_last_items else []
         for ends, quantity, values in found:
             yield {"kind": "attack", "which": "last", "attack": attack, "exclude": rule,
                    "metric": metric, "quantity": quantity} | ends | percentile_interval(values)

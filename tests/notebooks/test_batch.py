@@ -146,6 +146,7 @@ def test_a_notebook_has_several_names_and_bad_arguments_are_refused(write, capsy
     for arguments, message in ((["--profile", "quik"], "profile is 'quik'; allowed"),
                                (["--backbone", "bert"], "backbone is 'bert'; allowed"),
                                (["--refresh", "--device", "cuda"], "--refresh"),
+                               (["--refresh", "--backbone", "auto"], "--refresh"),
                                (["01", "--backbone", "gru4rec"], "parameter is 'backbone'"),
                                (["--dataset", "none.csv"], "'none.csv'"),
                                (["77"], "notebooks is '77'; allowed")):
