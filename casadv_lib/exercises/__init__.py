@@ -189,7 +189,8 @@ check_interval = exercise(
 
 check_best_ndcg = exercise(
     "function(chance) -> the best NDCG@10 to expect; chance: p(next item), one row a user.",
-    [(RNG.dirichlet(np.full(40, spread), 20),) for spread in (0.1, 1.0, 10.0)],
+    [(np.hstack([np.zeros((20, 1)), RNG.dirichlet(np.full(40, spread), 20)]),)  # 0: padding
+     for spread in (0.1, 1.0, 10.0)],
     [0.6492904486, 0.3143213721, 0.1714287521])
 
 
@@ -220,8 +221,9 @@ check_first_reaching = exercise(
 
 check_epsilon_for = exercise(
     "function(share, lengths, n) -> the epsilon over a batch of n positions.",
-    [(1.0, np.ones(4), 1), (0.5, np.array([1.0, 3.0]), 100), (0.1, np.arange(1.0, 3), 726)],
-    [1, 10, 0.15 * 726**0.5])
+    [(1.0, np.ones(4), 1), (0.5, np.array([1.0, 3.0]), 100), (0.1, np.arange(1.0, 3), 726),
+     (0.5, np.array([1.0, 1.0, 4.0]), 4)],  # the mean is no median
+    [1, 10, 0.15 * 726**0.5, 2])
 
 check_literal_epsilon = exercise(
     "function(epsilon, n, length) -> the epsilon per sequence that moves a position as far.",
@@ -231,12 +233,14 @@ check_literal_epsilon = exercise(
 check_choose = exercise(
     "function(validation, test) -> (epsilon, its test score), chosen on validation alone.", [
         ({1.0: 0.05, 3.0: 0.06, 10.0: 0.04}, {1.0: 0.05, 3.0: 0.055, 10.0: 0.07}),
-        ({30.0: 0.02, 0.1: 0.03, 5.0: 0.03}, {30.0: 0.01, 0.1: 0.02, 5.0: 0.04}),  # the smaller one
-    ], [(3.0, 0.055), (0.1, 0.02)])
+        # of equal ones the smaller, in any order
+        ({30.0: 0.02, 0.1: 0.03, 5.0: 0.03}, {30.0: 0.01, 0.1: 0.02, 5.0: 0.04}),
+        ({5.0: 0.03, 1.0: 0.03, 0.1: 0.02}, {5.0: 0.07, 1.0: 0.06, 0.1: 0.01}),
+    ], [(3.0, 0.055), (0.1, 0.02), (1.0, 0.06)])
 
-check_added = exercise(
-    "function(ratio, adv_epochs, epochs) -> the second phase's time in percent of the first.",
-    [(3.92, 100, 500), (8 / 3, 100, 500), (2.0, 16, 80), (3.0, 0, 10)], [78.4, 160 / 3, 40, 0])
+check_epochs_within = exercise(
+    "function(budget, ratio, epochs) -> whole epochs of phase 2 within budget percent of phase 1.",
+    [(80, 3.9, 500), (53, 8 / 3, 500), (10, 4.0, 90), (1, 3.0, 80)], [102, 99, 2, 0])
 
 check_weights = exercise(
     'function(effects, mean) -> weights 1/C with mean "inverse" or "cascade", flat arrays.',
@@ -253,7 +257,7 @@ check_level = exercise(
 
 RNG = np.random.default_rng(0)
 LINE = np.array([[2.1], [0.0], [1.0], [2.0], [3.0], [4.5]])  # item i stands at i - 1; row 0 pads
-SCORES = np.array([9.0, 7.0, 8.0, 5.0, 4.0, 6.0, 7.0])
+SCORES = np.array([9.0, 7.0, 8.0, 5.0, 4.0, 5.0, 7.0])  # item 5 ties with the target
 
 check_nearest_ahead = exercise(
     "function(E, item, g, refused) -> the allowed item nearest to e with (e' - e) . g > 0.", [
@@ -265,7 +269,7 @@ check_nearest_ahead = exercise(
 
 check_rank_by_rule = exercise(
     "function(scores, target, before, after, rule) -> rank among all that the rule leaves in.",
-    [(SCORES, 3, [1, 4], [2, 6], rule) for rule in ("original", "attacked", "both")], [4, 3, 2])
+    [(SCORES, 3, [1, 4], [2, 6], rule) for rule in ("original", "attacked", "both")], [3, 2, 1])
 
 
 # Notebook 09: the greedy attack

@@ -88,7 +88,8 @@ def refresh(notebooks: list[str] | None = None, workers: int | None = None) -> l
                 "casadv": {"code": code_hash(notebook), "library": library}})
             for cell in notebook.cells:  # what differs from run to run or machine to machine goes
                 cell.metadata = nbformat.from_dict({
-                    key: value for key, value in cell.metadata.items() if key == "tags" and value})
+                    key: value for key, value in cell.metadata.items()
+                    if key in ("tags", "jupyter") and value})  # "jupyter": a folded answer
             write_bytes(path, (nbformat.writes(notebook).rstrip("\n") + "\n").encode())
     return paths
 

@@ -40,12 +40,13 @@ def attack_plane(plane: np.ndarray, step: float, refused: Sequence[int],
     radius, substitute = _touched(plane, step, refused)
     axis.plot(step + radius * np.cos(ANGLES), radius * np.sin(ANGLES), color=GOAL)
     axis.set_xlim(right=max(axis.get_xlim()[1], 1.02 * (step + radius)))
+    white = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # the circle passes behind
     for row, item in enumerate(sorted(names, key=lambda i: (plane[i][1] > 0, -plane[i][0]))):
         x, y = plane[item]
         color = GOAL if item == substitute else ITEM
         axis.plot([x], [y], "o", color=color)
         axis.annotate(names[item], (x, y), (x + 0.08, y - 0.14 * row if y else 0.12),
-                      va="center", fontsize=8, parse_math=False, path_effects=style.RIM,
+                      va="center", fontsize=8, parse_math=False, bbox=white,
                       arrowprops={"arrowstyle": "-", "color": color, "lw": 0.6,
                                   "relpos": (0, 0.5)})
     return figure

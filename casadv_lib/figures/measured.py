@@ -275,7 +275,7 @@ def trade_off(results: Results, dataset: str) -> Figure:
                               path_effects=style.RIM)
         axis.set(xlim=(left, right), ylim=(low, high),
                  xlabel="test NDCG@10 of attacked users, clean",
-                 ylabel="the same, last item replaced")
+                 ylabel="test NDCG@10, last item replaced")
     return style.key_below(figure)
 
 
@@ -341,7 +341,8 @@ def ladder(rows: pd.DataFrame) -> Figure:
     """Rows of `comparisons.ladder`: a row of panels a loss, a column a measure."""
     rows = rows.sort_values(["loss", "measure"], key=lambda names: pd.factorize(names)[0])
     units = rows["measure"].str.startswith("accuracy").map({True: " (%)", False: " (points)"})
-    return forest(rows.assign(panel=rows["loss"] + "\n" + rows["measure"] + units), "gain",
+    measure = rows["measure"].replace(r"^(\w+)$", r"\1 over base+more", regex=True)
+    return forest(rows.assign(panel=rows["loss"] + "\n" + measure + units), "gain",
                   zero="no gain", columns=rows["measure"].nunique(), width=2.6)
 
 

@@ -101,7 +101,8 @@ def predict(question: str, choices: Sequence, draw: Callable[..., Figure | str])
 
     choices: texts, one of which is clicked, or numbers for a slider, which a button confirms.
     draw: draw(guess) gives the answer with the guess marked, as a figure or as text.
-    It needs a kernel (tags skip-execution and nbval-skip); the cell below it shows `draw()`.
+    It needs a kernel (tags skip-execution and nbval-skip); the cell below it shows `draw()`, and
+    its output is folded until the reader opens it.
     """
     answer = ipywidgets.HTML().add_class("casadv-answer")
 

@@ -1,5 +1,5 @@
 """Solutions to the exercises of 10_what_it_costs.ipynb."""
 
 
-def added_time(ratio, adv_epochs, epochs):
-    return 100 * ratio * adv_epochs / epochs
+def epochs_within(budget, ratio, epochs):
+    return int(budget / 100 * epochs / ratio)

@@ -272,7 +272,7 @@ def test_the_ladder_draws_each_interval_in_the_row_of_its_method():
     rows["value"] = np.arange(len(rows), dtype=float)
     figure = ladder(rows.assign(low=rows["value"] - 1, high=rows["value"] + 1))
     panels = [*product(losses, ("accuracy", "robustness"))]
-    units = {"accuracy": "(%)", "robustness": "(points)"}
+    units = {"accuracy": "over base+more (%)", "robustness": "over base+more (points)"}
     assert titles(figure) == [f"{loss}\n{measure} {units[measure]}" for loss, measure in panels]
     for axis, (loss, measure) in zip(figure.axes, panels, strict=True):
         drawn = numbers(axis)

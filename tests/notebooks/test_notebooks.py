@@ -191,6 +191,13 @@ def test_tags_say_what_nbval_compares(notebook, path):
         assert ("skip-execution" in tags) == ("nbval-skip" in tags)
 
 
+def test_an_answer_is_folded_below_its_question(notebook, path):
+    cells = code_cells(notebook)
+    folded = [cell.metadata.get("jupyter", {}).get("outputs_hidden", False) for cell in cells]
+    asks = [re.search(r"^predict\(", cell.source, re.M) is not None for cell in cells]
+    assert folded == [False, *asks[:-1]]
+
+
 # ------------------------------------------------------------------ the glossary
 
 TABLE = pd.read_csv(notebooks.root() / "casadv_lib" / "glossary.csv", dtype=str)
