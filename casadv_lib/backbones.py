@@ -23,6 +23,7 @@ from .support.checks import LARGEST, instance, number
 from .support.layers import folded, future
 
 MOST_LAYERS, MOST_ITEMS = 60, 2**31
+ROWS = 512  # items whose distances are held at once
 no_dropout = nn.Identity()  # the `drop` argument of evaluation
 
 
@@ -201,19 +202,18 @@ class CausalCNN(Backbone):
 
 
 @torch.no_grad()
-def nearest_items(model: Backbone, count: int, rows: int = 512) -> Tensor:
+def nearest_items(model: Backbone, count: int) -> Tensor:
     """The `count` items nearest to each item, nearest first, (n_items, count) int64.
 
     Euclidean, in the present item table; neither the item itself nor padding is among them, so
     count is from 1 to n_items - 1.
-    rows: how many items' distances are held at once.
     """
     count = number("count", count, low=1, high=model.n_items - 1, kind=int)
     table = model.item_table()
     squares, nearest = table.square().sum(1), []
-    for a in range(0, len(table), rows):
+    for a in range(0, len(table), ROWS):
         # ||e' - e||^2 - ||e||^2: the same order, one matrix product
-        apart = torch.addmm(squares, table[a : a + rows], table.T, alpha=-2)
+        apart = torch.addmm(squares, table[a : a + ROWS], table.T, alpha=-2)
         apart.diagonal(a).fill_(torch.inf)
         nearest.append(apart.topk(count, dim=1, largest=False).indices + 1)
     return torch.cat(nearest)

@@ -46,11 +46,10 @@ class SequenceDataset:
         if not self.sequences or min(map(len, self.sequences)) < SHORTEST:
             raise DataError(f"{self.name}: every sequence needs {SHORTEST} items, and there must "
                             "be at least one")
-        for start in range(0, self.n_users, 1000):  # fresh memory for all would take longer
-            items = np.concatenate(self.sequences[start:start + 1000])
-            if items.min() < 1 or items.max() > self.n_items:
-                raise DataError(f"{self.name}: sequences hold items from {items.min()} to "
-                                f"{items.max()}; allowed are 1 to {self.n_items}")
+        items = np.concatenate(self.sequences)
+        if items.min() < 1 or items.max() > self.n_items:
+            raise DataError(f"{self.name}: sequences hold items from {items.min()} to "
+                            f"{items.max()}; allowed are 1 to {self.n_items}")
 
     @property
     def n_users(self) -> int:

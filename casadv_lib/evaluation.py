@@ -16,6 +16,7 @@ from .support.machine import long_work
 CUTOFF = 10
 METRICS = {"ndcg@10": "NDCG@10", "hr@10": "HR@10"}  # and how they are written
 RESAMPLES = 2000
+BATCH = 256  # users that are read at once
 CHUNK = 128  # users whose scores stay in the processor's cache
 
 
@@ -43,12 +44,11 @@ def summary(ranks: np.ndarray) -> dict[str, float]:
 
 
 @torch.no_grad()
-def user_vectors(model: Backbone, histories: Sequence[np.ndarray], batch_size: int = 256) -> Tensor:
+def user_vectors(model: Backbone, histories: Sequence[np.ndarray]) -> Tensor:
     """w after the newest item of each history, (users, d), in the order given."""
     device = model.items.weight.device
-    batches = long_work(packed(histories, model.max_len, device, batch_size),
-                        desc="reading histories", unit=" batches",
-                        total=-(-len(histories) // batch_size))
+    batches = long_work(packed(histories, model.max_len, device, BATCH), desc="reading histories",
+                        unit=" batches", total=-(-len(histories) // BATCH))
     with model.evaluating():
         users, w = zip(*((batch.users, model(batch)[batch.last]) for batch in batches))
     return torch.cat(w)[torch.as_tensor(np.argsort(np.concatenate(users))).to(device)]
@@ -69,7 +69,7 @@ def chunks(items: Sequence[np.ndarray], device, size: int
 
 @torch.no_grad()
 def rank_items(model: Backbone, histories: Sequence[np.ndarray], targets: np.ndarray,
-               seen: Sequence[np.ndarray], chunk: int = CHUNK) -> tuple[np.ndarray, float]:
+               seen: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
     """Ranks of the targets, (users,) float64, and the share of users with a tie at the target.
 
     rank = 1 + number of better items + half the number of equal others, among all items but those
@@ -83,8 +83,8 @@ def rank_items(model: Backbone, histories: Sequence[np.ndarray], targets: np.nda
     # column i of the scores is item i + 1
     target = torch.as_tensor(np.asarray(targets, dtype=np.int64) - 1).to(w.device).unsqueeze(1)
     n_items, ranks, ties = len(table), [], []
-    for own, met in long_work(chunks(seen, w.device, chunk), desc=f"ranking {chunk} users",
-                              unit=" times", total=-(-len(w) // chunk)):
+    for own, met in long_work(chunks(seen, w.device, CHUNK), desc=f"ranking {CHUNK} users",
+                              unit=" times", total=-(-len(w) // CHUNK)):
         scores = w[own] @ table.T  # (chunk, n_items)
         # sign of (score - target's): +1 better, 0 equal, -1 worse; sums of these are exact
         sign = scores.sub_(scores.gather(1, target[own])).sign_()

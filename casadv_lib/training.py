@@ -123,13 +123,6 @@ class Trainer:
         worse = [e for e in self.history.curve if e["epoch"] > self.history.best["epoch"]]
         return self.done >= self.settings.epochs or 0 < self.settings.patience <= len(worse)
 
-    @property
-    def epoch(self) -> int:
-        """Of the present weights: the last, but where training with `patience` is over."""
-        if self.settings.patience and self.is_over:
-            return self.history.best["epoch"]
-        return self.first_epoch + self.done
-
     def train_epoch(self) -> float:
         """One pass over all users in a new order; returns the mean loss."""
         s, words = self.settings, [self.settings.seed, self.phase, self.done]

@@ -56,13 +56,14 @@ def test_the_item_table_and_the_mode_of_evaluation():
         cas.Backbone(4).encode(None, None)
 
 
-def test_nearest_items_are_the_nearest():
+def test_nearest_items_are_the_nearest(monkeypatch):
+    monkeypatch.setattr(cas.backbones, "ROWS", 7)
     model = build("gru4rec")
     with torch.no_grad():
         model.items.weight[0] = model.items.weight[7]  # padding, as near as can be
     table = model.items.weight[1:].detach().double()
     apart = torch.cdist(table, table).fill_diagonal_(torch.inf)
-    found = nearest_items(model, 39, rows=7)  # all others, in pieces
+    found = nearest_items(model, 39)  # all others, in pieces
     assert torch.equal(found, apart.argsort(1)[:, :39] + 1)
     assert torch.equal(nearest_items(model, 5), found[:, :5])
     with pytest.raises(ValueError, match="count is 40; allowed is a whole number from 1 to 39"):

@@ -15,7 +15,7 @@ from ..data import SHORTEST, SequenceDataset
 from ..support.checks import DataError, number, shown
 from ..support.machine import folder_named_by
 from .layouts import check_options
-from .readers import in_place, read_file, read_frame
+from .readers import read_file, read_frame
 from .sources import CORE, SOURCES, Source, download, k_core
 from .synthetic import make_world
 
@@ -112,12 +112,11 @@ def _build(name: str, min_count: int | None, notes: list[str], frame: pd.DataFra
                          f"{left['item']:,} of {len(item_ids):,} items.")
             items, kept = pd.factorize(core["item"], sort=True)
             frame, item_ids, n_users = core.assign(item=items), item_ids[kept], left["user"]
-    users, items = frame["user"].to_numpy(), in_place(frame["item"])
+    users, items = frame["user"].to_numpy(), frame["item"].to_numpy() + 1
     is_next = users[1:] == users[:-1]
     if repeats := np.count_nonzero(is_next & (items[1:] == items[:-1])):
         notes.append(f"{repeats:,} interactions repeat the same user's item just before, which is "
                      "easy to predict; kept.")
-    items += 1
     starts = np.flatnonzero(np.append(True, ~is_next))
     lengths = np.diff(np.append(starts, len(users)))
     enough = np.flatnonzero(lengths >= SHORTEST)

@@ -82,7 +82,7 @@ def read_frame(frame: pd.DataFrame, wanted: dict) -> tuple:
         unclear, guess = layouts.advice(names, wanted)
         raise DataError(f"data set is a frame with the columns {shown(names)}{unclear}; allowed is "
                         f"one for each of user, item and timestamp: load_dataset(frame, {guess})")
-    content = {role: frame.iloc[:, place].copy() for role, place in columns.items()}
+    content = {role: frame.iloc[:, place] for role, place in columns.items()}
     return _in_order("the frame", Layout("a frame", names, columns), content)
 
 
@@ -299,14 +299,6 @@ def _texts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     return codes, [str(one).strip() for one in found]
 
 
-def in_place(column: pd.Series) -> np.ndarray:
-    """The values of a column that its caller alone has, to be changed: fresh memory for millions of
-    rows takes longer than what is done to them."""
-    values = column.to_numpy()
-    values.flags.writeable = True
-    return values
-
-
 def ids(column: pd.Series) -> tuple[np.ndarray, pd.Index, np.ndarray]:
     """Return a column of ids as indices into the sorted ids, these, and which rows have none.
 
@@ -314,23 +306,10 @@ def ids(column: pd.Series) -> tuple[np.ndarray, pd.Index, np.ndarray]:
     '7' and '007' would be one id. Numbers of a frame stay as they are, but whole floats are ints.
     """
     if pd.api.types.is_numeric_dtype(column):
-        missing = np.zeros(len(column), bool)
-        if column.dtype != np.int64:
-            missing = column.isna().to_numpy(bool)
+        missing = column.isna().to_numpy(bool)
         if column.dtype.kind == "f" and not missing.any() and (column % 1 == 0).all():
             column = column.astype(np.int64)
-        if column.dtype != np.int64 or int(column.max()) - int(column.min()) > 10 * len(column):
-            return *pd.factorize(column, sort=True), missing
-        values, low = in_place(column), column.min()  # close together: counting is faster
-        known = np.zeros(column.max() - low + 1, bool)
-        parts = [slice(start, start + BLOCK) for start in range(0, len(values), BLOCK)]
-        for part in parts:
-            values[part] -= low
-            known[values[part]] = True
-        places = np.cumsum(known) - 1
-        for part in parts:
-            values[part] = places[values[part]]
-        return values, pd.Index(np.flatnonzero(known) + low), missing
+        return *pd.factorize(column, sort=True), missing
     codes, texts = _texts(column)
     missing = np.array([text.casefold() in MISSING for text in texts])
     plain = all(is_whole_number(text) and str(int(text)) == text for text in texts)
@@ -342,7 +321,7 @@ def times(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Return numbers that sort as a column of times does, and which rows have no time. Text is
     compared exactly, as float64 would take two nanoseconds since 1970 for one."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iufM":
-        values = in_place(column)
+        values = column.to_numpy(copy=True)
         return values.astype(np.int64) if values.dtype.kind == "M" else values, ~np.isfinite(values)
     codes, texts = _texts(column)
     wrong = np.array([not _NUMBER.fullmatch(text) or np.isinf(float(text)) for text in texts])

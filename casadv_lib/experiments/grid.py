@@ -261,8 +261,7 @@ def _joining(resource: str, gpus: list[str]):
 
 
 @contextlib.contextmanager
-def cluster(workers: int, device: str = "auto", scheduler: str | None = None,
-            say: Callable[[str], None] = lambda line: None
+def cluster(workers: int, device: str = "auto", scheduler: str | None = None
             ) -> Iterator[tuple[distributed.Client, str]]:
     """A client of a scheduler, own or elsewhere, and the resource of the workers that fit."""
     own = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": 0,
@@ -279,8 +278,6 @@ def cluster(workers: int, device: str = "auto", scheduler: str | None = None,
         except (OSError, ValueError) as error:
             raise ValueError(f"scheduler is {scheduler!r}, where none answers ({error})") from error
         with client:
-            say(f"workers may join at {client.scheduler.address}, the dashboard (with bokeh "
-                f"installed) is {client.dashboard_link}")
             gpus = [] if scheduler else gpus_of(device)
             client.register_plugin(_joining(resource, gpus), name=resource)
             yield client, resource
@@ -333,8 +330,10 @@ def run_grid(grid: Grid, workers: int = 1, device: str = "auto", scheduler: str 
         def say(line):
             bar.write(f"{_now()} {line}")
 
-        with cluster(workers, device, scheduler, say) as there:
-            for job, task in _ended(*there, grid, left, say):
+        with cluster(workers, device, scheduler) as (client, resource):
+            say(f"workers may join at {client.scheduler.address}, the dashboard (with bokeh "
+                f"installed) is {client.dashboard_link}")
+            for job, task in _ended(client, resource, grid, left, say):
                 bar.update()
                 if blamed := [name for name in job.needs if name in failed]:
                     failed[job.name] = f"not done, because it needs {', '.join(blamed)}"

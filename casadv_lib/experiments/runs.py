@@ -159,7 +159,9 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
         if config.optimizer_state == "kept":
             load_optimizer(trainer.optimizer, content["history"]["optimizer_state"])
     history = trainer.run(folder / "checkpoint.pt", progress)
-    metrics, ranks, epoch = {}, {}, trainer.epoch
+    # with patience a run ends at its best
+    patience, metrics, ranks = trainer.settings.patience, {}, {}
+    epoch = history.best["epoch"] if patience else trainer.first_epoch + trainer.done
     for which in ("last", "best"):
         if which == "best" and history.best:
             epoch = history.best["epoch"]

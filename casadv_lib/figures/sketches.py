@@ -27,7 +27,7 @@ from .style import PAPER_GREY, STYLES, key_below, method_line, panels, styled
 FIGURE2_TOY = {
     "histories": [np.array(history) for history in (
         [1, 2, 3, 4, 5], [6, 2, 7, 8, 4], [3, 1, 8, 2], [5, 6, 2, 1], [7, 3, 8])],
-    "mark": (0, 1), "max_len": 5, "batch_size": 5}
+    "mark": (0, 1), "batch_size": 5}
 LOOKS = {  # of Figure 2's boxes: their names in the legend, and how they are drawn
     "plain": ("", {"facecolor": "white", "edgecolor": PAPER_GREY, "linewidth": 0.8}),
     "mark": ("the marked interaction",
@@ -165,25 +165,23 @@ class PerturbedUser:
 
 
 @styled
-def figure2(histories, mark, max_len: int = 50, batch_size: int = 128, users=None,
+def figure2(histories, mark, batch_size: int = 128, users=None,
             others: tuple[int, float] | None = None) -> Figure:
     """The cascade effect of one interaction, as boxes: what it reaches, and its value C (Eq. 11).
 
-    histories: list of int arrays of items, oldest first, of which the newest max_len are drawn.
-    mark: (user, t), both from 0, one of those. batch_size: b of Eq. 11. users: names. others: where
-    the histories are a few of many, m and the sum over all other users.
+    histories: list of int arrays of items, oldest first. mark: (user, t), both from 0. batch_size:
+    b of Eq. 11. users: names. others: where the histories are a few of many, m and the sum over all
+    other users.
     """
     user = number("mark[0]", mark[0], 0, len(histories) - 1, kind=int)
-    length = len(histories[user])
-    t = number("mark[1]", mark[1], max(0, length - max_len), length - 1, kind=int)
-    recent = [np.asarray(history)[-max_len:] for history in histories]
-    column = t - (length - len(recent[user]))
+    recent = [np.asarray(history) for history in histories]
+    column = number("mark[1]", mark[1], 0, len(recent[user]) - 1, kind=int)
     item, later = recent[user][column], len(recent[user]) - column - 1
     starts = [column if row == user else np.argmax([*(history == item), True])
               for row, history in enumerate(recent)]  # from where on a history is reached
-    m, across = others or (len(histories), cascade_effects(
-        recent, max_len, len(histories), "cross")[user][column] - 1)  # b = m: the sum itself
     rows, steps = len(recent), max(map(len, recent))
+    m, across = others or (rows, cascade_effects(  # b = m: the sum itself
+        recent, steps, rows, "cross")[user][column] - 1)
     figure, ((axis,),) = panels(1, 1, width=max(7.2, 0.75 * steps + 1.5), height=0.5 * rows + 0.9)
     for row, history in enumerate(recent):
         for step, name in enumerate(history):

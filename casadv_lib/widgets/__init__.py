@@ -250,7 +250,7 @@ def cascade_panel(config: Configuration, data: SequenceDataset, user: int,
         # besides the user those who met it among what the figure shows, the longest ago first
         seen = [index, *others[others["reaches"] <= NEWEST]["user"].unique()[:USERS - 1]]
         yield "boxes", picture(
-            figure2([newest(one)["item"] for one in seen], (0, mark), NEWEST, batch_size,
+            figure2([newest(one)["item"] for one in seen], (0, mark), batch_size,
                     [str(own.user_ids[one])[:10] for one in seen], (m, across)),
             "Figure 2 on this interaction")
         yield "words", words

@@ -95,23 +95,23 @@ def test_figure2_toy_has_the_papers_value_and_reach():
     assert "= 11," in figure.axes[0].get_title()
 
 
-def test_figure2_with_b_below_m_and_short_memory_and_a_part_of_the_users():
-    histories = [[9, 1, 2, 3], [1, 4, 5, 6, 7], [8, 1, 2], []]
-    figure = figure2(histories, mark=(0, 1), max_len=3, batch_size=1)
+def test_figure2_with_b_below_m_and_a_part_of_the_users():
+    histories = [[1, 2, 3], [5, 6, 7], [8, 1, 2], []]
+    figure = figure2(histories, mark=(0, 0), batch_size=1)
     kinds = boxes(figure)
-    # User 1 met the item too long ago; user 2's occurrence counts 2, times b/m = 1/4.
+    # User 1 never met the item; user 2's occurrence counts 2, times b/m = 1/4.
     assert {place for place, kind in kinds.items() if kind == "other"} == {(2, 1), (2, 0)}
     assert "own history) + b/m · 2 (other" in figure.axes[0].get_title()
     assert "= 3.5,  b/m = 1/4" in figure.axes[0].get_title()
-    axis = figure2(histories, (0, 1), 3, 8, users=["a", "b", "c", ""], others=(80, 30.0)).axes[0]
+    axis = figure2(histories, (0, 0), 8, users=["a", "b", "c", ""], others=(80, 30.0)).axes[0]
     assert "= 6,  b/m = 8/80" in axis.get_title()
     assert [label.get_text() for label in axis.get_yticklabels()] == ["a", "b", "c", ""]
 
 
-@pytest.mark.parametrize("mark", [(5, 0), (0, 5), (-1, 0), (0, "1"), (0, 1)])
+@pytest.mark.parametrize("mark", [(5, 0), (0, 5), (-1, 0), (0, "1"), (0, -1)])
 def test_figure2_refuses_a_mark_outside(mark):
     with pytest.raises(ValueError, match="mark"):
-        figure2(**(FIGURE2_TOY | {"mark": mark, "max_len": 3}))
+        figure2(**(FIGURE2_TOY | {"mark": mark}))
 
 
 def test_the_bars_stack_up_to_the_effect_and_one_is_framed_and_told_in_words():
