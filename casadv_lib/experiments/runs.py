@@ -103,11 +103,15 @@ class Run:
 
     def model(self, which: str = "last", device: str = "auto") -> Backbone:
         """The trained backbone of the "last" or the "best" validation epoch."""
-        content = files.load_tensors(self.folder / "checkpoint.pt", choose_device(device))
-        model = build_model(self.config, self.data).to(choose_device(device))
-        best = content["history"]["best_state"]
-        model.load_state_dict(best if which == "best" and best else content["model"])
-        return model
+        path, model = self.folder / "checkpoint.pt", build_model(self.config, self.data)
+        content = files.load_tensors(path, choose_device(device))
+        try:
+            best = content["history"]["best_state"]
+            model.load_state_dict(best if which == "best" and best else content["model"])
+        except Exception as error:  # whatever a stranger's content leads to
+            raise files.DamagedFile(f"{path} holds no model of this run ({error}); delete its "
+                                    "folder, and it is made anew") from error
+        return model.to(choose_device(device))
 
 
 def build_model(config: Configuration, data: SequenceDataset) -> Backbone:
@@ -148,15 +152,14 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
     config, data, folder = made.config, made.data, made.folder
     started, device = time.perf_counter(), choose_device(config.training.device)
     files.write_json(folder / "config.json", config.flat())
-    model = build_model(config, data)
+    model = build_model(config, data) if base is None else base.model(device=device)
     if base is None:
         trainer = Trainer(model, data, config.training)
     else:
-        content = files.load_tensors(base.folder / "checkpoint.pt", device)
-        model.load_state_dict(content["model"])
         trainer = Trainer(model, data, config.second_phase, config.method, config.adversarial,
                           base.metrics["last"]["epoch"])
         if config.optimizer_state == "kept":
+            content = files.load_tensors(base.folder / "checkpoint.pt", device)
             load_optimizer(trainer.optimizer, content["history"]["optimizer_state"])
     history = trainer.run(folder / "checkpoint.pt", progress)
     # with patience a run ends at its best

@@ -7,6 +7,7 @@ browser holds further moves back and then sends the newest alone.
 import base64
 import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 
@@ -169,11 +170,14 @@ def list_table(before: Sequence[int], after: Sequence[int], names, target: int) 
 
 
 def stored_like(config: Configuration) -> dict[tuple[str, str, str], Configuration]:
-    """{(data set, backbone, method): configuration} of the stored runs; of several runs with the
-    same three, of the one with the most settings as in `config`."""
+    """{(data set, backbone, method): configuration} of the stored runs that can be read; of several
+    runs with the same three, of the one with the most settings as in `config`."""
     here = {"device": config.training.device}  # what a run was made on need not be there any more
-    stored = [Configuration.of(read_json(path.with_name("config.json")) | here)
-              for path in sorted(runs_folder().glob("*/metrics.json"))]
+    stored = []
+    for path in sorted(runs_folder().glob("*/config.json")):
+        with suppress(ValueError, KeyError, TypeError):  # damaged: not one to choose
+            if path.with_name("metrics.json").exists():
+                stored.append(Configuration.of(read_json(path) | here))
     wanted = config.everything().items()
     stored.sort(key=lambda one: len(wanted & one.everything().items()))
     return {(one.dataset, one.backbone, one.method): one for one in stored}

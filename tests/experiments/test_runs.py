@@ -37,6 +37,9 @@ def test_a_run_is_made_once(data_file, runs_folder):
     made = runs.run(configure(data_file, "adv_cas"), progress=False)
     assert sorted(p.name.split("-")[2] for p in runs_folder.iterdir()) == ["adv_cas", "base"]
     stamp = (made.folder / "metrics.json").stat().st_mtime_ns
+    files.save_tensors(made.folder / "checkpoint.pt", {"model": {}})
+    with pytest.raises(files.DamagedFile, match="checkpoint.pt holds no model of this run"):
+        made.model()
     again = runs.run(configure(data_file, "adv_cas"), progress=False)
     assert again.folder == made.folder
     assert (made.folder / "metrics.json").stat().st_mtime_ns == stamp

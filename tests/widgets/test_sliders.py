@@ -193,6 +193,10 @@ def test_the_list_of_runs_holds_what_is_stored(panel, own, stored):
     assert "base, step 0.1, k 1," in words(sliders) and sliders.parts["average"].value != average
     other = made.config.of(made.config.everything() | {"epsilon": 7.0})
     replacement_panel(other, made.data, 0)  # makes the run, which is not stored
+    damaged = made.folder.with_name("damaged")
+    damaged.mkdir()
+    for name in ("config.json", "metrics.json"):
+        (damaged / name).write_text('{"epochs": 3')  # is left out
     for config in (made.config, other):  # each finds itself
         closest = stored_like(config)[own, "sasrec", "adv_cas"]
         assert closest.adversarial.epsilon == config.adversarial.epsilon
