@@ -142,14 +142,21 @@ def attacked(results: Results, setting: Setting, quantity: str, methods: list[st
     return rows
 
 
+def time_added(base: pd.Series | pd.DataFrame, second: pd.Series | pd.DataFrame) -> tuple:
+    """Of a run's last epoch or of columns of them: its epoch's seconds over the base's, by medians,
+    and the second phase's time in percent of the first's up to the epoch that was kept."""
+    ratio = second["seconds_per_epoch"] / base["seconds_per_epoch"]
+    return ratio, 100 * ratio * second["adv_epochs"] / base["epoch"]
+
+
 def added_time(results: Results, setting: Setting) -> list[dict]:
     """The second phase's share of the time, without an interval, and the one that is "printed"."""
-    base, guided = (select(results.runs, run=main_run(results, *setting, method)).iloc[0]
+    last = select(results.runs, which="last")
+    base, guided = (select(last, run=main_run(results, *setting, method)).iloc[0]
                     for method in ("base", "adv_cas"))
     if base["hardware"] != guided["hardware"]:
         raise MissingRecords("the two were timed on different machines")
-    ratio = guided["seconds_per_epoch"] / base["seconds_per_epoch"]
-    added = 100 * ratio * guided["adv_epochs"] / base["epochs"]
+    ratio, added = time_added(base, guided)
     return [{"value": added, "ratio": ratio, "printed": paper.PAPER_ADDED_TIME}]
 
 

@@ -19,7 +19,7 @@ from ..experiments.configuration import attack_name, choice
 from ..settings import EXCLUDES
 from ..support.files import read_json
 from . import frames, paper
-from .claims import OURS, check
+from .claims import OURS, check, time_added
 from .comparisons import percent
 from .frames import MissingRecords, Results, select
 
@@ -99,22 +99,21 @@ def _accuracy(results: Results, where: str, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def efficiency(results: Results) -> pd.DataFrame:
-    """Section 5.7: seconds an epoch, the median; an epoch over one of the base; and "added time %",
-    that times the second phase's epochs over the base's, up to the one that is kept. The seconds of
-    whole trainings also hold what else the machine did. The paper's numbers stand with SASRec,
-    adv_cas."""
+    """Section 5.7: seconds an epoch, an epoch over one of the base, and "added time %" (see
+    `claims.time_added`). The seconds of whole trainings also hold what else the machine did. The
+    paper's numbers stand with SASRec, adv_cas."""
     printed, rows = paper.NUMBERS["section57_efficiency"], compared(results)
     machines = {run: f"{of.get('hardware', 'unknown')}, {of.get('device', 'unknown')}"
                 for run, of in results.provenance.items()}
     machine, of_base = rows["run"].map(machines), rows["base run"].map(machines)
-    over_base = rows["seconds_per_epoch"] / rows["base seconds_per_epoch"]
+    base = rows.filter(like="base ").rename(columns=lambda name: name.removeprefix("base "))
+    over_base, added = time_added(base, rows)
     is_paper = (rows[["backbone", "method", "loss"]] == ["sasrec", "adv_cas", "bce"]).all(axis=1)
     table = rows[[*SETTING, "method"]].assign(**{
         "seconds an epoch": rows["seconds_per_epoch"],
         "over base epoch": over_base,
         "training seconds": rows["train_seconds"],
-        "added time %": (100 * over_base * rows["adv_epochs"] / rows["base epoch"]).where(
-            rows["method"] != "base"),
+        "added time %": added.where(rows["method"] != "base"),
         "over base epoch paper (ml-1m)": is_paper.map(
             {True: printed["adversarial_epoch_over_base_epoch"]}),
         "added time % paper (ml-1m)": is_paper.map({True: paper.PAPER_ADDED_TIME}),
