@@ -7,6 +7,7 @@ bounds of settings are in test_settings.
 import inspect
 import math
 import warnings
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from conftest import build
 from oracles import dataset, random_sequences
 
 import casadv_lib as cas
+from casadv_lib.backbones import nearest_items
 from casadv_lib.datasets import synthetic
 from casadv_lib.datasets.sources import k_core
 from casadv_lib.experiments.configuration import configure
@@ -82,6 +84,7 @@ BY_HAND = [  # where numbers in a row are right, or nothing else is wrong
       for bad in RANKS],
     *[(cas.paired_bootstrap, "reference", bad) for bad in RANKS],
     *[(cas.paired_bootstrap, "ranks", bad) for bad in ([], [1.0, 2.0])], (cas.ndcg, "ranks", []),
+    *[(partial(nearest_items, MODEL), "count", bad) for bad in (*WRONG, *WHOLE, MODEL.n_items)],
     *[(one, "checkpoint", bad) for one in (cas.fit, cas.fit_adversarial)
       for bad in ("", "\0", 3, [1], object())],
     *[(cas.fit_adversarial, "optimizer_state", bad) for bad in (3, [1], "x", object())],

@@ -47,6 +47,12 @@ def test_a_run_is_made_once(data_file, runs_folder):
     assert other.folder != made.folder and len(list(runs_folder.iterdir())) == 3
 
 
+def test_a_run_with_patience_is_that_of_its_best_epoch(data_file, runs_folder):
+    made = runs.run(configure(data_file, epochs=60, patience=1, eval_every=1), progress=False)
+    best, last = made.metrics["best"], made.metrics["last"]
+    assert last == best and last["epoch"] < len(made.metrics["losses"]) <= 60
+
+
 def test_a_file_is_one_data_set_wherever_it_lies(data_file, runs_folder, monkeypatch):
     monkeypatch.chdir(data_file.parent)
     shutil.copy(data_file, "copy.txt")
@@ -162,7 +168,7 @@ def test_stored_runs_have_the_names_of_their_configurations(profile):
         # the device that it was made on need not be here
         assert Configuration.of(flat | {"device": "auto"}).run_name(hashes[name]) == name
         asked = {key: flat[key] for key in ("profile", "dataset", "backbone", "method", "seed")}
-        asked |= {"epochs": 100} if flat["dataset"] == "ml-1m" else {}
+        asked |= {"epochs": 100} if (profile, flat["dataset"]) == ("ce", "ml-1m") else {}
         if name in is_main or flat["method"] == "base":  # bases of other seeds, too
             assert profiles.configure(**asked).run_name(hashes[name]) == name
 
