@@ -28,7 +28,7 @@ from ..support.files import make_folder, read_json, write_bytes
 from ..support.machine import choose_device, long_work, source_hash, use_threads
 from . import runs
 from .plan import GROUP, SEARCHED, Job, Known, chosen_values, decide
-from .runs import Run, Unequal, attack_name, one_at_a_time, runs_folder
+from .runs import Run, Unequal, attack_name, one_at_a_time, runs_folder, stored_runs
 
 SECONDS_BETWEEN_LOOKS, SECONDS_TO_CONNECT = 5.0, 20.0  # at workers that join; to a scheduler
 SECONDS_BETWEEN_STORES = 900.0  # of results: each takes some seconds, a run at least minutes
@@ -109,10 +109,9 @@ class Grid:
         """What is left, a line a job with the time it may take ("?": a guess) and whether it is
         "running" in some process, "failed" at the last try, or "left"; and the sum."""
         lines, total, measured = [], 0.0, {}
-        for path in runs_folder().glob("*/metrics.json"):
-            config, metrics = read_json(path.with_name("config.json")), read_json(path)
-            kind = (config["dataset"], config["backbone"], config.get("loss"), config["method"])
-            measured[kind] = metrics["seconds"]["per_epoch"]
+        for config, path in stored_runs():
+            kind = (config.dataset, config.backbone, config.flat().get("loss"), config.method)
+            measured[kind] = read_json(path)["seconds"]["per_epoch"]
         for job in [job for job in self.left().values() if job.role != "choice"]:
             made = self.run(job)
             config, data, flat = made.config, made.data, made.config.flat()

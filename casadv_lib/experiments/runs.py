@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -103,15 +104,24 @@ class Run:
 
     def model(self, which: str = "last", device: str = "auto") -> Backbone:
         """The trained backbone of the "last" or the "best" validation epoch."""
-        path, model = self.folder / "checkpoint.pt", build_model(self.config, self.data)
-        content = files.load_tensors(path, choose_device(device))
+        path, device = self.folder / "checkpoint.pt", choose_device(device)
+        content, model = files.load_tensors(path, device), build_model(self.config, self.data)
         try:
             best = content["history"]["best_state"]
             model.load_state_dict(best if which == "best" and best else content["model"])
         except Exception as error:  # whatever a stranger's content leads to
             raise files.DamagedFile(f"{path} holds no model of this run ({error}); delete its "
                                     "folder, and it is made anew") from error
-        return model.to(choose_device(device))
+        return model.to(device)
+
+
+def stored_runs(device: str = "auto") -> Iterator[tuple[Configuration, Path]]:
+    """(configuration, its metrics.json) of the complete runs here, but those whose configuration
+    cannot be read. device: in place of what each was made on, which need not be there any more."""
+    for path in sorted(runs_folder().glob("*/metrics.json")):
+        with contextlib.suppress(ValueError, KeyError, TypeError, OSError):
+            flat = files.read_json(path.with_name("config.json"))
+            yield Configuration.of(flat | {"device": device}), path
 
 
 def build_model(config: Configuration, data: SequenceDataset) -> Backbone:
@@ -152,10 +162,11 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
     config, data, folder = made.config, made.data, made.folder
     started, device = time.perf_counter(), choose_device(config.training.device)
     files.write_json(folder / "config.json", config.flat())
-    model = build_model(config, data) if base is None else base.model(device=device)
     if base is None:
+        model = build_model(config, data)
         trainer = Trainer(model, data, config.training)
     else:
+        model = base.model(device=device)
         trainer = Trainer(model, data, config.second_phase, config.method, config.adversarial,
                           base.metrics["last"]["epoch"])
         if config.optimizer_state == "kept":

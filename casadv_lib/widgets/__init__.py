@@ -7,7 +7,6 @@ browser holds further moves back and then sends the newest alone.
 import base64
 import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 
@@ -24,13 +23,12 @@ from ..cascade import cascade_effects
 from ..data import SequenceDataset, training_inputs
 from ..evaluation import METRICS, scores_without, ten_best, user_vectors
 from ..experiments.configuration import Configuration
-from ..experiments.runs import Run, run, runs_folder
+from ..experiments.runs import Run, run, stored_runs
 from ..figures import style
 from ..figures.attack_step import STEPS
 from ..figures.sketches import PerturbedUser, figure2, stacked_terms
 from ..results.frames import select
 from ..settings import EXCLUDES, MOST_REPLACED, POSITIONS
-from ..support.files import read_json
 
 TABLE_LOOK = ("<style>.casadv-table.casadv-table :is(th, td) {padding: 1px 12px 1px 0; "
               "line-height: 1.35; text-align: left}</style>")
@@ -172,12 +170,7 @@ def list_table(before: Sequence[int], after: Sequence[int], names, target: int) 
 def stored_like(config: Configuration) -> dict[tuple[str, str, str], Configuration]:
     """{(data set, backbone, method): configuration} of the stored runs that can be read; of several
     runs with the same three, of the one with the most settings as in `config`."""
-    here = {"device": config.training.device}  # what a run was made on need not be there any more
-    stored = []
-    for path in sorted(runs_folder().glob("*/config.json")):
-        with suppress(ValueError, KeyError, TypeError):  # damaged: not one to choose
-            if path.with_name("metrics.json").exists():
-                stored.append(Configuration.of(read_json(path) | here))
+    stored = [one for one, _ in stored_runs(config.training.device)]
     wanted = config.everything().items()
     stored.sort(key=lambda one: len(wanted & one.everything().items()))
     return {(one.dataset, one.backbone, one.method): one for one in stored}
