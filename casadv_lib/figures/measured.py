@@ -341,7 +341,8 @@ def ladder(rows: pd.DataFrame) -> Figure:
     """Rows of `comparisons.ladder`: a row of panels a loss, a column a measure."""
     rows = rows.sort_values(["loss", "measure"], key=lambda names: pd.factorize(names)[0])
     units = rows["measure"].str.startswith("accuracy").map({True: " (%)", False: " (points)"})
-    measure = rows["measure"].replace(r"^(\w+)$", r"\1 over base+more", regex=True)
+    measure = rows["measure"].where(rows["measure"].str.contains(" over "),
+                                    rows["measure"] + " over base+more")
     return forest(rows.assign(panel=rows["loss"] + "\n" + measure + units), "gain",
                   zero="no gain", columns=rows["measure"].nunique(), width=2.6)
 

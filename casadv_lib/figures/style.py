@@ -70,9 +70,9 @@ def method_lines(axis, frame: pd.DataFrame, x: str, y: str, band: str = "", **ch
         if band:
             axis.fill_between(rows[x], rows["low"], rows["high"], color=look["color"], alpha=0.15,
                               linewidth=0)
-            several = frame["method"].nunique() > 1
-            axis.fill_between([], [], color="0.3" if several else look["color"], alpha=0.15,
-                              linewidth=0, label=band)
+    if band:  # one key for the shades of all methods
+        color = look["color"] if frame["method"].nunique() == 1 else "0.3"
+        axis.fill_between([], [], color=color, alpha=0.15, linewidth=0, label=band)
 
 
 def mark(axis, x: float, heights: Sequence[float], words: str) -> None:

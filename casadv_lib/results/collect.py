@@ -236,7 +236,7 @@ def _joined(parts: list[pd.DataFrame], name: str, roles: Mapping[str, list[str]]
     """One table in the paper's order; the last of rows with the same key stays."""
     filled = [part for part in parts if len(part)]
     table = pd.concat(filled or parts[:1]).drop_duplicates(KEYS[name], keep="last")
-    if name != "curves":
+    if "roles" in table:
         table["roles"] = [" ".join(dict.fromkeys(roles[run])) for run in table["run"]]
         orders = {"dataset": ("synthetic", "beauty", "video", "clothing", "ml-1m"),
                   "backbone": BACKBONE_NAMES, "method": METHOD_ORDER}
