@@ -63,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
             given = dict(about["options"][option])
             given["help"] = given["help"].format(**lists)
             if "action" not in given:
-                given["type"] = int if "type" in given else type(given.get("default") or "")
+                usual = given.get("default")
+                given["type"] = int if "type" in given else str if usual is None else type(usual)
             command.add_argument(option, **given)
         command.set_defaults(command=globals()[f"_{name}"], **words.get("defaults", {}))
     return parser
@@ -73,9 +74,9 @@ def _settings(options) -> dict:
     """What --set names, and how a file is to be read."""
     words = getattr(options, "set", None)
     named = configuration.by_name("--set", words) if words else {}
-    for name in named.keys() & vars(options).keys():
-        raise ValueError(f"--set names {name}; allowed is the option "
-                         f"--{name.replace('_', '-')} instead")
+    for name in named.keys() & {*vars(options), "method", "seed"}:
+        raise ValueError(f"--set names {name}; allowed is the option --{name.replace('_', '-')} "
+                         "instead, where the command has it")
     return named | {name: getattr(options, name) for name in configuration.READING}
 
 
@@ -109,8 +110,9 @@ def _attack(options) -> None:
     for metric in ("ndcg@10", "hr@10"):
         before, after = (result[which][metric] for which in ("clean", "attacked"))
         drop = paired_bootstrap(result["ranks"], result["clean ranks"], metric)
+        share = f", {100 * (after - before) / before:+.1f}%" if before else ""
         print(f"change of {metric} {drop['difference']:+.4f} [{drop['low']:+.4f}, "
-              f"{drop['high']:+.4f}], {100 * (after - before) / max(before, 1e-12):+.1f}%")
+              f"{drop['high']:+.4f}]{share}")
     print(_line(f"{options.split} clean", result["clean"]))
     print(_line(options.split, result["attacked"]))
 

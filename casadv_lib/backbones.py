@@ -73,7 +73,7 @@ class Backbone(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must define encode(rows, batch, drop)")
 
     def score(self, w: Tensor, rows: Tensor) -> Tensor:
-        """r = w . e for matching rows, (n,) (Eq. 4)."""
+        """r = w . e for matching rows, (n,) (Eq. 4); ranking knows no other score."""
         return (w * rows).sum(-1)
 
     @contextlib.contextmanager

@@ -10,7 +10,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .support.checks import DataError, one_of
+from .support.checks import DataError, one_of, shown
 
 SHORTEST = 3  # one item to train on, one to validate, one to test
 
@@ -43,6 +43,10 @@ class SequenceDataset:
             if len(getattr(self, field_name)) != wanted:
                 raise DataError(f"{self.name}: {field_name} has {len(getattr(self, field_name))} "
                                 f"entries; allowed are {wanted}")
+        for user, one in enumerate(self.sequences):
+            if not isinstance(one, np.ndarray) or one.dtype != np.int64 or one.ndim != 1:
+                raise DataError(f"{self.name}: sequences[{user}] is {shown(one)}; allowed is a "
+                                "one-dimensional int64 array")
         if not self.sequences or min(map(len, self.sequences)) < SHORTEST:
             raise DataError(f"{self.name}: every sequence needs {SHORTEST} items, and there must "
                             "be at least one")

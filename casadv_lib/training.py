@@ -4,6 +4,7 @@ Every random number of an epoch comes from (seed, phase, epoch) alone, so a run 
 and goes on from its last checkpoint ends with the same numbers as one that was never cut.
 """
 
+import contextlib
 import copy
 import time
 import warnings
@@ -109,8 +110,6 @@ class Trainer:
         self.optimizer = make_optimizer(model, settings)
         self.generator = torch.Generator(self.device)
         self.history = History()
-        if settings.compile is True:
-            compile_encoder(model)
 
     @property
     def done(self) -> int:
@@ -188,7 +187,7 @@ class Trainer:
         """
         one_of("progress", progress, (True, False))
         s = self.settings
-        with (LastGood(self, checkpoint) as good,
+        with (LastGood(self, checkpoint) as good, compiled_encoder(self.model, s.compile is True),
               long_work(total=s.epochs, initial=self.done, desc=f"phase {self.phase}", unit="epoch",
                         progress=progress, now=True, leave=True) as bar):
             history = self.history  # of the checkpoint, where there is one
@@ -247,12 +246,19 @@ def make_optimizer(model: Backbone, s: TrainingSettings) -> torch.optim.Optimize
                 fused=True)
 
 
-def compile_encoder(model: Backbone) -> None:
-    """Let torch.compile fuse what works position by position; needs a C++ compiler on a CPU.
+@contextlib.contextmanager
+def compiled_encoder(model: Backbone, wanted: bool):
+    """Inside, torch.compile fuses what works position by position; needs a C++ compiler on a CPU.
 
     What mixes positions (blocks of every batch's own shapes) and what holds state (dropout's
     masks) runs as it is: compiled, each new shape would be compiled again.
     """
-    for owner, name in ((Dropout, "__call__"), (PackedBatch, "blocks"), (PackedBatch, "recur")):
-        setattr(owner, name, torch.compiler.disable(getattr(owner, name)))
-    model.encode = torch.compile(model.encode, dynamic=True)
+    if wanted:
+        for owner, name in ((Dropout, "__call__"), (PackedBatch, "blocks"), (PackedBatch, "recur")):
+            setattr(owner, name, torch.compiler.disable(getattr(owner, name)))
+        model.encode = torch.compile(model.encode, dynamic=True)
+    try:
+        yield
+    finally:  # a copy of the model would go on with this one's encoder
+        if wanted:
+            del model.encode

@@ -136,7 +136,8 @@ class World:
     def results(self, **parts) -> Results:
         return Results("paper", **{
             name: pd.DataFrame(rows, columns=COLUMNS[name]) for name, rows in self.rows.items()
-            if rows}, provenance=self.provenance).but(**parts)
+            if rows}, configs={name: {} for name in self.shared},
+            provenance=self.provenance).but(**parts)
 
 
 def perfect() -> Results:

@@ -286,6 +286,22 @@ def test_what_is_named_stands_above_a_preset(monkeypatch):
         cas.fit_adversarial(None, None, epoch=3)
 
 
+def test_a_frozen_item_table_stays_and_the_rest_learns(toy):
+    model = build("gru4rec")
+    model.items.weight.requires_grad_(False)
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    cas.fit_adversarial(model, toy, "adv_cas", epochs=1, progress=False)
+    assert [name for name, weight in model.state_dict().items()
+            if torch.equal(weight, before[name])] == ["items.weight"]
+
+
+def test_a_backbone_that_returns_another_shape_is_named(toy):
+    model = build("gru4rec")
+    model.encode = lambda rows, batch, drop: rows[:, :-1]
+    with pytest.raises(ValueError, match="encode of GRU4Rec returns the shape .*allowed is that"):
+        cas.fit(model, toy, epochs=1, progress=False)
+
+
 @pytest.mark.parametrize("switch", SWITCHES, ids=lambda s: "-".join(map(str, *s.items())))
 def test_every_switch_changes_the_result_and_stays_finite(switch, toy):
     # beta2 and the decays act through Adam, so two epochs of three batches are enough to differ

@@ -57,6 +57,8 @@ def test_the_fingerprint_sees_order_boundaries_and_the_catalogue():
     ({"sequences": [np.array([0, 2, 3])]}, "allowed are 1 to 3"),
     ({"sequences": [np.array([1, 2])]}, "needs 3 items"),
     ({"sequences": [], "user_ids": []}, "needs 3 items"),
+    *[({"sequences": [bad]}, r"sequences\[0\] is .*allowed is a one-dimensional int64 array")
+      for bad in ([1, 2, 3], np.array([1.0, 2, 3]), np.array([[1, 2, 3]]))],
     ({"user_ids": [1, 2]}, "user_ids has 2 entries; allowed are 1"),
     ({"item_names": [""]}, "item_names has 1 entries; allowed are 4"),
 ])

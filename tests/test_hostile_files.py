@@ -64,7 +64,7 @@ def test_nothing_stored_can_run_code(toy, made, tmp_path):
             made.model(device="cpu")
     evil = np.array([Evil(tmp_path / "victim")], dtype=object)
     np.savez(made.folder / "ranks.npz", **{"test last": evil})
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(files.DamagedFile, match="ranks.npz .*allow_pickle.*delete it"):
         made.ranks("test")
     assert not (tmp_path / "victim").exists()
     for path in evil_files(tmp_path, tmp_path / "victim"):  # which without care do run
@@ -74,19 +74,33 @@ def test_nothing_stored_can_run_code(toy, made, tmp_path):
 
 
 @pytest.mark.parametrize("content", [
-    b"hello", None, [1, 2], {"history": {}}, {"model": {}}, {"model": {}, "history": {"x": 1}},
-    {"model": "x", "history": {}}, {"origin": 3}])
+    b"hello", None, "in the middle", [1, 2], {"history": {}}, {"model": {}},
+    {"model": {}, "history": {"x": 1}}, {"model": "x", "history": {}}, {"origin": 3}])
 def test_a_broken_checkpoint_is_named_with_what_to_do(content, toy, tmp_path):
     path = tmp_path / "checkpoint.pt"
     cas.fit(build("sasrec"), toy, epochs=1, checkpoint=path, progress=False)
-    if content is None:  # cut
-        content = path.read_bytes()[:-100]
+    if content in (None, "in the middle"):  # cut
+        content = path.read_bytes()[: -100 if content is None else 5000]
     if isinstance(content, bytes):
         path.write_bytes(content)
     else:
         torch.save(content, path)
     with pytest.raises(files.DamagedFile, match=r"checkpoint.pt.*[Dd]elete it"):
         cas.fit(build("sasrec"), toy, epochs=2, checkpoint=path, progress=False)
+
+
+def test_a_part_of_a_run_that_is_deleted_is_made_anew(made):
+    def numbers():
+        return made.metrics["losses"], *(ranks.tolist() for ranks in (
+            made.ranks(), runs.run_attack(made)["ranks"]))
+
+    before = numbers()
+    parts = "checkpoint.pt", "ranks.npz", *(path.relative_to(made.folder)
+                                            for path in made.folder.glob("attacks/*"))
+    for part in parts:
+        (made.folder / part).unlink()
+        runs.run(made.config, progress=False)
+        assert numbers() == before and (made.folder / part).exists()
 
 
 def test_a_checkpoint_of_another_training_is_refused(toy, tmp_path):

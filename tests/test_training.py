@@ -1,5 +1,6 @@
 """Training: determinism, resume, what is learnt, what is never used."""
 
+import copy
 import functools
 from itertools import count
 from types import SimpleNamespace
@@ -239,6 +240,7 @@ def test_compiled_training_is_the_same_training(name, toy, monkeypatch):
         cas.fit(model, toy, epochs=1, compile=choice, **QUIET)
         cas.fit_adversarial(model, toy, epsilon=0.5, epochs=1, compile=choice, **QUIET)
     torch.testing.assert_close(flat(plain), flat(compiled), rtol=1e-4, atol=1e-5)
+    assert copy.deepcopy(compiled).encode.__self__ is not compiled  # its own
 
 
 def test_who_has_met_every_item_is_left_out_of_training():

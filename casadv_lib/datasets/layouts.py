@@ -199,6 +199,8 @@ def advice(names: list, wanted: dict) -> tuple[str, str]:
         elif not places or places[0] in likely.values():
             words.append(f"{names[places[0]]!r} would be {role}, too" if places else
                          f"nothing is called {wanted.get(role, role)!r}, or usual for it")
+            if role == "timestamp" and role not in wanted and not places and not free:
+                continue  # without it the rows of a user are in order
             places = [free.pop(-1 if role == "timestamp" else 0)] if free else [0]
         likely[role] = places[0]
     header = any(found.values()) or not any(re.match("[-+.]?[0-9]", str(name)) for name in names)

@@ -15,7 +15,7 @@ import sys
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -83,6 +83,11 @@ def read_frame(frame: pd.DataFrame, wanted: dict) -> tuple:
         raise DataError(f"data set is a frame with the columns {shown(names)}{unclear}; allowed is "
                         f"one for each of user, item and timestamp: load_dataset(frame, {guess})")
     content = {role: frame.iloc[:, place] for role, place in columns.items()}
+    for role, column in content.items():
+        for row, one in enumerate(column if column.dtype == object else ()):
+            if not isinstance(one, Hashable):
+                fail("the frame", f"row {row + 1} has {role} {shown(one)}; allowed is one number "
+                     "or text in a row")
     return _in_order("the frame", Layout("a frame", names, columns), content)
 
 
@@ -307,7 +312,8 @@ def ids(column: pd.Series) -> tuple[np.ndarray, pd.Index, np.ndarray]:
     """
     if pd.api.types.is_numeric_dtype(column):
         missing = column.isna().to_numpy(bool)
-        if column.dtype.kind == "f" and not missing.any() and (column % 1 == 0).all():
+        if column.dtype.kind == "f" and not missing.any() and (
+                column % 1 == 0).all() and column.abs().max() < 2**63:
             column = column.astype(np.int64)
         return *pd.factorize(column, sort=True), missing
     codes, texts = _texts(column)

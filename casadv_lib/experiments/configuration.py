@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import inspect
 import json
+import re
 from dataclasses import asdict, field, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -141,11 +142,11 @@ def configure(profile: str = "quick", dataset: str | Path | None = None, backbon
     values |= {} if dataset is None else {"dataset": resolved(dataset)}
     values = {"max_len": MAX_LEN.get(values["dataset"], 50)} | values
     named = PRESETS.get(preset, {}) | overrides
-    config = Configuration.of(values | named)
-    settings = config.everything()
+    known = Configuration.of(values).everything().keys() - inspect.signature(configure).parameters
     for name in overrides:
-        one_of("setting", name, sorted(settings))
-    best = choice(settings)["chosen"]
+        one_of("setting", name, sorted(known - {"reading"}))
+    config = Configuration.of(values | named)
+    best = choice(config.everything())["chosen"]
     return Configuration.of(values | best | named) if best else config
 
 
@@ -207,7 +208,7 @@ def by_name(name: str, value) -> dict:
 
 def _plain(text: str):
     try:
-        return json.loads(text)
+        return json.loads(re.sub(r"^(-?)(?=\.\d)", r"\g<1>0", text))  # .5 and -.5 are numbers, too
     except json.JSONDecodeError:
         return {"True": True, "False": False, "None": None}.get(text, text)
 

@@ -135,6 +135,8 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
     choose: trials also where the choice is known. overrides: settings, as in `configure`; where
     they name a value that is chosen elsewhere, it stands and nothing is tried.
     """
+    preset = one_of("preset", overrides.pop("preset", None), (None, *PRESETS))
+    overrides = PRESETS.get(preset, {}) | overrides
     jobs: dict[str, Job] = {}
 
     def add(stage, name, role, method, settings, *needs):

@@ -86,7 +86,8 @@ class Run:
 
     @property
     def is_complete(self) -> bool:
-        return (self.folder / "metrics.json").exists()
+        parts = "metrics.json", "checkpoint.pt", "ranks.npz"  # one that was deleted is made anew
+        return all((self.folder / part).exists() for part in parts)
 
     @property
     def base(self) -> Self:
@@ -99,8 +100,7 @@ class Run:
 
     def ranks(self, split: str = "test", which: str = "last") -> np.ndarray:
         """Per-user ranks, (users,) float64; which: the "last" or the "best" epoch."""
-        with np.load(self.folder / "ranks.npz", allow_pickle=False) as stored:
-            return stored[f"{split} {which}"]
+        return files.read_arrays(self.folder / "ranks.npz")[f"{split} {which}"]
 
     def model(self, which: str = "last", device: str = "auto") -> Backbone:
         """The trained backbone of the "last" or the "best" validation epoch."""
@@ -232,8 +232,9 @@ def hardware(device: torch.device) -> str:
 
 def has_attack(made: Run, split: str = "test", **options) -> bool:
     """Whether an attack on a run is stored whole."""
-    last = f"{attack_name(split, **options)}-{EXCLUDES[0]}.json"
-    return (made.folder / "attacks" / last).exists()
+    stored = made.folder / "attacks" / attack_name(split, **options)
+    ends = ".npz", *(f"-{rule}.json" for rule in EXCLUDES)
+    return all(stored.with_name(stored.name + end).exists() for end in ends)
 
 
 def run_attack(made: Run, split: str = "test", exclude: str = "both", **options) -> dict:
@@ -252,10 +253,10 @@ def run_attack(made: Run, split: str = "test", exclude: str = "both", **options)
                 files.remove_partial(made.folder)
                 _attack(made, split, **options)
     folder, name = made.folder / "attacks", attack_name(split, **options)
-    with np.load(folder / f"{name}.npz", allow_pickle=False) as stored:
-        return files.read_json(folder / f"{name}-{exclude}.json") | {
-            "indices": stored["users"], "ranks": stored[exclude],
-            "clean ranks": stored["clean"], "substitutes": stored["substitutes"]}
+    stored = files.read_arrays(folder / f"{name}.npz")
+    return files.read_json(folder / f"{name}-{exclude}.json") | {
+        "indices": stored["users"], "ranks": stored[exclude],
+        "clean ranks": stored["clean"], "substitutes": stored["substitutes"]}
 
 
 def _attack(made: Run, split: str, **options) -> None:
@@ -311,7 +312,10 @@ class Study:
             "profile": profile, "dataset": dataset, "backbone": backbone, "seed": seed,
             "device": device, "columns": columns, "separator": separator, "min_count": min_count,
             **settings, **({} if overrides is None else by_name("overrides", overrides))}
-        self.backbone, self.profile = backbone, profile
+        if "method" in self.asked:
+            raise ValueError(f"method is {self.asked['method']!r}; allowed is to name it to the "
+                             "study's run(...), as a study is of all methods")
+        self.backbone, self.profile = self.asked["backbone"], self.asked["profile"]
         if (name := self.config().dataset) not in NAMES:
             own_file(name)  # a mistyped name shows before any work
 

@@ -24,7 +24,7 @@ from ..experiments.plan import GROUP, SWITCHES, Known
 from ..experiments.runs import Run, Study, provenance
 from ..settings import EXCLUDES
 from ..support.checks import one_of
-from ..support.files import read_json
+from ..support.files import read_arrays, read_json
 from ..support.machine import choose_device
 from . import frames
 from .comparisons import intervals
@@ -181,7 +181,11 @@ def verified(results: Results, folder: Path | None, config: Configuration) -> st
     for part in ("hardware", "packages"):
         print(f"{part}: stored {stored[part]}, here {here[part]}")
     with TemporaryDirectory() as empty, patch.dict(os.environ, {"CASADV_RUNS": empty}):
-        if why := check_of(results, folder, name)(runs.run(config, data)):
+        try:
+            again = runs.run(config, data)
+        except KeyboardInterrupt:  # whose own words name a checkpoint that goes with the folder
+            raise KeyboardInterrupt("stopped; the same command begins anew") from None
+        if why := check_of(results, folder, name)(again):
             raise runs.Unequal(why)
     return name
 
@@ -294,10 +298,10 @@ def ranks_of(made: Run) -> Ranks:
 
     codes = {which: column(made.ranks("test", which)) for which in EPOCHS}
     for attack in dict.fromkeys(record["attack"] for record in _attacks(made)):
-        with np.load(made.folder / "attacks" / f"{attack}.npz", allow_pickle=False) as stored:
-            users = stored["users"]
-            codes[f"{attack} clean"] = column(stored["clean"], users)
-            codes |= {f"{attack}-{rule} attacked": column(stored[rule], users) for rule in EXCLUDES}
+        stored = read_arrays(made.folder / "attacks" / f"{attack}.npz")
+        users = stored["users"]
+        codes[f"{attack} clean"] = column(stored["clean"], users)
+        codes |= {f"{attack}-{rule} attacked": column(stored[rule], users) for rule in EXCLUDES}
     return codes
 
 

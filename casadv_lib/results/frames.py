@@ -6,7 +6,6 @@ them, a byte a user: intervals of new comparisons need no run that is long gone.
 """
 
 import dataclasses
-import zipfile
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +16,8 @@ import pandas as pd
 
 from ..evaluation import CUTOFF
 from ..settings import PROFILES
-from ..support.files import DamagedFile, read_json, write_arrays, write_bytes, write_json
+from ..support import files
+from ..support.files import DamagedFile, read_json
 from ..support.machine import folder_named_by, root
 
 BACKBONE_NAMES, DATASET_NAMES, LOSS_NAMES = read_json(
@@ -95,8 +95,9 @@ def stored_folder(profile_or_folder: str | Path, dataset: str | None = None) -> 
         if (folder / "runs.json").is_file():
             return folder
     raise MissingRecords(
-        f"profile_or_folder is {name!r}, and there is no file {folders[-1] / 'runs.json'}; `make "
-        f"figures` or `python -m casadv_lib grid --profile {profile}` writes it")
+        f"profile_or_folder is {name!r}, and there is no {folders[-1] / 'runs.json'}; allowed "
+        f"are {', '.join(PROFILES)} and folders of results; `make figures` or `python -m "
+        f"casadv_lib grid --profile {profile}` writes one")
 
 
 def read_results(profile_or_folder: str | Path) -> Results:
@@ -109,7 +110,10 @@ def read_results(profile_or_folder: str | Path) -> Results:
             table = pd.read_csv(folder / f"{name}.csv", dtype=dict.fromkeys(TEXT[name], str),
                                 keep_default_na=False, na_values=[""])
             tables[name] = table[columns].fillna(dict.fromkeys(TEXT[name], ""))
-        return Results(**read_json(folder / "runs.json"), **tables)
+        found = Results(**read_json(folder / "runs.json"), **tables)
+        if {*found.configs} != {*found.runs["run"]}:
+            raise ValueError("runs.csv and runs.json name different runs")
+        return found
     except (KeyError, TypeError, OSError, ValueError) as error:
         raise DamagedFile(f"{folder} holds no whole results ({error}); bring its files back, or "
                           "delete its runs.json and make them again") from error
@@ -119,8 +123,8 @@ def write_results(results: Results, folder: Path) -> Path:
     """Write the tables into a folder; `runs.json`, whose path is returned, comes last."""
     for name in COLUMNS:
         text = getattr(results, name)[COLUMNS[name]].to_csv(index=False, lineterminator="\n")
-        write_bytes(folder / f"{name}.csv", text.encode())
-    return write_json(folder / "runs.json", {
+        files.write_bytes(folder / f"{name}.csv", text.encode())
+    return files.write_json(folder / "runs.json", {
         "profile": results.profile, "configs": results.configs,
         "provenance": results.provenance, "figure1": results.figure1})
 
@@ -146,7 +150,7 @@ def ranks_file(folder: Path, run: str) -> Path:
 
 
 def write_ranks(folder: Path, run: str, ranks: Ranks) -> Path:
-    return write_arrays(ranks_file(folder, run), {
+    return files.write_arrays(ranks_file(folder, run), {
         "columns": np.array(list(ranks)), "codes": np.stack(list(ranks.values()))})
 
 
@@ -154,9 +158,9 @@ def read_ranks(folder: Path, run: str) -> Ranks:
     """The stored ranks of a run; raises DamagedFile where the file is not whole."""
     path = ranks_file(folder, run)
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            return dict(zip(stored["columns"].tolist(), stored["codes"], strict=True))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        stored = files.read_arrays(path)
+        return dict(zip(stored["columns"].tolist(), stored["codes"], strict=True))
+    except (OSError, ValueError, KeyError) as error:
         raise DamagedFile(f"{path} does not hold the ranks of a run ({error}); delete it, and its "
                           "run is made again") from error
 

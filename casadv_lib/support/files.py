@@ -9,6 +9,7 @@ import io
 import json
 import os
 import secrets
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,18 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray], parents: bool = True
     return write_bytes(path, buffer.getvalue(), parents)
 
 
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """What `write_arrays` has stored; raises DamagedFile where the file is not whole."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, OSError) and error.filename:
+            raise
+        raise DamagedFile(f"{path} does not hold whole arrays ({error}); delete it, and it is made "
+                          "anew") from error
+
+
 def write_json(path: Path, content, parents: bool = True) -> Path:
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
     return write_bytes(path, text.encode(), parents)
@@ -108,9 +121,9 @@ def load_tensors(path: Path, device="cpu") -> dict:
         content = torch.load(path, map_location=device, weights_only=True)
         if not isinstance(content, dict):
             raise TypeError(f"it holds a {type(content).__name__}")
-    except OSError:
-        raise
     except Exception as error:  # whatever the bytes of a stranger's file lead to
+        if isinstance(error, OSError) and error.filename:  # not there, or not to be read
+            raise
         said = next(iter(str(error).splitlines()), type(error).__name__)
         raise DamagedFile(f"{path} is not a whole checkpoint of tensors and plain values ({said}); "
                           "anything else could run code, and was not loaded. Delete it, and "

@@ -77,6 +77,8 @@ def recur(rnn: nn.GRU, x: Tensor, step_sizes: np.ndarray) -> Tensor:
     x: (n, d) in the order of a PackedSequence: step by step, the longest sequence first.
     step_sizes: (steps,) int64 on the host, the sequences that have a token at that step.
     """
+    if not isinstance(rnn, nn.GRU) or rnn.num_layers > 1 or rnn.bidirectional or not rnn.bias:
+        raise ValueError(f"rnn is {rnn}; allowed is a GRU of one layer and direction, with biases")
     if torch.backends.cudnn.is_acceptable(x):
         # cuDNN keeps what its backward pass needs in training mode only, and an attack asks a
         # model in evaluation mode for gradients; one layer has no dropout, so nothing else differs

@@ -31,6 +31,7 @@ def frame_of(rows):
     (frame_of([(1, 1, 1.0), (1, 2, np.nan)]), "row 2 has timestamp nan"),
     (frame_of([(None, 1, 1.0), ("a", 2, 2.0)]), "row 1 has user"),
     (frame_of([("a", "x", 1.0), ("a", " ", 2.0)]), "row 2 has item ' '; every row needs one"),
+    (frame_of([(["a"], "x", 1.0)]), r"row 1 has user \['a'\]; allowed is one number"),
 ])
 def test_frames_need_the_columns_ids_and_times(frame, words):
     with pytest.raises(DataError, match=f"frame.*{words}"):
@@ -46,6 +47,8 @@ def test_a_frame_with_any_index_and_dates_works():
     frame["what"] = [2.0**53, 7, 7]
     data = load_dataset(frame, columns={"user": "who", "item": "what"})
     assert data.item_ids == ["", 7, 2**53]  # floats for no other reason than a NaN once
+    frame["what"] = [2.0**63, 2.0**64, 7]  # too large for whole numbers
+    assert load_dataset(frame, columns={"user": "who", "item": "what"}).n_items == 3
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), max_size=9), st.integers(1, 4))

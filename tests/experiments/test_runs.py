@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info
 import casadv_lib as cas
 from casadv_lib.__main__ import main
 from casadv_lib.attacks import attack
-from casadv_lib.evaluation import summary
+from casadv_lib.evaluation import METRICS, summary
 from casadv_lib.experiments import configuration as profiles
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import Configuration
@@ -173,16 +173,30 @@ def test_stored_runs_have_the_names_of_their_configurations(profile):
             assert profiles.configure(**asked).run_name(hashes[name]) == name
 
 
+def test_a_study_is_of_one_backbone_and_of_all_methods():
+    study = runs.Study(dataset="beauty", overrides={"backbone": "gru4rec", "profile": "paper"})
+    assert (study.backbone, study.profile, study.config("adv_cas").backbone) == (
+        "gru4rec", "paper", "gru4rec")
+    with pytest.raises(ValueError, match="method is 'adv_cas'; allowed"):
+        runs.Study(overrides={"method": "adv_cas"})
+
+
 def test_command_line_ends_with_a_line_a_split(data_file, runs_folder, capsys):
-    assert main(arguments(data_file)) == 0
+    words = [*arguments(data_file)[1:], "--seed", "0", "--set", "dropout=.5"]
+    assert main(["run", *words]) == 0
     lines = capsys.readouterr().out.splitlines()
-    metrics = runs.run(configure(data_file, "adv_cas"), progress=False).metrics["last"]
+    made = runs.Run(configure(data_file, "adv_cas", dropout=0.5))
+    metrics = made.metrics["last"]
     for line, split in zip(lines[-2:], ("validation", "test")):
         found = metrics[split]
         assert line == f"{split} ndcg@10 {found['ndcg@10']:.4f} hr@10 {found['hr@10']:.4f}"
-    assert main(["attack", *arguments(data_file)[1:], "--k", "2"]) == 0
+    assert main(["attack", *words, "--k", "2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-2].startswith("test clean ndcg@10 ") and lines[-1].startswith("test ndcg@10 ")
+    [path] = made.folder.glob("attacks/*-both.json")
+    files.write_json(path, files.read_json(path) | {"clean": dict.fromkeys(METRICS, 0.0)})
+    assert main(["attack", *words, "--k", "2"]) == 0
+    assert "%" not in capsys.readouterr().out  # of nothing
     assert main(["data", str(data_file)]) == 0
     assert "users" in capsys.readouterr().out
 
@@ -209,7 +223,8 @@ BAD_WORDS = {
     "--set": ["", "=", "epochs", "epochs=", "epochs=0", "epochs=-1", "epochs=1.5", "epochs=NaN",
               "epochs=Infinity", "epochs=1e999", "epochs=[1]", "epochs=null", "epochs={}",
               "epochs=true", "nothing=1", "n_heads=3", "device=tpu", "device=cuda:99", "amp=1",
-              "compile=maybe", "preset=all", "seed=1", "method=adv_cas", "min_count=3"],
+              "compile=maybe", "preset=all", "seed=1", "method=adv_cas", "min_count=3",
+              "model=3", "reading={}"],
 }
 ATTACK_WORDS = {"--positions": ["", "start", "../x"], "--k": ["0", "-1", "1.5", "x"],
                 "--pick": ["", "any"], "--step": ["-1", "nan", "inf", "x"],
@@ -235,6 +250,8 @@ def test_the_command_line_refuses_before_any_work(command, no_work, runs_folder,
             assert any(word in said.err for word in words), said.err
     for words, said in (
             (["figures", "--min-count", "3"], "min_count is 3; allowed is None where dataset is"),
+            (["figures", "--profile", "nosuch"], "allowed are quick, films, "),
+            (["grid", "--set", "method=base"], "--set names method; allowed"),
             (["run", "--profile", "ce", "--set", "optimizer_state=kept"],  # weights of one epoch,
              "optimizer_state is 'kept' with patience=2; allowed")):  # moments of another
         assert main(words) == 2 and said in capsys.readouterr().err

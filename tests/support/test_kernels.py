@@ -46,6 +46,14 @@ def test_masks_come_again_unless_fresh_ones_are_asked_for():
     assert not torch.equal(drop.rewind(fresh=True)(x), first[0])
 
 
+@pytest.mark.parametrize("layer", [
+    nn.GRU(5, 3, num_layers=2), nn.GRU(5, 3, bidirectional=True), nn.GRU(5, 3, bias=False),
+    nn.LSTM(5, 3)], ids=str)
+def test_a_layer_that_would_be_computed_wrongly_is_refused(layer):
+    with pytest.raises(ValueError, match="rnn is .*allowed is a GRU of one layer"):
+        recur(layer, torch.zeros(int(SIZES.sum()), 5), SIZES)
+
+
 def test_cudnn_is_asked_in_training_mode_where_a_gradient_is_wanted(monkeypatch):
     """It refuses the gradients that an attack takes of a model in evaluation mode otherwise."""
     torch.manual_seed(0)
