@@ -74,7 +74,8 @@ def figure3(results: Results, dataset: str, metric: str = "ndcg@10") -> Figure:
     optimum = select(results.datasets, dataset=dataset)[f"optimum_{metric}"]
     for axis, _, rows in panels:
         for split, look in SPLIT_LOOK.items():
-            method_lines(axis, select(rows, split=split), "epoch", metric, **look)
+            method_lines(axis, select(rows, split=split), "epoch", metric,
+                         markevery=0.015, **look)  # of the diagonal: phase 2 may be narrow
             axis.plot([], [], color="0.3", marker="o", label=split, **look | {"linestyle": ""})
         axis.axvline(select(rows, method="base")["epoch"].max(), color=style.PAPER_GREY,
                      linewidth=1, label="end of phase 1")

@@ -61,9 +61,10 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
     figure, axes = panels(1, 2 if curve is None else 3, **size)
     low, high = (points - room).min(axis=0), (points + room).max(axis=0)
     steps = [str(step) for step in range(1, len(points) + 1)]
-    with_C = (steps if effects is None else
-              [f"{step}\nC={C:.1f}" for step, C in zip(steps, effects, strict=True)])
-    titles = ("generic: by the gradient alone", "cascade-guided: scaled by 1/C")
+    titles, with_C = ["generic: by the gradient alone", "cascade-guided: scaled by 1/C"], steps
+    if effects is not None:
+        titles[1] += " (item: C)"
+        with_C = [f"{step}: {C:.1f}" for step, C in zip(steps, effects, strict=True)]
     for axis, title, move, radius, method, texts in zip(
             axes[0], titles, moves, radii, FIGURE1_METHODS.values(), (steps, with_C)):
         radius, color = np.asarray(radius), STYLES[method].color
@@ -78,7 +79,7 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
         axis.quiver(*points.T, *arrows, angles="xy", scale_units="xy", scale=1, color="0.1",
                     width=0.004, headwidth=4, headlength=4.5, minlength=0, zorder=4)
         for text, point, turn in zip(texts, points, angle):
-            away = np.array([-24, -15] if "C" in text else [-10, -10])  # from the arrow, in points
+            away = np.array([-24, -11] if ":" in text else [-10, -10])  # from the arrow, in points
             axis.annotate(text, point, away * [np.cos(turn), np.sin(turn)], fontsize=8, zorder=6,
                           textcoords="offset points", ha="center", va="center", linespacing=0.95,
                           in_layout=False)

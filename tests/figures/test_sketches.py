@@ -30,7 +30,7 @@ def test_figure1_draws_circles_of_the_perturbations_size_and_arrows_to_their_rim
         expected *= (np.array(radius) / np.linalg.norm(expected, axis=1))[:, None]
         np.testing.assert_allclose(np.column_stack([arrows.U, arrows.V]), expected, atol=1e-6)
     assert [text.get_text() for text in figure.axes[1].texts] == [
-        f"{t}\nC={c:.1f}" for t, c in enumerate(whole["effects"], start=1)]
+        f"{t}: {c:.1f}" for t, c in enumerate(whole["effects"], start=1)]
     assert len(figure.axes[0].texts) == len(whole["points"])
     figure.draw_without_rendering()
     assert all(axis.title.get_window_extent().y1 < figure.bbox.y1 for axis in figure.axes)
