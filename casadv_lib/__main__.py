@@ -142,25 +142,22 @@ def _grid(options) -> int:
     workers = grid.workers_of(options.device, options.workers)
     jobs = grid.Grid(plan(profile, stages, options.choose, device=options.device, **settings),
                      collect.known(folder) if keep else None)
-    if options.dry_run or options.status:
-        *lines, total = jobs.lines(workers)
-        lines = [line for line in lines if options.dry_run or " left: " not in line]
-        print(*lines, total, sep="\n")
+    if options.dry_run:
+        print(*jobs.lines(workers), sep="\n")
         return 0
 
     make_folder(folder)  # what cannot be written shows before the work
-
-    def store() -> Path:
-        return collect.store(jobs.made(), folder, profile, keep, jobs.trial_rows(), _figure1)
 
     failed = {}
     try:
         if not options.stored:
             scheduler = options.scheduler or os.environ.get("DASK_SCHEDULER_ADDRESS")
-            failed = grid.run_grid(jobs, workers, options.device, scheduler, store)
+            failed = grid.run_grid(jobs, workers, options.device, scheduler)
     finally:  # also where the grid was ended early
-        if options.stored or jobs.made():
-            print(f"results in {store()}")
+        made = jobs.made()
+        if options.stored or made:
+            path = collect.store(made, folder, profile, keep, jobs.trial_rows(), _figure1)
+            print(f"results in {path}")
     if failed:
         print(f"error: {len(failed)} job(s) failed", *(
             f"{name}: {why}" for name, why in failed.items()), sep="\n", file=sys.stderr)

@@ -31,7 +31,6 @@ from .plan import GROUP, SEARCHED, Job, Known, chosen_values, decide
 from .runs import Run, Unequal, attack_name, one_at_a_time, runs_folder, stored_runs
 
 SECONDS_BETWEEN_LOOKS, SECONDS_TO_CONNECT = 5.0, 20.0  # at workers that join; to a scheduler
-SECONDS_BETWEEN_STORES = 900.0  # of results: each takes some seconds, a run at least minutes
 MOST_DEATHS = 3  # of processes at one job
 # guesses, one thread, d = 100: an epoch, and one item ranked for one user by one attack
 SECONDS_AN_INTERACTION, SECONDS_A_SCORE = 6e-5, 3e-8
@@ -315,14 +314,14 @@ def _ended(client: distributed.Client, resource: str, grid: Grid, left: dict[str
                               "stored") from error
 
 
-def run_grid(grid: Grid, workers: int = 1, device: str = "auto", scheduler: str | None = None,
-             store: Callable[[], object] | None = None) -> dict[str, str]:
+def run_grid(grid: Grid, workers: int = 1, device: str = "auto", scheduler: str | None = None
+             ) -> dict[str, str]:
     """Do all that can be done; returns {name of a failed job: why}.
 
-    workers: processes here; scheduler: the address of one to use instead. store: called as runs
-    come in. Raises ValueError where no worker fits, ConnectionError where the scheduler is lost.
+    workers: processes here; scheduler: the address of one to use instead. Raises ValueError where
+    no worker fits, ConnectionError where the scheduler is lost.
     """
-    failed, left, stored = {}, grid.left(), time.monotonic()
+    failed, left = {}, grid.left()
     if not left:
         return failed
     with long_work(total=len(left), desc="grid", unit="job", now=True) as bar:
@@ -343,7 +342,4 @@ def run_grid(grid: Grid, workers: int = 1, device: str = "auto", scheduler: str 
                     grid.results[job.name] = result = task.result()
                     say(f"{job.name}: {chosen_values(result)}" if job.role == "choice"
                         else f"done {job.name}")
-                if store and time.monotonic() - stored >= SECONDS_BETWEEN_STORES:
-                    store()
-                    stored = time.monotonic()
     return failed

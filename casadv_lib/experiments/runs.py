@@ -106,12 +106,9 @@ class Run:
         """The trained backbone of the "last" or the "best" validation epoch."""
         path, device = self.folder / "checkpoint.pt", choose_device(device)
         content, model = files.load_tensors(path, device), build_model(self.config, self.data)
-        try:
+        with files.reading(path, "holds no model of this run"):
             best = content["history"]["best_state"]
             model.load_state_dict(best if which == "best" and best else content["model"])
-        except Exception as error:  # whatever a stranger's content leads to
-            raise files.DamagedFile(f"{path} holds no model of this run ({error}); delete its "
-                                    "folder, and it is made anew") from error
         return model.to(device)
 
 

@@ -17,7 +17,7 @@ import pandas as pd
 from ..evaluation import CUTOFF
 from ..settings import PROFILES
 from ..support import files
-from ..support.files import DamagedFile, read_json
+from ..support.files import read_json
 from ..support.machine import folder_named_by, root
 
 BACKBONE_NAMES, DATASET_NAMES, LOSS_NAMES = read_json(
@@ -104,7 +104,8 @@ def read_results(profile_or_folder: str | Path) -> Results:
     """The results in `stored_folder`; DamagedFile where they cannot be read."""
     folder = stored_folder(profile_or_folder)
     tables = {}
-    try:
+    with files.reading(folder, "holds no whole results",
+                       "bring its files back, or delete its runs.json and make them again"):
         for name, columns in COLUMNS.items():
             # nothing but an empty field is a missing number: "NA" may be a name
             table = pd.read_csv(folder / f"{name}.csv", dtype=dict.fromkeys(TEXT[name], str),
@@ -114,9 +115,6 @@ def read_results(profile_or_folder: str | Path) -> Results:
         if {*found.configs} != {*found.runs["run"]}:
             raise ValueError("runs.csv and runs.json name different runs")
         return found
-    except (KeyError, TypeError, OSError, ValueError) as error:
-        raise DamagedFile(f"{folder} holds no whole results ({error}); bring its files back, or "
-                          "delete its runs.json and make them again") from error
 
 
 def write_results(results: Results, folder: Path) -> Path:
@@ -157,12 +155,9 @@ def write_ranks(folder: Path, run: str, ranks: Ranks) -> Path:
 def read_ranks(folder: Path, run: str) -> Ranks:
     """The stored ranks of a run; raises DamagedFile where the file is not whole."""
     path = ranks_file(folder, run)
-    try:
+    with files.reading(path, "does not hold the ranks of a run"):
         stored = files.read_arrays(path)
         return dict(zip(stored["columns"].tolist(), stored["codes"], strict=True))
-    except (OSError, ValueError, KeyError) as error:
-        raise DamagedFile(f"{path} does not hold the ranks of a run ({error}); delete it, and its "
-                          "run is made again") from error
 
 
 def select(table: pd.DataFrame, **values) -> pd.DataFrame:

@@ -103,9 +103,6 @@ def efficiency(results: Results) -> pd.DataFrame:
     `claims.time_added`). The seconds of whole trainings also hold what else the machine did. The
     paper's numbers stand with SASRec, adv_cas."""
     printed, rows = paper.NUMBERS["section57_efficiency"], compared(results)
-    machines = {run: f"{of.get('hardware', 'unknown')}, {of.get('device', 'unknown')}"
-                for run, of in results.provenance.items()}
-    machine, of_base = rows["run"].map(machines), rows["base run"].map(machines)
     base = rows.filter(like="base ").rename(columns=lambda name: name.removeprefix("base "))
     over_base, added = time_added(base, rows)
     is_paper = (rows[["backbone", "method", "loss"]] == ["sasrec", "adv_cas", "bce"]).all(axis=1)
@@ -117,8 +114,9 @@ def efficiency(results: Results) -> pd.DataFrame:
         "over base epoch paper (ml-1m)": is_paper.map(
             {True: printed["adversarial_epoch_over_base_epoch"]}),
         "added time % paper (ml-1m)": is_paper.map({True: paper.PAPER_ADDED_TIME}),
-        "hardware": machine,
-        "note": ("not comparable: the base ran on " + of_base).where(machine != of_base, "")})
+        "hardware": rows["hardware"],
+        "note": ("not comparable: the base ran on " + rows["base hardware"]).where(
+            rows["hardware"] != rows["base hardware"], "")})
     table.attrs["notes"] = [TEXTS["efficiency"].format(**printed)]
     return table
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from .checks import shown
-from .files import DamagedFile, load_tensors, make_folder, save_tensors
+from .files import load_tensors, make_folder, reading, save_tensors
 
 SECONDS_BETWEEN_CHECKPOINTS = 30
 HOW_NOT_WHAT = ("epochs", "eval_every", "device", "compile", "health")  # may change on the way
@@ -166,11 +166,8 @@ class LastGood(contextlib.AbstractContextManager):
                        for name, value in sorted(wanted.items()) if value != made_by[name]]:
             raise ValueError(f"checkpoint is {str(self.path)!r}, which belongs to another training:"
                              f" {', '.join(differs)}; allowed is its own checkpoint, or a new file")
-        try:
+        with reading(self.path, "does not fit the model", "delete it or name another file"):
             self._put(stored)
-        except Exception as error:  # whatever a stranger's content leads to
-            raise DamagedFile(f"{self.path} does not fit the model ({str(error).splitlines()[0]}); "
-                              "delete it or name another file") from error
         if self.trainer.done > (epochs := self.trainer.settings.epochs):
             raise ValueError(f"epochs is {epochs}, and checkpoint {str(self.path)!r} holds "
                              f"{self.trainer.done}; allowed are no fewer, or a new file")

@@ -9,7 +9,6 @@ import io
 import json
 import os
 import secrets
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +74,19 @@ def remove_partial(folder: Path) -> None:
             path.unlink()
 
 
+@contextlib.contextmanager
+def reading(path: Path, fault: str, remedy: str = "delete it, and it is made anew"):
+    """Whatever a stranger's content leads to inside is a DamagedFile: PATH FAULT (why); REMEDY.
+    That the path is not there, or may not be read, stays an OSError."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) and str(error.filename) == str(path):
+            raise
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DamagedFile(f"{path} {fault} ({said}); {remedy}") from error
+
+
 def write_arrays(path: Path, arrays: dict[str, np.ndarray], parents: bool = True) -> Path:
     """Store arrays compressed, readable with `numpy.load(path, allow_pickle=False)`."""
     buffer = io.BytesIO()
@@ -84,14 +96,8 @@ def write_arrays(path: Path, arrays: dict[str, np.ndarray], parents: bool = True
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """What `write_arrays` has stored; raises DamagedFile where the file is not whole."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return dict(stored)
-    except (ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, OSError) and error.filename:
-            raise
-        raise DamagedFile(f"{path} does not hold whole arrays ({error}); delete it, and it is made "
-                          "anew") from error
+    with reading(path, "does not hold whole arrays"), np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
 
 
 def write_json(path: Path, content, parents: bool = True) -> Path:
@@ -101,11 +107,8 @@ def write_json(path: Path, content, parents: bool = True) -> Path:
 
 def read_json(path: Path):
     """The content of a JSON file; raises DamagedFile where it is not whole JSON."""
-    try:
+    with reading(path, "is not whole JSON"):
         return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise DamagedFile(f"{path} is not whole JSON ({error}); delete it, and it is made anew"
-                          ) from error
 
 
 def save_tensors(path: Path, content: dict, parents: bool = True) -> Path:
@@ -117,15 +120,9 @@ def save_tensors(path: Path, content: dict, parents: bool = True) -> Path:
 
 def load_tensors(path: Path, device="cpu") -> dict:
     """Read a checkpoint; raises DamagedFile for all but a dict of tensors and plain values."""
-    try:
+    with reading(path, "is not a whole checkpoint of tensors and plain values", "anything else "
+                 "could run code, and was not loaded. Delete it, and training starts anew"):
         content = torch.load(path, map_location=device, weights_only=True)
         if not isinstance(content, dict):
             raise TypeError(f"it holds a {type(content).__name__}")
-    except Exception as error:  # whatever the bytes of a stranger's file lead to
-        if isinstance(error, OSError) and error.filename:  # not there, or not to be read
-            raise
-        said = next(iter(str(error).splitlines()), type(error).__name__)
-        raise DamagedFile(f"{path} is not a whole checkpoint of tensors and plain values ({said}); "
-                          "anything else could run code, and was not loaded. Delete it, and "
-                          "training starts anew") from error
     return content

@@ -320,23 +320,21 @@ def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k
     stored = cache(lambda k: picture(marked(k), f"Attacks on all users, with K = {k} marked"))
 
     @cache
-    def attack_of(run):
-        """A run's models, and `attack` on the one of a method."""
-        own, models = choices.data_of(run), choices.models(run)
-        units = {name: neighbour_distance(model.item_table()) for name, model in models.items()}
+    def models_of(run):
+        """{method: (model, its neighbour distance)}"""
+        return {method: (model, neighbour_distance(model.item_table()))
+                for method, model in choices.models(run).items()}
 
-        def attacked(method, users, **asked):
-            return attack(models[method], own, users=users, unit=units[method], seed=seed, **asked)
-
-        return models, attacked
+    def attacked(run, method, users, **asked):
+        model, unit = models_of(run)[method]
+        return attack(model, choices.data_of(run), users=users, unit=unit, seed=seed, **asked)
 
     @cache
     def average(run, **asked):
-        models, attacked = attack_of(run)
-        most = most_replaced(choices.data_of(run), models["base"].max_len)
+        most = most_replaced(choices.data_of(run), models_of(run)["base"][0].max_len)
         able = np.flatnonzero(most >= min(MOST_REPLACED, most.max()))
         users = np.sort(np.random.default_rng(seed).permutation(able)[:SAMPLE])
-        results = {method: attacked(method, users, **asked) for method in models}
+        results = {method: attacked(run, method, users, **asked) for method in models_of(run)}
         frame = pd.DataFrame([
             {"method": method, "mean of": name, "clean": result["clean"][metric],
              "attacked": result[metric]}
@@ -346,14 +344,14 @@ def replacement_panel(config: Configuration, data: SequenceDataset, user: int, k
         return table(frame, f"A sample of {len(users)} users")
 
     def show(run, user, **asked):
-        own, method, (models, attacked) = choices.data_of(run), run[-1], attack_of(run)
+        own, method = choices.data_of(run), run[-1]
         index, names = find_user(user, own), own.item_names
-        result = attacked(method, [index], **asked)
+        result = attacked(run, method, [index], **asked)
         before, target = own.sequences[index][:-1], own.sequences[index][-1]
         after = result["histories"][0]
         met = [before, *excluded([before], [after], asked["exclude"])]
-        w = user_vectors(models[method], [before, after])
-        lists = ten_best(scores_without(models[method], w, met))
+        model, _ = models_of(run)[method]
+        lists = ten_best(scores_without(model, user_vectors(model, [before, after]), met))
         yield "user", (
             table(history_table(before, after, names), "History")
             + table(list_table(*lists, names, target), "The ten best items"))

@@ -183,7 +183,7 @@ def test_two_sittings_give_what_one_gives(sittings, tmp_path, capsys):
     # another grid that has read the tables before leaves in them what was added meanwhile
     collect.store(early.made(), folder, "paper", True, early.trial_rows())
     assert same(tables(folder), whole)
-    assert main([*words, "--status"]) == 0
+    assert main([*words, "--dry-run"]) == 0
     assert capsys.readouterr().out.splitlines()[-1].startswith("10 of 10 jobs done")
     # a run without its ranks does not count
     base = next(run for run in collect.known(folder).attacks if "-base-seed" in run)

@@ -74,11 +74,10 @@ def test_efficiency_and_two_machines(results):
     ours = row(table, dataset="beauty", backbone="sasrec", method="adv_cas")
     assert (ours["seconds an epoch"], ours["over base epoch"]) == (3.5, 3.5)
     assert ours["added time %"] == pytest.approx(100 * 3.5 * 100 / 500) and ours["note"] == ""
-    moved = {run: found | ({"device": "cuda"} if run.endswith("sasrec-base") else {})
-             for run, found in results.provenance.items()}
-    table = tables.efficiency(results.but(provenance=moved))
+    moved = results.runs["hardware"].where(results.runs["method"] != "base", "a GPU, two cores")
+    table = tables.efficiency(results.but(runs=results.runs.assign(hardware=moved)))
     assert row(table, dataset="own", method="adv_cas")["note"] == (
-        "not comparable: the base ran on two cores, cuda")
+        "not comparable: the base ran on a GPU, two cores")
 
 
 def test_what_was_tried_chosen_and_passed_over(results):
