@@ -74,7 +74,7 @@ def _settings(options) -> dict:
     """What --set names, and how a file is to be read."""
     words = getattr(options, "set", None)
     named = configuration.by_name("--set", words) if words else {}
-    for name in named.keys() & {*vars(options), "method", "seed"}:
+    for name in named.keys() & {*vars(options), "method", "seed"} - {"command"}:
         raise ValueError(f"--set names {name}; allowed is the option --{name.replace('_', '-')} "
                          "instead, where the command has it")
     return named | {name: getattr(options, name) for name in configuration.READING}

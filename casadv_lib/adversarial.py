@@ -182,8 +182,9 @@ def training_loss(model: Backbone, batch: PackedBatch, method: Method = BASE,
     # one look-up for all roles: one dense gradient of the item table instead of three
     roles = torch.cat([batch.inputs, *(each.flatten() for each in items)])
     rows, *read = model.embed(roles).split([len(batch), *(each.numel() for each in items)])
-    read = [e.view(*each.shape, -1).requires_grad_()  # e_j, e_n, also of a frozen item table
-            for e, each in zip(read, items, strict=True)]
+    read = [e.view(*each.shape, -1) for e, each in zip(read, items, strict=True)]  # e_j, e_n
+    for e in read if method.level2 else ():
+        e.requires_grad_()  # Eq. 9 moves the items of a frozen table, too
     loss = partial(criterion, model, batch)
     w = model.encode(rows, batch, drop)  # (n, d)
     if w.shape != rows.shape:

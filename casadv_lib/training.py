@@ -10,6 +10,7 @@ import time
 import warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -246,19 +247,15 @@ def make_optimizer(model: Backbone, s: TrainingSettings) -> torch.optim.Optimize
                 fused=True)
 
 
-@contextlib.contextmanager
 def compiled_encoder(model: Backbone, wanted: bool):
-    """Inside, torch.compile fuses what works position by position; needs a C++ compiler on a CPU.
+    """For a `with`: torch.compile fuses what works position by position.
 
-    What mixes positions (blocks of every batch's own shapes) and what holds state (dropout's
-    masks) runs as it is: compiled, each new shape would be compiled again.
+    It needs a C++ compiler on a CPU. What mixes positions (blocks of every batch's own shapes) and
+    what holds state (dropout's masks) runs as it is: compiled, each new shape would be again.
     """
-    if wanted:
-        for owner, name in ((Dropout, "__call__"), (PackedBatch, "blocks"), (PackedBatch, "recur")):
-            setattr(owner, name, torch.compiler.disable(getattr(owner, name)))
-        model.encode = torch.compile(model.encode, dynamic=True)
-    try:
-        yield
-    finally:  # a copy of the model would go on with this one's encoder
-        if wanted:
-            del model.encode
+    if not wanted:
+        return contextlib.nullcontext()
+    for owner, name in ((Dropout, "__call__"), (PackedBatch, "blocks"), (PackedBatch, "recur")):
+        setattr(owner, name, torch.compiler.disable(getattr(owner, name)))
+    # put back at the end: a copy of the model would go on with this one's encoder
+    return patch.object(model, "encode", torch.compile(model.encode, dynamic=True))

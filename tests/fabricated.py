@@ -43,7 +43,7 @@ class World:
     def run(self, setting, method, level, roles="main", detail="", **columns):
         name = "-".join((*setting, method)) + detail
         self.levels[name] = level
-        self.provenance[name] = {"hardware": "two cores", "device": "cpu"}
+        self.provenance[name] = {"hardware": "two cores"}
         self.shared[name] = {"run": name, "dataset": setting[0], "backbone": setting[1],
                              "loss": "bce", "method": method, "seed": 0, "roles": roles} | columns
         own = {"epsilon": 3.0, "lambda1": 0.1, "preset": "batch", "tie_rate": 0.0, "epochs": 500,

@@ -95,12 +95,14 @@ def test_a_part_of_a_run_that_is_deleted_is_made_anew(made):
             made.ranks(), runs.run_attack(made)["ranks"]))
 
     before = numbers()
-    parts = "checkpoint.pt", "ranks.npz", *(path.relative_to(made.folder)
-                                            for path in made.folder.glob("attacks/*"))
-    for part in parts:
+    for part in ("metrics.json", "ranks.npz", *(path.relative_to(made.folder)
+                                                for path in made.folder.glob("attacks/*"))):
         (made.folder / part).unlink()
         runs.run(made.config, progress=False)
         assert numbers() == before and (made.folder / part).exists()
+    np.savez(made.folder / "ranks.npz", other=np.ones(3))
+    with pytest.raises(files.DamagedFile, match="ranks.npz does not hold .*delete it"):
+        made.ranks()
 
 
 def test_a_checkpoint_of_another_training_is_refused(toy, tmp_path):

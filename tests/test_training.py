@@ -241,6 +241,9 @@ def test_compiled_training_is_the_same_training(name, toy, monkeypatch):
         cas.fit_adversarial(model, toy, epsilon=0.5, epochs=1, compile=choice, **QUIET)
     torch.testing.assert_close(flat(plain), flat(compiled), rtol=1e-4, atol=1e-5)
     assert copy.deepcopy(compiled).encode.__self__ is not compiled  # its own
+    plain.encode = own = functools.partial(type(plain).encode, plain)
+    cas.fit(plain, toy, epochs=1, compile=True, **QUIET)
+    assert plain.encode is own
 
 
 def test_who_has_met_every_item_is_left_out_of_training():

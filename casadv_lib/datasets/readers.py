@@ -15,7 +15,7 @@ import sys
 import warnings
 import zipfile
 import zlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -83,12 +83,11 @@ def read_frame(frame: pd.DataFrame, wanted: dict) -> tuple:
         raise DataError(f"data set is a frame with the columns {shown(names)}{unclear}; allowed is "
                         f"one for each of user, item and timestamp: load_dataset(frame, {guess})")
     content = {role: frame.iloc[:, place] for role, place in columns.items()}
-    for role, column in content.items():
-        for row, one in enumerate(column if column.dtype == object else ()):
-            if not isinstance(one, Hashable):
-                fail("the frame", f"row {row + 1} has {role} {shown(one)}; allowed is one number "
-                     "or text in a row")
-    return _in_order("the frame", Layout("a frame", names, columns), content)
+    try:
+        return _in_order("the frame", Layout("a frame", names, columns), content)
+    except TypeError as error:
+        raise DataError(f"the frame holds a value of an {error} where a user, an item or a time "
+                        "stands; allowed is one number or text in a row") from error
 
 
 def _unpacked(path: Path, member: str) -> BinaryIO:

@@ -142,9 +142,9 @@ def configure(profile: str = "quick", dataset: str | Path | None = None, backbon
     values |= {} if dataset is None else {"dataset": resolved(dataset)}
     values = {"max_len": MAX_LEN.get(values["dataset"], 50)} | values
     named = PRESETS.get(preset, {}) | overrides
-    known = Configuration.of(values).everything().keys() - inspect.signature(configure).parameters
+    known = {row["name"] for row in settings_table()} | model_defaults(backbone).keys()
     for name in overrides:
-        one_of("setting", name, sorted(known - {"reading"}))
+        one_of("setting", name, sorted(known))
     config = Configuration.of(values | named)
     best = choice(config.everything())["chosen"]
     return Configuration.of(values | best | named) if best else config

@@ -110,7 +110,8 @@ class Grid:
         lines, total, measured = [], 0.0, {}
         for config, path in stored_runs():
             kind = (config.dataset, config.backbone, config.flat().get("loss"), config.method)
-            measured[kind] = read_json(path)["seconds"]["per_epoch"]
+            with contextlib.suppress(ValueError, KeyError, TypeError):  # damaged: a guess will do
+                measured[kind] = read_json(path)["seconds"]["per_epoch"]
         for job in [job for job in self.left().values() if job.role != "choice"]:
             made = self.run(job)
             config, data, flat = made.config, made.data, made.config.flat()

@@ -50,6 +50,11 @@ def runs_folder() -> Path:
     return folder_named_by("CASADV_RUNS") or root() / "runs"
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether a run's numbers are there, which do without its checkpoint."""
+    return (folder / "metrics.json").exists() and (folder / "ranks.npz").exists()
+
+
 @dataclass(frozen=True)
 class Run:
     """A run's configuration and data, and what of it is stored."""
@@ -86,8 +91,7 @@ class Run:
 
     @property
     def is_complete(self) -> bool:
-        parts = "metrics.json", "checkpoint.pt", "ranks.npz"  # one that was deleted is made anew
-        return all((self.folder / part).exists() for part in parts)
+        return is_whole(self.folder)
 
     @property
     def base(self) -> Self:
@@ -100,13 +104,16 @@ class Run:
 
     def ranks(self, split: str = "test", which: str = "last") -> np.ndarray:
         """Per-user ranks, (users,) float64; which: the "last" or the "best" epoch."""
-        return files.read_arrays(self.folder / "ranks.npz")[f"{split} {which}"]
+        path = self.folder / "ranks.npz"
+        with files.reading(path, "does not hold the ranks of this run"):
+            return files.read_arrays(path)[f"{split} {which}"]
 
     def model(self, which: str = "last", device: str = "auto") -> Backbone:
         """The trained backbone of the "last" or the "best" validation epoch."""
         path, device = self.folder / "checkpoint.pt", choose_device(device)
         content, model = files.load_tensors(path, device), build_model(self.config, self.data)
-        with files.reading(path, "holds no model of this run"):
+        with files.reading(path, "holds no model of this run",
+                           "delete its folder, and it is made anew"):
             best = content["history"]["best_state"]
             model.load_state_dict(best if which == "best" and best else content["model"])
         return model.to(device)
@@ -115,10 +122,10 @@ class Run:
 def stored_runs(device: str = "auto") -> Iterator[tuple[Configuration, Path]]:
     """(configuration, its metrics.json) of the complete runs here, but those whose configuration
     cannot be read. device: in place of what each was made on, which need not be there any more."""
-    for path in sorted(runs_folder().glob("*/metrics.json")):
+    for path in filter(is_whole, sorted(runs_folder().glob("*-seed*"))):
         with contextlib.suppress(ValueError, KeyError, TypeError, OSError):
-            flat = files.read_json(path.with_name("config.json"))
-            yield Configuration.of(flat | {"device": device}), path
+            flat = files.read_json(path / "config.json")
+            yield Configuration.of(flat | {"device": device}), path / "metrics.json"
 
 
 def build_model(config: Configuration, data: SequenceDataset) -> Backbone:
@@ -250,10 +257,11 @@ def run_attack(made: Run, split: str = "test", exclude: str = "both", **options)
                 files.remove_partial(made.folder)
                 _attack(made, split, **options)
     folder, name = made.folder / "attacks", attack_name(split, **options)
-    stored = files.read_arrays(folder / f"{name}.npz")
-    return files.read_json(folder / f"{name}-{exclude}.json") | {
-        "indices": stored["users"], "ranks": stored[exclude],
-        "clean ranks": stored["clean"], "substitutes": stored["substitutes"]}
+    record, path = files.read_json(folder / f"{name}-{exclude}.json"), folder / f"{name}.npz"
+    with files.reading(path, "does not hold this attack"):
+        stored = files.read_arrays(path)
+        return record | {"indices": stored["users"], "ranks": stored[exclude],
+                         "clean ranks": stored["clean"], "substitutes": stored["substitutes"]}
 
 
 def _attack(made: Run, split: str, **options) -> None:
@@ -279,9 +287,9 @@ def _attack(made: Run, split: str, **options) -> None:
         "split": split, "users": len(clean), "distance": float(np.median(found["distance"])),
         "unit": found["unit"], "clean": summary(clean),
         "provenance": provenance(made.data.fingerprint, choose_device(device), seconds)}
-    for rule in reversed(EXCLUDES):  # the first rule's record comes last: it marks the attack whole
+    for rule in EXCLUDES:
         files.write_json(folder / f"{name}-{rule}.json",
-                   shared | {"exclude": rule, "attacked": summary(ranks[rule])})
+                         shared | {"exclude": rule, "attacked": summary(ranks[rule])})
 
 
 def refuse_unknown_parameters() -> None:

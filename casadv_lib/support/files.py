@@ -77,13 +77,16 @@ def remove_partial(folder: Path) -> None:
 @contextlib.contextmanager
 def reading(path: Path, fault: str, remedy: str = "delete it, and it is made anew"):
     """Whatever a stranger's content leads to inside is a DamagedFile: PATH FAULT (why); REMEDY.
-    That the path is not there, or may not be read, stays an OSError."""
+    No memory stays that, and that the path is not there or may not be read an OSError."""
     try:
         yield
+    except (DamagedFile, MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:
-        if isinstance(error, OSError) and str(error.filename) == str(path):
+        if isinstance(error, OSError) and (str(error.filename) == str(path)
+                                           or error.errno in (errno.EIO, errno.ESTALE)):
             raise
-        said = next(iter(str(error).splitlines()), type(error).__name__)
+        said = " ".join(str(error).split())[:300] or type(error).__name__
         raise DamagedFile(f"{path} {fault} ({said}); {remedy}") from error
 
 
@@ -120,8 +123,9 @@ def save_tensors(path: Path, content: dict, parents: bool = True) -> Path:
 
 def load_tensors(path: Path, device="cpu") -> dict:
     """Read a checkpoint; raises DamagedFile for all but a dict of tensors and plain values."""
-    with reading(path, "is not a whole checkpoint of tensors and plain values", "anything else "
-                 "could run code, and was not loaded. Delete it, and training starts anew"):
+    with reading(path, "is not a whole checkpoint of tensors and plain values",
+                 "anything else could run code, and was not loaded. Delete it (of a finished run "
+                 "its folder), and training starts anew"):
         content = torch.load(path, map_location=device, weights_only=True)
         if not isinstance(content, dict):
             raise TypeError(f"it holds a {type(content).__name__}")

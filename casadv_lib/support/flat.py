@@ -1,7 +1,7 @@
 """Flat histories and packed batches, on the host: what lies where, in numpy."""
 
-from collections import namedtuple
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,8 +21,11 @@ def blocks(offsets: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
         first = end
 
 
-# neighbouring sequences of a batch that share one block of shape (users, length)
-Group = namedtuple("Group", "users length")
+class Group(NamedTuple):
+    """Neighbouring sequences of a batch that share one block of shape (users, length)."""
+
+    users: int
+    length: int
 
 
 def length_edges(lengths: np.ndarray, most: int = MOST_GROUPS) -> np.ndarray:

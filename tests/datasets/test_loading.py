@@ -31,7 +31,7 @@ def frame_of(rows):
     (frame_of([(1, 1, 1.0), (1, 2, np.nan)]), "row 2 has timestamp nan"),
     (frame_of([(None, 1, 1.0), ("a", 2, 2.0)]), "row 1 has user"),
     (frame_of([("a", "x", 1.0), ("a", " ", 2.0)]), "row 2 has item ' '; every row needs one"),
-    (frame_of([(["a"], "x", 1.0)]), r"row 1 has user \['a'\]; allowed is one number"),
+    (frame_of([(["a"], "x", 1.0)]), "unhashable type: 'list' where a user"),
 ])
 def test_frames_need_the_columns_ids_and_times(frame, words):
     with pytest.raises(DataError, match=f"frame.*{words}"):
