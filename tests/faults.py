@@ -167,7 +167,7 @@ def content(runs: Path) -> dict:
     Raises where a file is half written. Times and what describes the machine are left out;
     tensors and ranks become bytes.
     """
-    from casadv_lib.support.files import load_tensors
+    from casadv_lib.support.files import load_tensors, read_arrays
 
     found = {}
     for path in sorted(runs.rglob("*")):
@@ -175,28 +175,13 @@ def content(runs: Path) -> dict:
         if path.name[0] == "." or not path.is_file() or "logs" in path.parts:
             continue
         if path.suffix == ".json":
-            found[name] = without_times(json.loads(path.read_text()))
+            found[name] = json.loads(path.read_text(), object_hook=lambda part: {
+                key: value for key, value in part.items() if key not in TIMES})
         elif path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as stored:
-                found[name] = {key: stored[key].tobytes() for key in stored.files}
+            found[name] = {key: array.tobytes() for key, array in read_arrays(path).items()}
         else:
             stored = load_tensors(path)
             stored["history"].pop("epoch_seconds")
-            found[name] = plain(stored)
+            found[name] = json.dumps(stored, default=lambda tensor: (  # to the last bit
+                str(tensor.dtype), tensor.shape, tensor.numpy().tobytes().hex()))
     return found
-
-
-def without_times(value):
-    """A JSON value without what differs between two equal runs."""
-    if isinstance(value, dict):
-        return {k: without_times(v) for k, v in value.items() if k not in TIMES}
-    return [without_times(v) for v in value] if isinstance(value, list) else value
-
-
-def plain(value):
-    """Nested tensors as bytes, so that `==` compares the last bit."""
-    if isinstance(value, torch.Tensor):
-        return str(value.dtype), tuple(value.shape), value.numpy().tobytes()
-    if isinstance(value, dict):
-        return {key: plain(v) for key, v in value.items()}
-    return [plain(v) for v in value] if isinstance(value, (list, tuple)) else value

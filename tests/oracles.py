@@ -30,25 +30,16 @@ def random_sequences(users, n_items, shortest=3, longest=12, seed=0):
 
 
 def cascade_by_loops(histories, max_len, batch_size, terms, count_self):
-    """Eq. 11 as two nested loops over all pairs of interactions."""
+    """Eq. 11 over all pairs of interactions."""
     cut = [list(h)[-max_len:] for h in histories]
-    m = len(histories)
-    result = []
-    for i, own in enumerate(cut):
-        row = []
-        for t, item in enumerate(own):
-            total = 0
-            for k, other in enumerate(cut):
-                if k == i and not count_self:
-                    continue
-                for step, candidate in enumerate(other):
-                    if candidate == item:
-                        total += len(other) - step
-            temporal = len(own) - t
-            cross = batch_size / m * total
-            row.append({"both": temporal + cross, "temporal": temporal, "cross": 1 + cross}[terms])
-        result.append(row)
-    return result
+
+    def effect(i, t, item):
+        met = sum(len(other) - step for k, other in enumerate(cut) if count_self or k != i
+                  for step, candidate in enumerate(other) if candidate == item)
+        temporal, cross = len(cut[i]) - t, batch_size / len(cut) * met
+        return {"both": temporal + cross, "temporal": temporal, "cross": 1 + cross}[terms]
+
+    return [[effect(i, t, item) for t, item in enumerate(own)] for i, own in enumerate(cut)]
 
 
 def padded_sasrec(model, block, real, rate=0.0):

@@ -78,6 +78,9 @@ del CALLS[configure][1]["n_items"]
 BY_HAND = [  # where numbers in a row are right, or nothing else is wrong
     *[(cas.attack, "users", bad) for bad in ([], [-1], [30], ["x"], [1.5], "x", 3, {}, [[1]])],
     *[(cas.cascade_effects_flat, name, bad) for name in ("items", "offsets") for bad in RANKS],
+    *[(cas.cascade_effects_flat, "offsets", bad) for bad in ([], [1, 2], [0, 1], [0, 2, 1, 2])],
+    (cas.cascade_effects_flat, "items", [1, 0]), (cas.pack, "histories", []),
+    (cas.pack, "histories", [[1], []]),
     *[(cas.cascade_weights, "effects", bad) for bad in (
         *RANKS, [], [[]], [[0.5, 1.0]], [[math.inf]], [[[1.0]]]) if bad != [[1], [1, 2]]],
     *[(one, "ranks", bad) for one in (cas.ndcg, cas.hit_ratio, cas.paired_bootstrap)

@@ -94,9 +94,3 @@ def test_uniform_over_the_allowed_items():
 def test_a_user_who_has_met_everything_is_named():
     with pytest.raises(ValueError, match="user 1 has met all 3 items"):
         NegativeSampler([np.array([1]), np.array([1, 2, 3])], np.array([1, 2]), 3)
-
-
-@pytest.mark.parametrize("nothing", [[], [[1], []]])
-def test_nothing_is_not_packed(nothing):
-    with pytest.raises(ValueError, match="allowed is one history or more, each with an item"):
-        cas.pack(nothing, 5)

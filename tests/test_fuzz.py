@@ -30,22 +30,6 @@ from casadv_lib.datasets.sources import SOURCES
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
-def fuzz(name: str, cases: int) -> None:
-    """Run `cases` cases of FUZZ[name]; the same ones every time."""
-    strategy, check = FUZZ[name]
-
-    @settings(max_examples=cases, deadline=None, derandomize=True, database=None,
-              suppress_health_check=QUIET)
-    @given(strategy)
-    def run(case):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a RuntimeWarning of numpy is a mistake, too
-            warnings.simplefilter("ignore", UserWarning)  # what was dropped is told by warnings
-            check(case)
-
-    run()
-
-
 def loaded(content: bytes, name: str, read, **options):
     """What `read` makes of a file with this content; a DataError is returned, others raise."""
     with tempfile.TemporaryDirectory() as folder:
@@ -292,4 +276,15 @@ FUZZ = {
     2000, pytest.param(int(os.environ.get("CASADV_FUZZ_CASES", 50_000)), marks=pytest.mark.soak)])
 @pytest.mark.parametrize("name", FUZZ)
 def test_data_or_a_clear_error(name, cases):
-    fuzz(name, cases // len(FUZZ))
+    strategy, check = FUZZ[name]
+
+    @settings(max_examples=cases // len(FUZZ), deadline=None, derandomize=True, database=None,
+              suppress_health_check=QUIET)
+    @given(strategy)
+    def run(case):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # a RuntimeWarning of numpy is a mistake, too
+            warnings.simplefilter("ignore", UserWarning)  # what was dropped is told by warnings
+            check(case)
+
+    run()

@@ -1,7 +1,6 @@
 """Settings: what is taken, what is refused and in which words, and the table made of them."""
 
 import inspect
-import pickle
 from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
@@ -56,8 +55,6 @@ def test_a_bad_value_is_one_sentence(kind, name, value, said):
 
 def test_settings_are_values():
     s = AdversarialSettings(epsilon=2)
-    assert s == AdversarialSettings(epsilon=2.0) and hash(s) == hash(replace(s))
-    assert pickle.loads(pickle.dumps(s)) == s
     with pytest.raises(FrozenInstanceError):
         s.epsilon = 3.0
     with pytest.raises(ValueError, match="epsilon is -1"):

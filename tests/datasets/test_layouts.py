@@ -57,14 +57,11 @@ def table(header: str, separator: str, names: str, when: str) -> str:
     return "".join(separator.join(row) + "\n" for row in rows)
 
 
-def histories(data) -> dict[str, list[str]]:
-    return {str(user): [str(data.item_ids[item]) for item in sequence]
-            for user, sequence in zip(data.user_ids, data.sequences)}
-
-
 def same(data, names: str = "numbers") -> bool:
-    return histories(data) == {IDS[names].format(user): [IDS[names].format(item) for item in items]
-                               for user, items in ITEMS.items()}
+    wanted = {IDS[names].format(user): [IDS[names].format(item) for item in items]
+              for user, items in ITEMS.items()}
+    return wanted == {str(user): [str(data.item_ids[item]) for item in sequence]
+                      for user, sequence in zip(data.user_ids, data.sequences)}
 
 
 def test_every_layout_gives_the_histories_or_says_the_call_that_does(file):
