@@ -83,11 +83,7 @@ def read_frame(frame: pd.DataFrame, wanted: dict) -> tuple:
         raise DataError(f"data set is a frame with the columns {shown(names)}{unclear}; allowed is "
                         f"one for each of user, item and timestamp: load_dataset(frame, {guess})")
     content = {role: frame.iloc[:, place] for role, place in columns.items()}
-    try:
-        return _in_order("the frame", Layout("a frame", names, columns), content)
-    except TypeError as error:
-        raise DataError(f"the frame holds a value of an {error} where a user, an item or a time "
-                        "stands; allowed is one number or text in a row") from error
+    return _in_order("the frame", Layout("a frame", names, columns), content)
 
 
 def _unpacked(path: Path, member: str) -> BinaryIO:
@@ -299,7 +295,11 @@ def _sort_times(users: np.ndarray, items: np.ndarray, when: np.ndarray) -> np.nd
 
 def _texts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
     """Return which of the different values a row has, and these as text without blanks around."""
-    codes, found = pd.factorize(column, use_na_sentinel=False)
+    try:
+        codes, found = pd.factorize(column, use_na_sentinel=False)
+    except TypeError as error:  # of a frame
+        raise DataError(f"the frame holds a value of an {error} where a user, an item or a time "
+                        "stands; allowed is one number or text in a row") from error
     return codes, [str(one).strip() for one in found]
 
 

@@ -1,8 +1,8 @@
 """A run is a configuration: it has a directory, is reused when it exists, resumes when it was cut.
 
-A run's directory holds `config.json`, `metrics.json` (written last: it marks the run complete),
-`ranks.npz` (per-user ranks), `checkpoint.pt` (weights, best weights, optimiser, curve) and
-`attacks/`. An adversarial run makes or reuses its base.
+A run's directory holds `config.json`, `metrics.json` (written last: with the ranks it marks the run
+complete), `ranks.npz` (per-user ranks), `checkpoint.pt` (weights, best weights, optimiser, curve)
+and `attacks/`. An adversarial run makes or reuses its base.
 """
 
 import contextlib
