@@ -10,6 +10,7 @@ from pathlib import Path
 
 import matplotlib
 import pandas as pd
+from matplotlib.backend_bases import get_registered_canvas_class
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
@@ -41,7 +42,9 @@ class PaperFigure(Figure):
 def picture(figure: Figure, kind: str, dpi: int = 150) -> bytes:
     """A figure as "png" or "svg", without a date or version that differs each time."""
     buffer, dated = io.BytesIO(), ["Software"] if kind == "png" else ["Date", "Creator"]
-    figure.savefig(buffer, format=kind, dpi=dpi, metadata=dict.fromkeys(dated))
+    figure.set_dpi(dpi)
+    canvas = get_registered_canvas_class(kind)(figure)  # savefig lays out and draws all twice
+    getattr(canvas, f"print_{kind}")(buffer, metadata=dict.fromkeys(dated))
     return buffer.getvalue()
 
 
