@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,27 @@ def test_numbers_in_words_are_those_stored(row):
         value = stored(*named, **last) if isinstance(last, dict) else stored(*named, last)
         decimals = len(group.partition(".")[2])
         assert group == f"{value:.{decimals}f}", said[0]
+
+
+def test_the_table_of_the_findings_is_stored():
+    names = {"SASRec": "sasrec", "GRU4Rec": "gru4rec"}
+    datasets = ("beauty", "video", "clothing", "ml-1m")
+    rows = re.findall(r"^\| (SASRec|GRU4Rec): (gain|loss) of (\w+)(.*?) \|(.*)\|$", TEXT, re.M)
+    assert len(rows) == 7
+    for (backbone, kind, method, more, cells), dataset in product(rows, datasets):
+        cell = cells.split("|")[datasets.index(dataset)].strip()
+        main = TABLES["paper"].main.get((dataset, names[backbone]), {})
+        if not {"base", method} <= main.keys():
+            assert cell == "–", (backbone, method, dataset)
+            continue
+        pair = {"run": main[method], "which": "last", "versus": main["base"],
+                "versus_which": "best" if "best" in more else "last"}
+        value = stored(kind, f"{dataset} {backbone.lower()}", method, which=pair["versus_which"])
+        is_sure = False
+        if kind == "gain" or method != "base":
+            quantity = "percent" if kind == "gain" else "change difference"
+            is_sure = interval(TABLES["paper"], "pair", quantity, **pair)["low"] > 0
+        assert cell == (f"**{value:.0f}**" if is_sure else f"{value:.0f}"), (cell, pair)
 
 
 def test_every_percentage_of_the_short_findings_is_held():
