@@ -344,7 +344,7 @@ def ladder(rows: pd.DataFrame) -> Figure:
     units = rows["measure"].str.startswith("accuracy").map({True: " (%)", False: " (points)"})
     measure = rows["measure"].where(rows["measure"].str.contains(" over "),
                                     rows["measure"] + " over base+more")
-    return forest(rows.assign(panel=rows["loss"] + "\n" + measure + units), "gain",
+    return forest(rows.assign(panel=rows["loss"] + units + "\n" + measure), "gain",
                   zero="no gain", columns=rows["measure"].nunique(), width=2.6)
 
 

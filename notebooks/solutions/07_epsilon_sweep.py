@@ -1,15 +1,4 @@
-"""Solutions to the exercises of 07_epsilon_sweep.ipynb."""
-
-import numpy as np
-
-
-def epsilon_for(share, lengths, n):
-    return share * np.mean(lengths) * np.sqrt(n)
-
-
-def literal_epsilon(epsilon, n, length):
-    one_position = epsilon / np.sqrt(n)
-    return one_position * np.sqrt(length)
+"""Solution to the exercise of 07_epsilon_sweep.ipynb."""
 
 
 def choose(validation, test):

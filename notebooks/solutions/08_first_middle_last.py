@@ -3,6 +3,12 @@
 import numpy as np
 
 
+def put_in_place(E, item, g, eta, refused):
+    apart = np.linalg.norm(E - (E[item] + eta * g / np.linalg.norm(g)), axis=1)
+    apart[[0, item, *refused]] = np.inf
+    return apart.argmin()
+
+
 def nearest_ahead(E, item, g, refused):
     apart = np.linalg.norm(E - E[item], axis=1)
     apart[[0, item, *refused]] = np.inf
