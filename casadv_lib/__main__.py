@@ -143,7 +143,7 @@ def _grid(options) -> int:
     jobs = grid.Grid(plan(profile, stages, options.choose, device=options.device, **settings),
                      collect.known(folder) if keep else None)
     if options.dry_run:
-        print(*jobs.lines(workers), sep="\n")
+        print(*jobs.lines(), sep="\n")
         return 0
 
     make_folder(folder)  # what cannot be written shows before the work

@@ -24,16 +24,14 @@ from filelock import FileLock, Timeout
 from ..attacks import most_replaced
 from ..evaluation import METRICS
 from ..support.checks import number
-from ..support.files import make_folder, read_json, write_bytes
+from ..support.files import make_folder, write_bytes
 from ..support.machine import choose_device, long_work, source_hash, use_threads
 from . import runs
 from .plan import GROUP, SEARCHED, Job, Known, chosen_values, decide
-from .runs import Run, Unequal, attack_name, one_at_a_time, runs_folder, stored_runs
+from .runs import Run, Unequal, attack_name, one_at_a_time, runs_folder
 
 SECONDS_BETWEEN_LOOKS, SECONDS_TO_CONNECT = 5.0, 20.0  # at workers that join; to a scheduler
 MOST_DEATHS = 3  # of processes at one job
-# guesses, one thread, d = 100: an epoch, and one item ranked for one user by one attack
-SECONDS_AN_INTERACTION, SECONDS_A_SCORE = 6e-5, 3e-8
 DASK = {"distributed.nanny.pre-spawn-environ": {},  # the workers' environment is the client's
         "distributed.comm.timeouts.connect": "300s",  # a machine may be busy
         "distributed.scheduler.allowed-failures": 1000,  # `work` counts those that are a job's own
@@ -104,33 +102,24 @@ class Grid:
         return [row for job in self.jobs.values() if job.role == "choice"
                 for row in self.results.get(job.name, ())]
 
-    def lines(self, workers: int) -> list[str]:
-        """What is left, a line a job with the time it may take ("?": a guess) and whether it is
-        "running" in some process, "failed" at the last try, or "left"; and the sum."""
-        lines, total, measured = [], 0.0, {}
-        for config, path in stored_runs():
-            kind = (config.dataset, config.backbone, config.flat().get("loss"), config.method)
-            with contextlib.suppress(ValueError, KeyError, TypeError):  # damaged: a guess will do
-                measured[kind] = read_json(path)["seconds"]["per_epoch"]
+    def lines(self) -> list[str]:
+        """What is left, a line a job: whether it is "running" in some process, "failed" at the last
+        try, or "left", and its epochs; and the sum."""
+        lines, total = [], 0
         for job in [job for job in self.left().values() if job.role != "choice"]:
-            made = self.run(job)
-            config, data, flat = made.config, made.data, made.config.flat()
-            epoch = measured.get((config.dataset, config.backbone, flat.get("loss"), config.method))
+            made, state = self.run(job), "failed" if _story(job)[-1:] == ["failed"] else "left"
+            config = made.config
             epochs = config.training.epochs if config.method == "base" else config.adv_epochs
-            seconds = epochs * (epoch or SECONDS_AN_INTERACTION * data.n_interactions)
-            if job.attacks:
-                seconds = len(job.attacks) * SECONDS_A_SCORE * data.n_users * data.n_items
-            state = "failed" if _story(job)[-1:] == ["failed"] else "left"
             try:
                 if (lock := made.folder / ".lock").exists():
                     FileLock(lock).acquire(timeout=0).lock.release()
             except Timeout:
                 state = "running"
-            lines.append(f"{seconds / 60:8.1f} min{' ' if epoch else '?'} {state}: {job.name}")
-            total += seconds
+            lines.append(f"{state}: {job.name}" + ("" if job.attacks else f", {epochs} epochs"))
+            total += 0 if job.attacks else epochs
         jobs = sum(job.role != "choice" for job in self.jobs.values())
-        return [*lines, f"{jobs - len(lines)} of {jobs} jobs done, {len(lines)} left, about "
-                f"{total / 3600 / workers:.1f} h with {workers} worker(s)"]
+        return [*lines, f"{jobs - len(lines)} of {jobs} jobs done, {len(lines)} left with {total} "
+                        "epochs of training"]
 
 
 def work(job: Job, needs: list[list[dict] | dict | None],

@@ -126,8 +126,8 @@ def test_a_failed_job_is_named_with_its_log_and_the_rest_goes_on(tmp_path, runs_
     left = Grid(jobs)
     assert list(left.left()) == list(failed)
     with runs.one_at_a_time(left.run(jobs["broken adv_seq"]).folder):  # as another process does
-        assert [line.split()[2] for line in left.lines(1)[:-1]] == ["failed:", "running:"]
-    assert "left: broken adv_seq" in left.lines(1)[1]
+        assert [line.split()[0] for line in left.lines()[:-1]] == ["failed:", "running:"]
+    assert "left: broken adv_seq" in left.lines()[1]
 
 
 def test_a_job_whose_process_dies_takes_no_other_with_it(tmp_path, runs_folder):
