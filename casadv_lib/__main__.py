@@ -23,7 +23,7 @@ from .support.machine import use_threads
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; returns the exit status (2: bad input, 1: the work failed)."""
+    """Run one command; returns the exit status (2: bad input, 1: the work failed, 130: stopped)."""
     options = _parser().parse_args(arguments)
     try:
         threads = getattr(options, "threads", 1)
@@ -118,15 +118,15 @@ def _attack(options) -> None:
 
 
 def _verify(options) -> None:
-    config = _config(options)
-    made = runs.Run(config)
+    made = runs.Run(_config(options))
     results, folder = frames.Results(options.profile), None
     with contextlib.suppress(frames.MissingRecords):
         folder = frames.stored_folder(options.profile, made.dataset)
         results = frames.read_results(folder)
     if made.name not in results.configs and made.is_complete:
         results, _ = collect.collect({made: ["main"]})
-    print(f"{collect.verified(results, folder, config)}: the same numbers to the last digit")
+    collect.verify(results, folder, made)
+    print(f"{made.name}: the same numbers to the last digit")
 
 
 def _grid(options) -> int:
@@ -182,7 +182,6 @@ def _figures(options) -> None:
         study = runs.Study(folder, options.dataset, **settings)
         folder = frames.folder_of(folder, dataset=study.dataset)
     folder = frames.stored_folder(folder)
-    make_folder(folder)  # what cannot be written shows before the work
     print(*write_all(frames.read_results(folder), folder), sep="\n")
 
 

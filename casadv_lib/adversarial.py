@@ -15,8 +15,8 @@ from torch import Tensor
 
 from .backbones import Backbone, nearest_items
 from .batching import PackedBatch
-from .losses import Loss
-from .settings import AdversarialSettings
+from .losses import loss_items, loss_of
+from .settings import AdversarialSettings, TrainingSettings
 from .support.layers import Dropout
 
 
@@ -169,23 +169,23 @@ def neighbour_inputs(model: Backbone, inputs: Tensor, positives: Tensor, s: Adve
 
 def training_loss(model: Backbone, batch: PackedBatch, method: Method = BASE,
                   settings: AdversarialSettings | None = None, drop: Dropout | None = None,
-                  generator: torch.Generator | None = None, criterion: Loss = Loss()  # noqa: B008
+                  generator: torch.Generator | None = None,
+                  training: TrainingSettings = TrainingSettings()  # noqa: B008
                   ) -> tuple[Tensor, dict[str, Tensor]]:
     """L of Eq. 10 on one batch, and its parts.
 
-    settings: a trainer has them resolved for its method (`AdversarialSettings.of`) once for all.
     The parts ("L_B", "L_adv1", "L_adv2", and "perturbation", the size of A) are detached and
     stay on the device.
     """
     s, drop = (settings or AdversarialSettings()).of(method), drop or Dropout(0.0)
-    items = criterion.items(model, batch)
+    items = loss_items(training, model, batch)
     # one look-up for all roles: one dense gradient of the item table instead of three
     roles = torch.cat([batch.inputs, *(each.flatten() for each in items)])
     rows, *read = model.embed(roles).split([len(batch), *(each.numel() for each in items)])
     read = [e.view(*each.shape, -1) for e, each in zip(read, items, strict=True)]  # e_j, e_n
     for e in read if method.level2 else ():
         e.requires_grad_()  # Eq. 9 moves the items of a frozen table, too
-    loss = partial(criterion, model, batch)
+    loss = partial(loss_of, training, model, batch)
     w = model.encode(rows, batch, drop)  # (n, d)
     if w.shape != rows.shape:
         raise ValueError(f"encode of {type(model).__name__} returns the shape {tuple(w.shape)}; "

@@ -147,23 +147,18 @@ class SASRecBlock(nn.Module):
         return y + drop(self.ffn_out(torch.relu(drop(self.ffn_in(y)))))
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor, drop=no_dropout) -> Tensor:
-        """Causal attention in one (users, length, d) block."""
+        """Causal attention in one (users, length, d) block: softmax(q k' / sqrt(d)) v."""
         users, length, _ = query.shape
 
         def heads(x):  # (users x heads, length, d / heads)
             return x.view(users, length, self.n_heads, -1).transpose(1, 2).flatten(0, 1)
 
         q, k, v = heads(query), heads(key), heads(value)
-        mixed = torch.bmm(drop(self.attention_weights(q, k)), v)
-        return mixed.view(users, self.n_heads, length, -1).transpose(1, 2).flatten(2)
-
-    @staticmethod
-    def attention_weights(q: Tensor, k: Tensor) -> Tensor:
-        """softmax(q k' / sqrt(d)) over present and past, (users x heads, length, length)."""
-        length, d = q.shape[1:]
         mask = future(length, q.device, q.dtype)  # -inf above the diagonal
         # the mask and the scaling ride along with the product
-        return torch.baddbmm(mask, q, k.transpose(1, 2), alpha=d**-0.5).softmax(-1)
+        shares = torch.baddbmm(mask, q, k.mT, alpha=q.shape[2] ** -0.5).softmax(-1)
+        mixed = torch.bmm(drop(shares), v)
+        return mixed.view(users, self.n_heads, length, -1).transpose(1, 2).flatten(2)
 
 
 class GRU4Rec(Backbone):

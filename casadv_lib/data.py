@@ -12,7 +12,7 @@ import numpy as np
 
 from .support.checks import DataError, one_of, shown
 
-SHORTEST = 3  # one item to train on, one to validate, one to test
+SHORTEST = 3  # with one to validate and one to test; to be trained on takes 4
 
 
 @dataclass(frozen=True, eq=False)

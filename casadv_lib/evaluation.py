@@ -133,7 +133,7 @@ def paired_bootstrap(ranks: np.ndarray, reference: np.ndarray, metric: str = "nd
     attacked. Returns "difference", "low" and "high".
     """
     ranks, reference = checks.ranks("ranks", ranks), checks.ranks("reference", reference)
-    if ranks.shape != reference.shape or ranks.ndim != 1:
+    if ranks.shape != reference.shape:
         raise ValueError(f"ranks has shape {ranks.shape}, reference {reference.shape}; allowed "
                          "are two equal shapes (users,), since users are compared in pairs")
     resamples = number("resamples", resamples, low=1, kind=int)

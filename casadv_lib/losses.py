@@ -9,7 +9,6 @@ Each is a mean over the n positions of a batch, and reads user vectors w and ite
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +16,7 @@ from torch.nn.functional import softplus
 
 from .backbones import Backbone
 from .batching import PackedBatch
+from .settings import TrainingSettings
 
 BLOCK = 1 << 21  # scores that `CrossEntropy` holds at once: 8 MB, near the processor
 
@@ -84,33 +84,27 @@ class CrossEntropy(torch.autograd.Function):
         return g * of_w, g * of_table, None
 
 
-class Loss(NamedTuple):
-    """What a step minimises, by name, with what it is told (`TrainingSettings`)."""
+def loss_items(s: TrainingSettings, model: Backbone, batch: PackedBatch) -> list[Tensor]:
+    """The items whose embeddings the loss reads besides w: positives (n,) and negatives (n,),
+    (n, m) or, of a whole batch, (m,); for "ce" all items, (n_items,)."""
+    if s.loss == "ce":
+        return [torch.arange(1, model.n_items + 1, device=batch.inputs.device)]
+    return [batch.positives, batch.negatives]
 
-    name: str = "bce"
-    negatives: int = 1  # m, but for "ce"
-    calibration: float = 0.75  # t of "gbce"
 
-    def items(self, model: Backbone, batch: PackedBatch) -> list[Tensor]:
-        """The items whose embeddings the loss reads besides w: positives (n,) and negatives (n,),
-        (n, m) or, of a whole batch, (m,); for "ce" all items, (n_items,)."""
-        if self.name == "ce":
-            return [torch.arange(1, model.n_items + 1, device=batch.inputs.device)]
-        return [batch.positives, batch.negatives]
-
-    def __call__(self, model: Backbone, batch: PackedBatch, w: Tensor, *embeddings: Tensor
-                 ) -> Tensor:
-        """The loss of user vectors w, (n, d), and the embeddings of `items`, in their shapes."""
-        if self.name == "ce":
-            return CrossEntropy.apply(w, *embeddings, batch.positives - 1)
-        positive, negative = embeddings
-        score = model.score(w, positive)
-        if self.name == "sampled":
-            is_target = batch.negatives == batch.positives.unsqueeze(1)
-            share = len(batch.negatives) / model.n_items
-            return sampled_softmax(score, w @ negative.T, is_target, share)
-        power = 1.0
-        if self.name == "gbce":
-            power = calibrated_power(model.n_items, self.negatives, self.calibration)
-        one_each = batch.negatives.dim() == 1
-        return bce(score, model.score(w if one_each else w.unsqueeze(1), negative), power)
+def loss_of(s: TrainingSettings, model: Backbone, batch: PackedBatch, w: Tensor,
+            *embeddings: Tensor) -> Tensor:
+    """The loss of user vectors w, (n, d), and the embeddings of `loss_items`, in their shapes."""
+    if s.loss == "ce":
+        return CrossEntropy.apply(w, *embeddings, batch.positives - 1)
+    positive, negative = embeddings
+    score = model.score(w, positive)
+    if s.loss == "sampled":
+        is_target = batch.negatives == batch.positives.unsqueeze(1)
+        share = len(batch.negatives) / model.n_items
+        return sampled_softmax(score, w @ negative.T, is_target, share)
+    power = 1.0
+    if s.loss == "gbce":
+        power = calibrated_power(model.n_items, s.negatives, s.calibration)
+    one_each = batch.negatives.dim() == 1
+    return bce(score, model.score(w if one_each else w.unsqueeze(1), negative), power)

@@ -1,6 +1,6 @@
 """What a training run is told (Section 5.3), and how each ambiguous place of the paper is read.
 
-Every setting stands here once, with its type, what is allowed, its default and its meaning;
+Every setting of a phase stands here once, with its type, what is allowed, its default and meaning;
 pydantic checks it, and the help of the command line is made of these fields.
 """
 
@@ -136,8 +136,5 @@ class AdversarialSettings:
 
     def of(self, method) -> "AdversarialSettings":
         """These settings with the method's own loss and direction where none is set."""
-        own = {"level1_loss": self.level1_loss or method.level1,
-               "direction": self.direction or method.direction}
-        if own == {name: getattr(self, name) for name in own}:
-            return self
-        return dataclasses.replace(self, **own)
+        return dataclasses.replace(self, level1_loss=self.level1_loss or method.level1,
+                                   direction=self.direction or method.direction)

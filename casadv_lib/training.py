@@ -21,10 +21,9 @@ from .batching import NegativeSampler, PackedBatch, TokenTable
 from .cascade import cascade_effects, cascade_weights
 from .data import SequenceDataset, training_inputs, training_sequences
 from .evaluation import METRICS, evaluate
-from .losses import Loss
-from .settings import PRESETS, AdversarialSettings, TrainingSettings
+from .settings import AdversarialSettings, TrainingSettings
 from .support.checkpoints import HealthCheck, LastGood, load_optimizer
-from .support.checks import instance, number, one_of, split_settings
+from .support.checks import instance, number, one_of
 from .support.layers import Dropout
 from .support.machine import choose_device, long_work
 
@@ -44,25 +43,25 @@ def fit(model: Backbone, data: SequenceDataset, epochs: int = 500, seed: int = 0
 
 def fit_adversarial(model: Backbone, data: SequenceDataset, method: str = "adv_cas",
                     epsilon: float = 10.0, lambda1: float = 1.0, lambda2: float = 1.0,
-                    epochs: int = 100, seed: int = 0, scope: str | None = None, eval_every: int = 0,
-                    *, preset: str | None = None, optimizer_state: dict | None = None,
-                    first_epoch: int = 0, checkpoint: Path | str | None = None,
-                    progress: bool = True, **settings) -> "History":
+                    epochs: int = 100, seed: int = 0, scope: str = "batch", eval_every: int = 0,
+                    *, optimizer_state: dict | None = None, first_epoch: int = 0,
+                    checkpoint: Path | str | None = None, progress: bool = True, **settings
+                    ) -> "History":
     """Phase 2: go on training a converged backbone on L of Eq. 10, in place.
 
-    method: a name of `METHODS`. preset: "batch" or "literal"; what is named besides stands above
-    it. scope: None is the preset's, else "batch".
+    method: a name of `METHODS`.
     optimizer_state: go on with phase 1's (a `History` has it); None starts Adam afresh.
     first_epoch: the epochs of phase 1, for the numbering of the curve.
     settings: fields of `TrainingSettings` and `AdversarialSettings`. Returns a `History`.
     """
     one_of("method", method, METHODS)
-    one_of("preset", preset, (None, *PRESETS))
-    # the sizes of all presets are the defaults here
-    settings = PRESETS.get(preset, {}) | settings | {
-        "epochs": epochs, "seed": seed, "eval_every": eval_every, "epsilon": epsilon,
-        "lambda1": lambda1, "lambda2": lambda2} | ({} if scope is None else {"scope": scope})
-    own, adversarial = split_settings(settings, TrainingSettings, AdversarialSettings)
+    of_training = TrainingSettings.__pydantic_fields__
+    for name in settings:
+        one_of("setting", name, [*of_training, *AdversarialSettings.__pydantic_fields__])
+    own = TrainingSettings(epochs=epochs, seed=seed, eval_every=eval_every, **{
+        name: settings.pop(name) for name in {*settings} & {*of_training}})
+    adversarial = AdversarialSettings(epsilon=epsilon, lambda1=lambda1, lambda2=lambda2,
+                                      scope=scope, **settings)
     trainer = Trainer(model, data, own, method, adversarial, first_epoch)
     if optimizer_state is not None:
         load_optimizer(trainer.optimizer, optimizer_state)
@@ -97,8 +96,6 @@ class Trainer:
         self.settings, self.method_name = settings, method
         self.phase, self.method = (1, BASE) if method is None else (2, METHODS[method])
         self.adversarial = adversarial or AdversarialSettings()
-        self.resolved = self.adversarial.of(self.method)
-        self.criterion = Loss(settings.loss, settings.negatives, settings.calibration)
         self.first_epoch = number("first_epoch", first_epoch, low=0, kind=int)
         if settings.patience and not settings.eval_every:
             raise ValueError(f"patience is {settings.patience} with eval_every=0; allowed is an "
@@ -130,7 +127,7 @@ class Trainer:
         order = np.random.default_rng(words).permutation(len(self.table.lengths))
         negatives, inputs = self.negatives(), self.table.inputs
         if self.method.replaces:
-            inputs = neighbour_inputs(self.model, inputs, self.table.targets, self.resolved,
+            inputs = neighbour_inputs(self.model, inputs, self.table.targets, self.adversarial,
                                       self.generator)
         self.model.train()
         losses, sizes = [], []
@@ -139,8 +136,8 @@ class Trainer:
                 batch = replace(batch, negatives=self.shared_negatives())
             drop = Dropout(self.model.dropout, self.generator)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=s.amp is True):
-                loss, parts = training_loss(self.model, batch, self.method, self.resolved, drop,
-                                            self.generator, self.criterion)
+                loss, parts = training_loss(self.model, batch, self.method, self.adversarial, drop,
+                                            self.generator, s)
             if s.decay == "item_norm":
                 loss = loss + s.weight_decay * torch.linalg.vector_norm(self.model.items.weight)
             self.optimizer.zero_grad(set_to_none=True)

@@ -1,7 +1,6 @@
 """Perturbations: size, direction, switches, the zero-gradient trap."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,8 +20,7 @@ from casadv_lib.adversarial import (
     sequence_perturbation,
     training_loss,
 )
-from casadv_lib.experiments.configuration import configure
-from casadv_lib.losses import Loss, bce
+from casadv_lib.losses import bce, loss_of
 from casadv_lib.support.checkpoints import TrainingError
 from casadv_lib.support.layers import Dropout
 from casadv_lib.training import Trainer, TrainingSettings
@@ -69,7 +67,8 @@ def level1(model, batch, rows, w, positive, negative, seed=0, **options):
     s = AdversarialSettings(**options).of(GLOBAL)
     generator = torch.Generator().manual_seed(seed)
     return sequence_perturbation(
-        model, batch, rows, w, lambda w: Loss()(model, batch, w, positive, negative), s,
+        model, batch, rows, w,
+        lambda w: loss_of(TrainingSettings(), model, batch, w, positive, negative), s,
         Dropout(0.0), generator
     )
 
@@ -77,7 +76,8 @@ def level1(model, batch, rows, w, positive, negative, seed=0, **options):
 def level2(model, batch, rows, w, positive, negative, generator=None, **options):
     s = AdversarialSettings(**options).of(GLOBAL)
     vectors = [x.requires_grad_() for x in (w, positive, negative)]
-    return score_perturbations(Loss()(model, batch, *vectors), vectors, s, generator)
+    loss = loss_of(TrainingSettings(), model, batch, *vectors)
+    return score_perturbations(loss, vectors, s, generator)
 
 
 @pytest.mark.parametrize("direction", ["gradient", "sign", "random"])
@@ -268,20 +268,7 @@ SWITCHES = [
 ]  # fmt: skip
 
 
-def test_what_is_named_stands_above_a_preset(monkeypatch):
-    def told(*arguments):
-        return SimpleNamespace(run=lambda *_: (arguments[2], arguments[4]))
-
-    monkeypatch.setattr("casadv_lib.training.Trainer", told)
-    for preset, named, wanted in (
-            ("literal", {}, ("literal", 10.0, "note")), (None, {}, ("batch", 10.0, "stop")),
-            ("batch", {"scope": "literal"}, ("literal", 10.0, "stop")),
-            ("literal", {"scope": "batch", "epsilon": 2, "health": "stop"}, ("batch", 2, "stop"))):
-        training, adversarial = cas.fit_adversarial(None, None, preset=preset, **named)
-        assert (adversarial.scope, adversarial.epsilon, training.health) == wanted
-        config = configure(method="adv_cas", preset=preset, **{"epsilon": 10.0, **named})
-        assert (config.adversarial.scope, config.adversarial.epsilon) == wanted[:2]
-        assert config.training.health == wanted[2]
+def test_a_setting_of_neither_kind_is_named():
     with pytest.raises(ValueError, match="setting is 'epoch'; allowed are 'epochs', 'seed'"):
         cas.fit_adversarial(None, None, epoch=3)
 

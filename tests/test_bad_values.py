@@ -50,7 +50,7 @@ CALLS = {
     cas.CausalCNN: (ITEMS | {"n_layers": 1}, LAYERS | {"n_layers": [*WHOLE, 61]}),
     cas.fit: (BOTH | {"epochs": 0}, TRAINED),
     cas.fit_adversarial: (BOTH | {"epochs": 0, "first_epoch": 0}, TRAINED | MOVED | {
-        "method": WORD, "preset": WORD, "first_epoch": [-1, 0.5]}),
+        "method": WORD, "first_epoch": [-1, 0.5]}),
     cas.evaluate: (BOTH, {"model": OTHER, "data": OTHER, "split": WORD}),
     cas.attack: (BOTH, dict.fromkeys(inspect.signature(AttackOptions).parameters, [[]]) | {
         "model": OTHER, "data": OTHER, "k": WHOLE, "step": REAL, "split": WORD, "unit": [-1, True],

@@ -11,7 +11,14 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 import casadv_lib as cas
 from casadv_lib import losses
 from casadv_lib.adversarial import METHODS, AdversarialSettings, score_perturbations
-from casadv_lib.losses import CrossEntropy, Loss, bce, calibrated_power, sampled_softmax
+from casadv_lib.losses import (
+    CrossEntropy,
+    bce,
+    calibrated_power,
+    loss_items,
+    loss_of,
+    sampled_softmax,
+)
 from casadv_lib.support.layers import Dropout
 from casadv_lib.training import Trainer, TrainingSettings
 
@@ -32,7 +39,7 @@ def loss_on(name, toy, method="adv_cas", backbone="sasrec"):
         generator = torch.Generator().manual_seed(3)
         drawn = torch.randint(1, toy.n_items + 1, shape, generator=generator)
         batch = replace(batch, negatives=drawn)
-    return Loss(name, many), model, batch
+    return TrainingSettings(loss=name, negatives=many), model, batch
 
 
 def test_bce_of_many_negatives_is_the_mean_of_the_questions():
@@ -86,7 +93,7 @@ def test_a_drawn_item_stands_for_those_that_were_not():
 def test_a_batch_reads_what_its_loss_says(name, toy):
     """Of the model's scores: the same loss from the plain score of each pair."""
     criterion, model, batch = loss_on(name, toy)
-    w, items = model(batch), [model.embed(each) for each in criterion.items(model, batch)]
+    w, items = model(batch), [model.embed(each) for each in loss_items(criterion, model, batch)]
     table = w @ model.item_table().T  # (n, n_items)
     own = table.gather(1, batch.positives.unsqueeze(1) - 1).squeeze(1)
     if name == "ce":
@@ -98,23 +105,23 @@ def test_a_batch_reads_what_its_loss_says(name, toy):
         drawn = table.gather(1, batch.negatives.view(len(own), -1) - 1)
         power = calibrated_power(toy.n_items, 3, 0.75) if name == "gbce" else 1.0
         by_hand = bce(own, drawn, power)
-    torch.testing.assert_close(criterion(model, batch, w, *items), by_hand)
+    torch.testing.assert_close(loss_of(criterion, model, batch, w, *items), by_hand)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_level_2_moves_what_the_loss_reads_uphill(name, toy):
     criterion, model, batch = loss_on(name, toy)
-    vectors = [model(batch), *(model.embed(each) for each in criterion.items(model, batch))]
-    clean = criterion(model, batch, *vectors)
+    vectors = [model(batch), *(model.embed(each) for each in loss_items(criterion, model, batch))]
+    clean = loss_of(criterion, model, batch, *vectors)
     s = AdversarialSettings(epsilon=0.1).of(METHODS["adv_linear"])
     deltas = score_perturbations(clean, vectors, s)
     for i, delta in enumerate(deltas):
         assert delta.shape == vectors[i].shape
         assert delta.norm().item() == pytest.approx(0.1, rel=1e-4)
         moved = [x + delta if j == i else x for j, x in enumerate(vectors)]
-        assert criterion(model, batch, *moved) > clean
-    loss, parts = cas.training_loss(model, batch, METHODS["adv_linear"], s, criterion=criterion)
-    whole = criterion(model, batch, *map(torch.add, vectors, deltas))
+        assert loss_of(criterion, model, batch, *moved) > clean
+    loss, parts = cas.training_loss(model, batch, METHODS["adv_linear"], s, training=criterion)
+    whole = loss_of(criterion, model, batch, *map(torch.add, vectors, deltas))
     torch.testing.assert_close(parts["L_adv2"], whole.detach(), rtol=1e-4, atol=1e-6)
     assert loss.item() == pytest.approx((clean + whole).item(), rel=1e-4)
 
@@ -128,7 +135,7 @@ def test_a_whole_step_of_any_loss_runs_on_the_meta_device(backbone, method, toy)
         optimizer = torch.optim.AdamW(model.to("meta").parameters())  # fused needs a real device
         loss, parts = cas.training_loss(model, on_meta(batch), METHODS[method],
                                         AdversarialSettings(scope=scope), Dropout(0.2),
-                                        criterion=criterion)
+                                        training=criterion)
         loss.backward()
         optimizer.step()
         assert {one.device.type for one in (loss, *parts.values())} == {"meta"}

@@ -81,7 +81,7 @@ def _published(source: Source, min_count: int | None) -> SequenceDataset:
     folder = folder_named_by("CASADV_DATA")
     if folder and not folder.is_dir():
         raise DataError(f"CASADV_DATA is {str(folder)!r}; allowed is an existing folder, or none")
-    names = (f"{source.name}.txt", source.unpacked, source.file_name) if folder else ()
+    names = (f"{source.name}.txt", source.unpacked, Path(source.url).name) if folder else ()
     local = (path for name in names if (path := folder / name).is_file())
     path = next(local, None) or source.packed or download(source)
     films = path if path.suffix == ".zip" else Path(folder or ".", source.titles)

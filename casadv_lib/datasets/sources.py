@@ -34,10 +34,6 @@ class Source:
     md5: str | None = None  # "md5:..." of the archive, where one is published
     packed: Path | None = None  # an archive that comes with this package, so that none is fetched
 
-    @property
-    def file_name(self) -> str:
-        return self.url.rsplit("/", 1)[-1]
-
     def read(self, path: Path) -> tuple:
         """Read the archive, or the table unpacked from it; returns what `read_file` does."""
         return read_file(path, self.columns, None, self.unpacked, self.encoding)
@@ -91,7 +87,7 @@ def download(source: Source) -> Path:
         if fault := source.fault(*core.nunique(), len(core)):
             raise DataError(fault)
 
-    cache, name = Path(pooch.os_cache("casadv")), source.file_name
+    cache, name = Path(pooch.os_cache("casadv")), Path(source.url).name
     files = pooch.create(cache, "", registry={name: source.md5}, urls={name: source.url},
                          retry_if_failed=RETRIES)
     try:

@@ -9,7 +9,7 @@ import hashlib
 import inspect
 import json
 import re
-from dataclasses import asdict, field, replace
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -53,7 +53,7 @@ class Configuration:
     backbone: str
     method: str  # "base" or a name of METHODS
     model: dict = field(hash=False)  # arguments of the backbone's class, without n_items
-    training: TrainingSettings  # of phase 1; `second_phase` has what differs in phase 2
+    training: TrainingSettings  # of phase 1
     adversarial: AdversarialSettings
     adv_epochs: Number(int, 1) = Field(
         100, description="epochs of phase 2; epochs are those of phase 1")
@@ -62,12 +62,6 @@ class Configuration:
     optimizer_state: Literal["fresh", "kept"] = Field(
         "fresh", description="Adam's at the switch of phases")
     reading: str = "{}"  # JSON of what `load_dataset` is told besides the data set
-
-    @property
-    def second_phase(self) -> TrainingSettings:
-        every = self.adv_eval_every
-        return replace(self.training, epochs=self.adv_epochs, patience=0,
-                       eval_every=self.training.eval_every if every is None else every)
 
     @classmethod
     def of(cls, flat: dict) -> Self:

@@ -76,9 +76,8 @@ class Grid:
     def is_here(self, job: Job) -> bool:
         """Whether what the job makes is stored in the folder of runs, and is what tables hold."""
         made = self.run(job)
-        check = self.known.checks.get(made.name)
         return (made.is_complete and all(runs.has_attack(made, **one) for one in fitting(job, made))
-                and not (check and check(made)))
+                and not self.known.difference(made))
 
     def left(self) -> dict[str, Job]:
         """The jobs to do, in order: those not done, and those whose run is needed here again."""
@@ -123,7 +122,7 @@ class Grid:
 
 
 def work(job: Job, needs: list[list[dict] | dict | None],
-         check: Callable[[Run], str] | None = None, since: str = "") -> list[dict] | dict | None:
+         check: Callable[[Run], str] = lambda run: "", since: str = "") -> list[dict] | dict | None:
     """Do a job; returns of a trial its row of the table `trials`, of a choice the rows of all.
 
     needs: what the needed jobs returned. check: says in what the run differs from its record.
@@ -137,7 +136,7 @@ def work(job: Job, needs: list[list[dict] | dict | None],
         if job.role == "choice":
             return decide(job, needs)
         made = runs.run(job.config(*needs), progress=False)
-        if why := check and check(made):
+        if why := check(made):
             raise Unequal(why)
         for options in fitting(job, made):
             runs.run_attack(made, **options)
@@ -277,10 +276,9 @@ def _ended(client: distributed.Client, resource: str, grid: Grid, left: dict[str
     tasks, waiting, said, began = {}, dict(left), set(), _now()
     try:
         for number, job in enumerate(left.values()):
-            made = grid.run(job).name if grid.is_decided(job) else None
             tasks[job.name] = client.submit(
                 work, job, [tasks.get(name, grid.results.get(name)) for name in job.needs],
-                grid.known.checks.get(made), began, key=("grid", job.name, uuid.uuid4().hex),
+                grid.known.difference, began, key=("grid", job.name, uuid.uuid4().hex),
                 priority=-number, resources={resource: 1})
         while waiting:
             with contextlib.suppress(TimeoutError):

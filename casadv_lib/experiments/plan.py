@@ -44,7 +44,7 @@ class Known(NamedTuple):
     """What tables hold of runs, which then need not be stored here (see `results.collect`)."""
 
     attacks: Mapping[str, set[str]] = {}  # {run: names of attacks on it}
-    checks: Mapping[str, Callable] = {}  # {run: says in what one here differs from it}
+    difference: Callable = lambda run: ""  # says in what a run here differs from them
     trials: Sequence[dict] = ()  # rows of the table `trials`
 
 

@@ -50,11 +50,6 @@ def runs_folder() -> Path:
     return folder_named_by("CASADV_RUNS") or root() / "runs"
 
 
-def is_whole(folder: Path) -> bool:
-    """Whether a run's numbers are there, which do without its checkpoint."""
-    return (folder / "metrics.json").exists() and (folder / "ranks.npz").exists()
-
-
 @dataclass(frozen=True)
 class Run:
     """A run's configuration and data, and what of it is stored."""
@@ -91,7 +86,8 @@ class Run:
 
     @property
     def is_complete(self) -> bool:
-        return is_whole(self.folder)
+        """Whether its numbers are there, which do without its checkpoint."""
+        return all((self.folder / name).exists() for name in ("metrics.json", "ranks.npz"))
 
     @property
     def base(self) -> Self:
@@ -122,10 +118,10 @@ class Run:
 def stored_runs(device: str = "auto") -> Iterator[tuple[Configuration, Path]]:
     """(configuration, its metrics.json) of the complete runs here, but those whose configuration
     cannot be read. device: in place of what each was made on, which need not be there any more."""
-    for path in filter(is_whole, sorted(runs_folder().glob("*-seed*"))):
+    for path in sorted(runs_folder().glob("*-seed*/metrics.json")):
         with contextlib.suppress(ValueError, KeyError, TypeError, OSError):
-            flat = files.read_json(path / "config.json")
-            yield Configuration.of(flat | {"device": device}), path / "metrics.json"
+            flat = files.read_json(path.with_name("config.json"))
+            yield Configuration.of(flat | {"device": device}), path
 
 
 def build_model(config: Configuration, data: SequenceDataset) -> Backbone:
@@ -142,11 +138,7 @@ def _loaded(dataset: str, reading: str, changed: int | None) -> SequenceDataset:
 
 def one_at_a_time(folder: Path):
     """Take a folder's lock, for a `with`: others wait. It is freed however its process ends."""
-    path = files.make_folder(folder) / ".lock"
-    try:
-        return FileLock(path).acquire()
-    except OSError as error:
-        raise files.refused(path, error) from error
+    return FileLock(files.make_folder(folder) / ".lock").acquire()
 
 
 def run(config: Configuration, data: SequenceDataset | None = None, progress: bool = True) -> Run:
@@ -170,8 +162,10 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
         model = build_model(config, data)
         trainer = Trainer(model, data, config.training)
     else:
-        model = base.model(device=device)
-        trainer = Trainer(model, data, config.second_phase, config.method, config.adversarial,
+        model, every = base.model(device=device), config.adv_eval_every
+        second = replace(config.training, epochs=config.adv_epochs, patience=0,
+                         eval_every=config.training.eval_every if every is None else every)
+        trainer = Trainer(model, data, second, config.method, config.adversarial,
                           base.metrics["last"]["epoch"])
         if config.optimizer_state == "kept":
             content = files.load_tensors(base.folder / "checkpoint.pt", device)
@@ -196,8 +190,8 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
                     "per_epoch": float(np.median(history.epoch_seconds))},
         "provenance": provenance(data.fingerprint, device, time.perf_counter() - started),
     }
-    files.write_arrays(folder / "ranks.npz", ranks, parents=False)
-    files.write_json(folder / "metrics.json", metrics, parents=False)
+    files.write_arrays(folder / "ranks.npz", ranks)
+    files.write_json(folder / "metrics.json", metrics)
 
 
 def provenance(data_hash: str, device: torch.device, wall_seconds: float) -> dict:
@@ -266,7 +260,7 @@ def run_attack(made: Run, split: str = "test", exclude: str = "both", **options)
 
 def _attack(made: Run, split: str, **options) -> None:
     started, device = time.perf_counter(), made.config.training.device
-    folder, name = made.folder / "attacks", attack_name(split, **options)
+    folder, name = files.make_folder(made.folder / "attacks"), attack_name(split, **options)
     options, surrogate = attack_options(**options), None
     model, asked = made.model(device=device), dict(options)
     if asked.pop("surrogate", None) and made.config.method != "base":

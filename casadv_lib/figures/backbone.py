@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from ..backbones import Backbone, SASRec
 from ..batching import PackedBatch, pack
-from ..support.checks import instance, number
+from ..support.checks import instance
 from .style import key_below, panels, styled
 
 
@@ -35,7 +35,6 @@ def attention_maps(model: SASRec, history: Sequence[int]) -> list[np.ndarray]:
 def change_map(model: Backbone, history: Sequence[int], substitute: int) -> np.ndarray:
     """How far each user vector moves when one of the n items read is replaced, (n, n): entry [s, t]
     is ||w_t' - w_t|| after the item at step s became `substitute`, in causal models 0 for t < s."""
-    number("substitute", substitute, low=1, high=model.n_items, kind=int)
     history = np.asarray(history)[-model.max_len :]
     device, n = next(model.parameters()).device, len(history)
     versions = np.tile(history, (n + 1, 1))

@@ -15,8 +15,7 @@ from ..results.frames import MissingRecords, Results, select
 from ..results.paper import PAPER_BEST_EPSILON, PAPER_LAST_DROP_PERCENT, paper_beside
 from ..results.tables import TABLES, compared, markdown
 from ..settings import MOST_REPLACED, POSITIONS
-from ..support.checks import number
-from ..support.files import write_bytes
+from ..support.files import make_folder, write_bytes
 from . import style
 from .sketches import FIGURE2_TOY, figure1, figure2
 from .style import STYLES, method_line, method_lines, styled
@@ -92,8 +91,8 @@ def figure3(results: Results, dataset: str, metric: str = "ndcg@10") -> Figure:
 def figure4(results: Results, dataset: str, highlight: float | None = None) -> Figure:
     """Test NDCG@10 and HR@10 of adv_cas against epsilon, last epoch; the base as a level line.
 
-    highlight: an epsilon of the sweep to mark, with its values; ValueError for any other. Needs
-    "base" and at least two values of epsilon for "adv_cas".
+    highlight: an epsilon of the sweep to mark, with its values. Needs "base" and at least two
+    values of epsilon for "adv_cas".
     """
     base = frames.with_role(results, "main", dataset=dataset, method="base").rename(
         columns={"run": "versus"})
@@ -110,9 +109,6 @@ def figure4(results: Results, dataset: str, highlight: float | None = None) -> F
     swept = swept.merge(differences, "left", on=["run", "versus", "metric"])
     swept[["low", "high"]] = swept[["low", "high"]].add(swept["base"], axis=0).clip(0)
     epsilons = sorted(set(swept["epsilon"]))
-    if highlight is not None and not np.isclose(epsilons, highlight).any():
-        raise ValueError(f"highlight is {highlight!r}; allowed are the values of epsilon that were "
-                         f"run, {', '.join(f'{e:g}' for e in epsilons)}, and None")
     figure, panels = grid(swept, METRICS, height=2.5, sharex=True, sharey="row")
     for axis, metric, rows in panels:
         rows = select(rows, metric=metric)
@@ -191,8 +187,6 @@ def figure6(results: Results, dataset: str, highlight: int | None = None, step: 
     Above: the gradient attack, with 95% intervals. Below: its controls, the nearest or a random
     item. All can be attacked at every K. highlight: a K to mark. step, exclude: as in `figure5`.
     """
-    if highlight is not None:
-        number("highlight", highlight, 0, MOST_REPLACED, kind=int)
     rows = select(_attacked(results, dataset, FIGURE6_METHODS, exclude, step), metric="hr@10",
                   positions="last")
     rows = rows[(rows["k"] <= MOST_REPLACED)
@@ -351,6 +345,7 @@ def ladder(rows: pd.DataFrame) -> Figure:
 def write_all(results: Results, folder: Path, report: Callable[[str], None] = print) -> list[Path]:
     """Write every figure (.png at 150 dpi, .svg) and table (.csv, .md) that the results allow, the
     same results as the same bytes. report: told of what lacks its records, whose old file stays."""
+    make_folder(folder)  # what cannot be written shows before the work
     written, tables = [], {name: partial(make, results) for name, make in TABLES.items()}
     for name, make in (figure_makers(results) | tables).items():
         try:
@@ -369,12 +364,8 @@ def write_all(results: Results, folder: Path, report: Callable[[str], None] = pr
 
 def figure_makers(results: Results) -> dict[str, Callable[[], Figure]]:
     """{file name: what draws it}: figure3 and so on, for a second data set figure3_<dataset>."""
-    def stored_figure1() -> Figure:
-        if not results.figure1:
-            raise MissingRecords("results hold no 'figure1', the arrays of one user's history")
-        return figure1(**results.figure1)
-
-    makers = {"figure1": stored_figure1, "figure2": partial(figure2, **FIGURE2_TOY)}
+    makers = {"figure1": partial(figure1, **results.figure1)} if results.figure1 else {}
+    makers["figure2"] = partial(figure2, **FIGURE2_TOY)
     for position, dataset in enumerate(results.runs["dataset"].unique()):
         for draw in (figure3, figure4, figure5, figure6):
             name = draw.__name__ + (f"_{dataset}" if position else "")

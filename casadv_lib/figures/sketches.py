@@ -212,7 +212,6 @@ def stacked_terms(inputs: pd.DataFrame, share: float, mark: int, top: float) -> 
     inputs: columns "item", "reaches" (1 + T - t) and "across", the sum over all other users, which
     share = b/m multiplies. mark: the row to frame, from 0. top: the upper end of the axis.
     """
-    number("mark", mark, 0, len(inputs) - 1, kind=int)
     own, cross = inputs["reaches"].to_numpy(), share * inputs["across"].to_numpy()
     figure, ((axis,),) = panels(1, 1, width=7.2, height=2.4)
     axis.bar(range(len(own)), own, color=LOOKS["own"][1]["edgecolor"],

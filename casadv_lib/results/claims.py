@@ -15,7 +15,6 @@ import pandas as pd
 
 from ..evaluation import METRICS
 from ..experiments.configuration import EPSILONS, attack_name
-from ..settings import MOST_REPLACED
 from ..support.files import read_json
 from . import frames, paper
 from .frames import NUMBERS, MissingRecords, Results, interval, main_run, select
@@ -121,16 +120,13 @@ def swept(results: Results, setting: Setting, epsilons: list[float] = (),
 
 def attacked(results: Results, setting: Setting, quantity: str, methods: list[str],
              versus: list[str | None] = (None,), attacks: dict[str, dict] | None = None,
-             k: str = "", most: int = MOST_REPLACED, metric: str = "ndcg@10",
-             turned: bool = False) -> list[dict]:
+             metric: str = "ndcg@10", turned: bool = False) -> list[dict]:
     """A quantity (see `comparisons`) of methods, or of methods against others, under each attack.
 
-    attacks: {name: its options}; None: the gradient on the last item, or on the last K, for "each"
-    k or the "largest", which is `most`. turned: the opposite of the quantity.
+    attacks: {name: its options}; None: the gradient on the last item. turned: the opposite of the
+    quantity.
     """
     attacks, rows = attacks or {"last": {}}, []
-    if k:
-        attacks = {f"K = {one}": {"k": one} for one in range(1 if k == "each" else most, most + 1)}
     rule = frames.rule_of(results, main_run(results, *setting, "base"))
     for method, other, (name, options) in product(methods, versus, attacks.items()):
         ends = {"run": method, "versus": other} if other else {"run": method}
@@ -160,23 +156,18 @@ def added_time(results: Results, setting: Setting) -> list[dict]:
     return [{"value": added, "ratio": ratio, "printed": paper.PAPER_ADDED_TIME}]
 
 
-TESTS = {test.__name__: test for test in (better, average, swept, attacked, added_time)}
-
-
-def check(results: Results, settings: Iterable[Setting] | None = None, topic: str | None = None,
-          most: int = MOST_REPLACED) -> pd.DataFrame:
+def check(results: Results, settings: Iterable[Setting] | None = None, topic: str | None = None
+          ) -> pd.DataFrame:
     """Claims put to the test: one row a claim and setting.
 
     settings: a reader's own, for all claims that make sense there; None: where each claim says.
-    topic: claims about this table or figure alone. most: the largest K. Columns: those below;
-    ours, low and high are NaN where there is no number, about says which number they are.
+    topic: claims about this table or figure alone. Columns: those below; ours, low and high are NaN
+    where there is no number, about says which number they are.
     """
     rows = []
     for claim in CLAIMS:
         if topic not in (None, claim["topic"]) or (settings and claim["topic"] == SEVERAL):
             continue
-        if "k" in claim["options"]:
-            claim = claim | {"options": claim["options"] | {"most": most}}
         own = [(name, backbone) for backbone, names in claim["settings"].items() for name in names]
         for setting in settings or own:
             where = dict(zip(("dataset", "backbone"), setting))
@@ -193,7 +184,7 @@ def check(results: Results, settings: Iterable[Setting] | None = None, topic: st
 
 def judged(claim: dict, results: Results, setting: Setting) -> dict:
     """What our records say: "ours", "low", "high", "unit", "about" and "verdict"."""
-    test, conditions = TESTS[claim["test"]], []
+    test, conditions = globals()[claim["test"]], []
     rows = test(results, setting, **claim["options"])
     for part in (claim, *claim["also"]):
         own = rows if part is claim else test(results, setting, **part["options"])

@@ -19,7 +19,7 @@ from ..data import SequenceDataset
 from ..datasets.sources import SOURCES
 from ..evaluation import METRICS
 from ..experiments import runs
-from ..experiments.configuration import NOT_IDENTITY, PROFILES, Configuration, attack_name
+from ..experiments.configuration import NOT_IDENTITY, PROFILES, attack_name
 from ..experiments.plan import GROUP, SWITCHES, Known
 from ..experiments.runs import Run, Study, provenance
 from ..settings import EXCLUDES
@@ -59,7 +59,7 @@ def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
             configs[run.name], origins[run.name] = run.config.flat(), run.metrics["provenance"]
             old, joining = {}, list(KEYS)
         elif ({one["attack"] for one in _attacks(run)} - there
-              and not check_of(stored, folder, run.name)(run)):
+              and not difference(stored, folder, run)):
             old, joining = read_ranks(folder, run.name), ["attacks"]
         else:
             continue
@@ -137,21 +137,18 @@ def known(folder: Path) -> Known:
         return Known()
     results = frames.read_results(folder)
     attacks = {run: attacks_in(results, folder, run) for run in results.configs}
-    return Known(
-        {run: names for run, names in attacks.items() if names is not None},
-        {run: check_of(results, folder, run) for run in results.configs},
-        results.trials.to_dict("records"))
+    compared = Results(runs=results.runs, curves=results.curves)  # all that a worker needs of them
+    return Known({run: names for run, names in attacks.items() if names is not None},
+                 partial(difference, compared, folder), results.trials.to_dict("records"))
 
 
-def check_of(results: Results, folder: Path | None, run: str) -> Callable[[Run], str]:
-    """A function that says in what a run differs from its record here to the last digit, or in the
+def difference(results: Results, folder: Path | None, run: Run) -> str:
+    """In what a run differs from its record here, if there is one, to the last digit, or in the
     ranks that lie in the folder, where they do; or ""."""
-    return partial(_difference, {name: select(getattr(results, name), run=run)
-                                 for name in COMPARED}, folder)
-
-
-def _difference(record: dict[str, pd.DataFrame], folder: Path | None, run: Run) -> str:
-    again = _tables_of(run)
+    record, again = {name: select(getattr(results, name), run=run.name)
+                     for name in COMPARED}, _tables_of(run)
+    if record["runs"].empty:
+        return ""
     parts = [name for name, columns in COMPARED.items() if not np.array_equal(*(
         tables[name][columns].to_numpy(float) for tables in (record, again)), equal_nan=True)]
     if folder and frames.ranks_file(folder, run.name).exists():
@@ -168,10 +165,9 @@ def _difference(record: dict[str, pd.DataFrame], folder: Path | None, run: Run) 
             "threads or version of a package rounds differently")
 
 
-def verified(results: Results, folder: Path | None, config: Configuration) -> str:
-    """Make a stored run again from nothing; returns its name. Unequal where `check_of` says so."""
-    data = Run(config).data
-    name = config.run_name(data.fingerprint)
+def verify(results: Results, folder: Path | None, run: Run) -> None:
+    """Make a stored run again from nothing; Unequal where it differs."""
+    config, name, data = run.config, run.name, run.data
     if name not in results.configs:
         raise ValueError(f"no run in the tables of {results.profile} has method {config.method!r}, "
                          f"backbone {config.backbone!r}, dataset {config.dataset!r} with the hash "
@@ -185,9 +181,8 @@ def verified(results: Results, folder: Path | None, config: Configuration) -> st
             again = runs.run(config, data)
         except KeyboardInterrupt:  # whose own words name a checkpoint that goes with the folder
             raise KeyboardInterrupt("stopped; the same command begins anew") from None
-        if why := check_of(results, folder, name)(again):
+        if why := difference(results, folder, again):
             raise runs.Unequal(why)
-    return name
 
 
 def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Iterable[dict] = (),
@@ -242,8 +237,8 @@ def _joined(parts: list[pd.DataFrame], name: str, roles: Mapping[str, list[str]]
     table = pd.concat(filled or parts[:1]).drop_duplicates(KEYS[name], keep="last")
     if "roles" in table:
         table["roles"] = [" ".join(dict.fromkeys(roles[run])) for run in table["run"]]
-        orders = {"dataset": ("synthetic", "beauty", "video", "clothing", "ml-1m"),
-                  "backbone": BACKBONE_NAMES, "method": METHOD_ORDER}
+        orders = {"dataset": frames.DATASET_NAMES, "backbone": BACKBONE_NAMES,
+                  "method": METHOD_ORDER}
         table = table.sort_values(list(orders), kind="stable", key=lambda names: names.map(
             list(dict.fromkeys([*orders[names.name], *names])).index))
     return table[COLUMNS[name]].reset_index(drop=True)

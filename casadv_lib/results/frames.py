@@ -17,10 +17,9 @@ import pandas as pd
 from ..evaluation import CUTOFF
 from ..settings import PROFILES
 from ..support import files
-from ..support.files import read_json
 from ..support.machine import folder_named_by, root
 
-BACKBONE_NAMES, DATASET_NAMES, LOSS_NAMES = read_json(
+BACKBONE_NAMES, DATASET_NAMES, LOSS_NAMES = files.read_json(
     Path(__file__).with_name("names.json")).values()
 SCHEMA = pd.read_csv(Path(__file__).with_name("columns.csv"))
 COLUMNS = {name: own["column"].tolist() for name, own in SCHEMA.groupby("table", sort=False)}
@@ -111,7 +110,7 @@ def read_results(profile_or_folder: str | Path) -> Results:
             table = pd.read_csv(folder / f"{name}.csv", dtype=dict.fromkeys(TEXT[name], str),
                                 keep_default_na=False, na_values=[""])
             tables[name] = table[columns].fillna(dict.fromkeys(TEXT[name], ""))
-        found = Results(**read_json(folder / "runs.json"), **tables)
+        found = Results(**files.read_json(folder / "runs.json"), **tables)
         if {*found.configs} != {*found.runs["run"]}:
             raise ValueError("runs.csv and runs.json name different runs")
         return found
@@ -119,6 +118,7 @@ def read_results(profile_or_folder: str | Path) -> Results:
 
 def write_results(results: Results, folder: Path) -> Path:
     """Write the tables into a folder; `runs.json`, whose path is returned, comes last."""
+    files.make_folder(folder)
     for name in COLUMNS:
         text = getattr(results, name)[COLUMNS[name]].to_csv(index=False, lineterminator="\n")
         files.write_bytes(folder / f"{name}.csv", text.encode())
@@ -148,6 +148,7 @@ def ranks_file(folder: Path, run: str) -> Path:
 
 
 def write_ranks(folder: Path, run: str, ranks: Ranks) -> Path:
+    files.make_folder(folder / "ranks")
     return files.write_arrays(ranks_file(folder, run), {
         "columns": np.array(list(ranks)), "codes": np.stack(list(ranks.values()))})
 
@@ -198,12 +199,9 @@ def score(results: Results, run: str, metric: str = "ndcg@10", split: str = "tes
 
 
 def sweep(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
-    """`with_role` of adv_cas at each epsilon, rising; MissingRecords for fewer than two."""
-    rows = with_role(results, "sweep", dataset=dataset, backbone=backbone, method="adv_cas")
-    if len(rows) < 2:
-        raise MissingRecords(f"no sweep over epsilon of method 'adv_cas', backbone {backbone!r}, "
-                             f"dataset {dataset!r}: {len(rows)} value(s), 2 or more are needed")
-    return rows.sort_values("epsilon")
+    """`with_role` of adv_cas at each epsilon, rising."""
+    return with_role(results, "sweep", dataset=dataset, backbone=backbone,
+                     method="adv_cas").sort_values("epsilon")
 
 
 def rule_of(results: Results, run: str) -> str:

@@ -1,7 +1,7 @@
 """Stopping, by Ctrl-C or the watch for a collapse, without losing the last good epoch.
 
-Three things go wrong silently: a loss that is no number any more, embeddings that grow without
-bound, and an encoder that gives all users one vector.
+Four things go wrong silently: a loss that is no number any more, embeddings that grow without
+bound, a perturbation of zero, and an encoder that gives all users one vector.
 """
 
 import contextlib
@@ -186,7 +186,7 @@ class LastGood(contextlib.AbstractContextManager):
                                       "origin": self.origin})
         due = time.monotonic() - self.stored > SECONDS_BETWEEN_CHECKPOINTS
         if self.path is not None and (store or due):
-            save_tensors(self.path, self.content, parents=False)
+            save_tensors(self.path, self.content)
             self.stored = time.monotonic()
 
     def __exit__(self, kind, error, trace) -> None:

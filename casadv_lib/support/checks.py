@@ -127,11 +127,3 @@ def allowed(kind: type, name: str) -> str:
     choices = getattr(field.annotation, "__args__", ())
     words = [words for words in field.metadata if isinstance(words, str)]
     return words[0] if words else f"are {', '.join(map(repr, choices))}"
-
-
-def split_settings(options: dict, *kinds: type) -> list:
-    """An object of each kind, made of its part of `options`; ValueError for a name of none."""
-    names = [name for kind in kinds for name in kind.__pydantic_fields__]
-    options = {one_of("setting", name, names): value for name, value in options.items()}
-    return [kind(**{name: value for name, value in options.items()
-                    if name in kind.__pydantic_fields__}) for kind in kinds]

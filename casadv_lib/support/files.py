@@ -17,24 +17,19 @@ import torch
 PARTIAL = ".partial"  # the end of a temporary neighbour's name; its start is a dot
 
 
-class StorageError(OSError):
-    """A file could not be written; what stood there before is intact."""
-
-
 class DamagedFile(ValueError):
     """A file that is not whole, not of its kind, or not to be trusted; the message names it."""
 
 
-def refused(path: Path, error: OSError) -> StorageError:
-    return StorageError(
-        error.errno,
+def refused(path: Path, error: OSError) -> OSError:
+    return OSError(  # without its number, by which Python would take another class
         f"could not write {path}: {error.strerror}; what stood there before is unchanged. Make "
         "room or set the folder right, or name another one (CASADV_RUNS for runs, CASADV_FIGURES "
         "for tables, pictures and notebooks), and start again")
 
 
 def make_folder(path: Path) -> Path:
-    """Make a folder and its parents; raise StorageError where nothing may be written into it."""
+    """Make a folder and its parents; raise OSError where nothing may be written into it."""
     try:
         path.mkdir(parents=True, exist_ok=True)
         if not os.access(path, os.W_OK | os.X_OK):
@@ -44,13 +39,9 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def write_bytes(path: Path, content: bytes, parents: bool = True) -> Path:
-    """Write to a temporary neighbour, force it to the disk, then rename it into place.
-
-    parents: make missing folders; False: one that vanished is an error. Raises StorageError.
-    """
-    if parents:
-        make_folder(path.parent)
+def write_bytes(path: Path, content: bytes) -> Path:
+    """Write to a temporary neighbour, force it to the disk, then rename it into place; OSError
+    also where the folder is not there, or has vanished."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{PARTIAL}")
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
@@ -90,11 +81,11 @@ def reading(path: Path, fault: str, remedy: str = "delete it, and it is made ane
         raise DamagedFile(f"{path} {fault} ({said}); {remedy}") from error
 
 
-def write_arrays(path: Path, arrays: dict[str, np.ndarray], parents: bool = True) -> Path:
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> Path:
     """Store arrays compressed, readable with `numpy.load(path, allow_pickle=False)`."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return write_bytes(path, buffer.getvalue(), parents)
+    return write_bytes(path, buffer.getvalue())
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -103,9 +94,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         return dict(stored)
 
 
-def write_json(path: Path, content, parents: bool = True) -> Path:
+def write_json(path: Path, content) -> Path:
     text = json.dumps(content, indent=1, sort_keys=True) + "\n"
-    return write_bytes(path, text.encode(), parents)
+    return write_bytes(path, text.encode())
 
 
 def read_json(path: Path):
@@ -114,11 +105,11 @@ def read_json(path: Path):
         return json.loads(path.read_text(encoding="utf-8"))
 
 
-def save_tensors(path: Path, content: dict, parents: bool = True) -> Path:
+def save_tensors(path: Path, content: dict) -> Path:
     """Store tensors and plain values so that `load_tensors` can read them."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    return write_bytes(path, buffer.getvalue(), parents)
+    return write_bytes(path, buffer.getvalue())
 
 
 def load_tensors(path: Path, device="cpu") -> dict:

@@ -51,10 +51,8 @@ class Dropout:
         return mask
 
 
-@functools.lru_cache(maxsize=256)
-def future(length: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """(length, length): minus infinity where the key is later than the query, else 0."""
-    return torch.full((length, length), -torch.inf, device=device, dtype=dtype).triu(1)
+# (length, length) on a device, of a dtype: minus infinity where the key is later than the query
+future = functools.lru_cache(maxsize=256)(nn.Transformer.generate_square_subsequent_mask)
 
 
 def folded(query: nn.Linear, key_value: nn.Linear, output: nn.Linear, q: Tensor, x: Tensor

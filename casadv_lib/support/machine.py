@@ -36,9 +36,10 @@ def folder_named_by(variable: str) -> Path | None:
 
 @functools.cache  # the code that a process works with does not change under it
 def source_hash() -> str:
-    """SHA-256 over the names and contents of all sources of the library, and what they read."""
+    """SHA-256 over the names and contents of the library's sources and of the tables they read."""
     digest = hashlib.sha256()
-    for path in sorted([*PACKAGE.rglob("*.py"), *PACKAGE.rglob("*.js*")]):
+    kinds = ("py", "js*", "csv")
+    for path in sorted(path for kind in kinds for path in PACKAGE.rglob(f"*.{kind}")):
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -4,12 +4,6 @@ import torch
 from torch.nn.functional import softplus
 
 
-def sign_step(loss, x, epsilon):
-    copy = x.clone().requires_grad_()
-    (g,) = torch.autograd.grad(loss(copy), copy)
-    return epsilon * g.sign()
-
-
 def history_move(f, S, w, start, epsilon):
     A = start.clone().requires_grad_()
     (g,) = torch.autograd.grad((f(S + A) - w).norm(dim=1).sum(), A)

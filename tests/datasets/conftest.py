@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pooch
@@ -51,7 +52,7 @@ def serve(monkeypatch, tmp_path):
                         connection.sendall(answer)
 
     def set_up(name, *answers, **change):
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}/{SOURCES[name].file_name}"
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}/{Path(SOURCES[name].url).name}"
         change = {"url": address, "counts": (6, 5, 30), "md5": None, "packed": None} | change
         monkeypatch.setitem(SOURCES, name, replace(SOURCES[name], **change))
         threading.Thread(target=listen, args=(answers,), daemon=True).start()

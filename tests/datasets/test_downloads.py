@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pooch
 import pytest
@@ -37,7 +38,7 @@ def refused(source, tmp_path, *words):
     """Assert that the download fails with these words and leaves nothing behind."""
     with pytest.raises(DataError) as caught:
         download(source)
-    for word in (source.name, source.url, "CASADV_DATA", source.file_name, *words):
+    for word in (source.name, source.url, "CASADV_DATA", Path(source.url).name, *words):
         assert word in str(caught.value)
     assert cached(tmp_path) == set()
 
@@ -48,7 +49,7 @@ def test_a_published_data_set_is_fetched_once_checked_and_sorted(
     content = ARCHIVES[name]
     source, asked = serve(name, ok(content), md5=f"md5:{hashlib.md5(content).hexdigest()}")
     data = load_dataset(name)
-    assert cached(tmp_path) == {source.file_name}
+    assert cached(tmp_path) == {Path(source.url).name}
     assert [sequence.tolist() for sequence in data.sequences] == [[5, 4, 3, 2, 1]] * 6
     if name == "beauty":
         assert data.item_names == data.item_ids == ["", "B1", "B2", "B3", "B4", "B5"]
@@ -63,7 +64,7 @@ def test_a_published_data_set_is_fetched_once_checked_and_sorted(
     # a copy of one's own, packed or not, needs neither server nor cache
     monkeypatch.setattr(datasets, "download", None)
     monkeypatch.setenv("CASADV_DATA", str(tmp_path))
-    archive = file(content, source.file_name)
+    archive = file(content, Path(source.url).name)
     again.append(load_dataset(name))
     archive.unlink()
     for member, unpacked in FILES[name].items():
@@ -71,7 +72,7 @@ def test_a_published_data_set_is_fetched_once_checked_and_sorted(
     again.append(load_dataset(name))
     assert {one.fingerprint for one in again} == {data.fingerprint}
     assert all(one.item_names == data.item_names for one in again)
-    assert asked == [f"GET /{source.file_name} HTTP/1.1"]
+    assert asked == [f"GET /{Path(source.url).name} HTTP/1.1"]
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
@@ -112,7 +113,7 @@ def test_a_bad_server_is_named_and_nothing_stays_and_the_next_try_works(
 def test_a_server_out_of_reach_is_refused_and_an_interrupt_leaves_nothing(
         serve, tmp_path, monkeypatch):
     source, _ = serve("beauty", ok(GOOD))
-    refused(replace(source, url=f"http://127.0.0.1:1/{source.file_name}"), tmp_path)
+    refused(replace(source, url=f"http://127.0.0.1:1/{Path(source.url).name}"), tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr(pooch.core, "hash_matches", lambda *_, **__: (_ for _ in ()).throw(
             KeyboardInterrupt))

@@ -16,13 +16,13 @@ def test_attention_maps_are_those_the_model_uses(monkeypatch, heads, max_len):
     model = build("sasrec", n_heads=heads, max_len=max_len)
     maps = attention_maps(model, HISTORY)
     n, seen = min(len(HISTORY), max_len), []  # only the last max_len items are read
-    own = type(model.blocks[0]).attention_weights
+    own = torch.bmm
 
-    def spy(q, k):
-        seen.append(own(q, k))
-        return seen[-1]
+    def spy(shares, values):
+        seen.append(shares)
+        return own(shares, values)
 
-    monkeypatch.setattr(type(model.blocks[0]), "attention_weights", staticmethod(spy))
+    monkeypatch.setattr(torch, "bmm", spy)
     with torch.no_grad():
         model(pack([HISTORY[-max_len:]], max_len))
     assert len(seen) == len(maps) == len(model.blocks)

@@ -123,5 +123,3 @@ def test_the_bars_stack_up_to_the_effect_and_one_is_framed_and_told_in_words():
     assert (frame.get_center()[0], frame.get_height(), axis.get_ylim()) == (1, 5, (0, 50))
     assert axis.get_title() == "marked: item 9, C = 1 + 4 = 5"
     assert [label.get_text() for label in axis.get_xticklabels()] == ["7", "9"]
-    with pytest.raises(ValueError, match="mark is 2"):
-        stacked_terms(inputs, 0.5, mark=2, top=50)

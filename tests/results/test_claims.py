@@ -178,11 +178,6 @@ def test_attacks_by_the_older_rule_are_judged_alike_and_marked():
     assert (marked == (tables[2]["section"] == "5.6")).all() and marked.sum() > 5
 
 
-def test_the_largest_k_that_a_reader_asked_for(world):
-    few = world.but(intervals=world.intervals[~world.intervals["attack"].str.contains("5-grad")])
-    for most, word in ((5, "not run"), (4, "reproduced")):
-        table = check(few, [BEAUTY], topic="Figure 6", most=most)
-        assert set(table["verdict"]) == {word}
 
 
 def test_a_reader_s_setting_has_the_paper_s_tally():

@@ -61,9 +61,6 @@ def test_selectors_name_what_is_missing():
     results = perfect()
     for call, words in (
             (lambda: frames.main_run(results, "beauty", "sasrec", "adv_dog"), "'adv_dog'"),
-            (lambda: frames.sweep(results, "beauty", "sasrec"), "0 value"),
-            (lambda: frames.sweep(results.but(runs=frames.select(results.runs, epsilon=5.0)),
-                                  "video", "sasrec"), "1 value"),
             (lambda: frames.interval(results, "pair", "difference", run="x"), "'x'")):
         with pytest.raises(MissingRecords, match=words):
             call()

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from casadv_lib.support.files import StorageError, read_json, write_json
+from casadv_lib.support.files import make_folder, read_json, write_json
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC])
@@ -14,8 +14,8 @@ def test_what_the_system_refuses_leaves_the_old_file_and_no_other(number, step, 
     def refuse(*_):
         raise OSError(number, "not now")
 
-    path = write_json(tmp_path / "a" / "x.json", 1)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(StorageError, match="x.json: not"):
+    path = write_json(make_folder(tmp_path / "a") / "x.json", 1)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(OSError, match="x.json: not"):
         patch.setattr(os, step, refuse)
         write_json(path, 2)
     assert read_json(path) == 1 and [*path.parent.iterdir()] == [path]
