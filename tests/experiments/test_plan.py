@@ -12,7 +12,7 @@ from casadv_lib.settings import PROFILES
 CANDIDATES = planning.CANDIDATES["paper"]
 
 # {profile: a hash of the runs and attacks of all its stages}. Another: stored ones are lost.
-PLANS = {"quick": "fe5167b4", "films": "cd487112", "laptop": "24f56230", "paper": "c37514f0",
+PLANS = {"quick": "fe5167b4", "films": "cd487112", "laptop": "24f56230", "paper": "d92ed263",
          "sampled": "3265c45b", "ce": "70a4de7b", "gbce": "0a6465e0", "bce64": "9f10a0ef"}
 
 
@@ -62,7 +62,7 @@ def test_a_run_that_asks_what_a_value_does_goes_on_after_a_collapse():
 
 
 def test_of_equals_the_first_is_taken(monkeypatch):
-    job = planned("paper/ml-1m-sasrec")["ml-1m sasrec choice adv_linear"]
+    job = planned("paper/ml-1m-sasrec", choose=True)["ml-1m sasrec choice adv_linear"]
 
     def best(*scores):
         rows = [{"family": "adv_linear", "ndcg@10": score} | candidate
@@ -78,7 +78,8 @@ def test_of_equals_the_first_is_taken(monkeypatch):
 
 
 def test_where_no_choice_is_known_each_family_gets_the_same_chance():
-    for jobs in (planned("paper/ml-1m-sasrec"), planned("quick/methods-sasrec", choose=True),
+    unknown = plan("paper", stages_of("paper", "own.csv", "sasrec"))
+    for jobs in (unknown, planned("quick/methods-sasrec", choose=True),
                  plan("quick", stages_of("quick", "own.csv", "causalcnn"))):
         assert {job.config().adv_epochs for job in of_role(jobs, "trial")} == {10}
         choices = {job.asked["method"]: job.needs for job in of_role(jobs, "choice")}
@@ -86,17 +87,16 @@ def test_where_no_choice_is_known_each_family_gets_the_same_chance():
         for family, needs in choices.items():
             assert [{name: jobs[need].asked[name] for name in CANDIDATES[family][0]}
                     for need in needs] == CANDIDATES[family]
-    jobs = planned("paper/ml-1m-sasrec")
-    guided, attacks = (jobs[f"ml-1m sasrec adv_cas{words}"] for words in ("", " attacks"))
-    assert guided.needs == ("ml-1m sasrec base", "ml-1m sasrec choice adv_global")
-    assert attacks.needs == (guided.name, "ml-1m sasrec choice adv_global")
+    guided, attacks = (unknown[f"own sasrec adv_cas{words}"] for words in ("", " attacks"))
+    assert guided.needs == ("own sasrec base", "own sasrec choice adv_global")
+    assert attacks.needs == (guided.name, "own sasrec choice adv_global")
     tried = [row | {"family": "adv_global", "chosen": i == 3}
              for i, row in enumerate(CANDIDATES["adv_global"])]
     for job in (guided, attacks):
         config = job.config(None, tried)
         assert (config.adversarial.epsilon, config.adversarial.lambda1) == (20.0, 0.1)
         assert config.adv_epochs == 100
-    assert jobs["ml-1m sasrec base+100"].needs == ("ml-1m sasrec base",)
+    assert unknown["own sasrec base+100"].needs == ("own sasrec base",)
 
 
 def test_a_known_choice_is_that_of_the_profile_and_asks_for_no_trials():
@@ -104,7 +104,7 @@ def test_a_known_choice_is_that_of_the_profile_and_asks_for_no_trials():
     for method in ("adv_global", "adv_cas", "adv_random"):
         config = configure(**asked | {"method": method})
         assert (config.adversarial.epsilon, config.adversarial.lambda1) == (3.0, 0.1)
-    for other in ({"profile": "laptop"}, {"dataset": "ml-1m"}, {"backbone": "causalcnn"},
+    for other in ({"profile": "laptop"}, {"backbone": "causalcnn"},
                   {"epochs": 5}, {"dim": 8}, {"loss": "sampled"}, {"negatives": 2}):
         assert choice(configure(**asked | other).everything())["chosen"] == {}
     assert not of_role(planned("paper/beauty-sasrec"), "trial")
