@@ -145,9 +145,7 @@ def _grid(options) -> int:
     if options.dry_run:
         print(*jobs.lines(), sep="\n")
         return 0
-
     make_folder(folder)  # what cannot be written shows before the work
-
     failed = {}
     try:
         if not options.stored:

@@ -144,13 +144,17 @@ class NegativeSampler:
     allowed item is r + 1 + #{j : i_j - j - 1 <= r}. One binary search over the keys
     i_j - j - 1 of all users, kept apart by a large offset per user, counts them for every token.
 
-    met: per user the items of the training history (any order, repeats allowed), never all.
+    met: per user the items of the training history (any order, repeats allowed).
     tokens: per user the number of negatives wanted in a draw.
+    Raises ValueError where a user has met every item.
     """
 
     def __init__(self, met: Sequence[np.ndarray], tokens: np.ndarray, n_items: int, device="cpu"):
         distinct = [np.unique(items) for items in met]
         sizes = np.array([len(items) for items in distinct])
+        if sizes.max(initial=0) >= n_items:
+            raise ValueError(f"user {int(sizes.argmax())} has met all {n_items} items; allowed are "
+                             "users with one at least that can be a negative")
         owner = np.repeat(np.arange(len(sizes)), sizes)
         starts = np.cumsum(sizes) - sizes
         j = np.arange(len(owner)) - starts[owner]  # an item's number among its user's

@@ -89,3 +89,8 @@ def test_uniform_over_the_allowed_items():
         chi_square = ((counts - expected) ** 2 / expected).sum()
         # the 99.99% point of chi-square with 9 or 7 degrees of freedom is below 34
         assert counts.sum() == len(row) and chi_square < 34
+
+
+def test_a_user_who_has_met_everything_is_named():
+    with pytest.raises(ValueError, match="user 1 has met all 3 items"):
+        NegativeSampler([np.array([1]), np.array([1, 2, 3])], np.array([1, 2]), 3)

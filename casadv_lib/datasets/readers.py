@@ -63,8 +63,9 @@ def read_file(path: Path, wanted: dict, separator: str | None = None, member: st
         layout = layouts.find_layout(path, head, wanted, separator)
         read = {"a table": _read_table, "JSON lines": _read_json, "histories": _read_histories}
         return read[layout.kind](path, opened, layout)
-    except UnicodeDecodeError:
-        with _unpacked(path, member) as raw:
+    except UnicodeDecodeError as error:
+        fault = error
+        with contextlib.suppress(*_DAMAGE), _unpacked(path, member) as raw:  # it may be both
             for number, line in enumerate(raw, start=1):
                 with contextlib.suppress(UnicodeDecodeError):
                     line.decode()
@@ -72,8 +73,9 @@ def read_file(path: Path, wanted: dict, separator: str | None = None, member: st
                 fail(path, f"{shown(line)} is not UTF-8 text; save the file as UTF-8, or read it "
                      "with pandas and give the frame", number)
     except _DAMAGE as error:
-        raise DataError(f"{path}: cannot be read, or is damaged ({error}); allowed is a whole "
-                        "file that you may read") from error
+        fault = error
+    raise DataError(f"{path}: cannot be read, or is damaged ({fault}); allowed is a whole file "
+                    "that you may read") from fault
 
 
 def read_frame(frame: pd.DataFrame, wanted: dict) -> tuple:

@@ -70,8 +70,7 @@ SQUARE = pd.DataFrame([(1, 7), (1, 8), (2, 7), (2, 8), (1, 9), (3, 7)], columns=
 CHAIN = pd.DataFrame([*((user, item) for user in range(1, 6) for item in (user, user + 1)), (1, 3)],
                      columns=COLUMNS)
 
-check_k_core = exercise(
-    [(SQUARE, 2), (CHAIN, 2), (SQUARE, 1), (CHAIN, 3)], k_core)
+check_k_core = exercise([(SQUARE, 2), (CHAIN, 2), (SQUARE, 1), (CHAIN, 3)], k_core)
 
 check_most_popular = exercise([
         ([[3, 1], [3, 2], [3]], 1),
@@ -191,8 +190,7 @@ HUMP = made_curve([0.05, 0.09, 0.08, 0.06, 0.07], [0.05, 0.06, 0.07, 0.10, 0.08]
 TWO_TOPS = made_curve([0.03, 0.07, 0.05, 0.07, 0.06, 0.08, 0.02], every=2)
 STEEP = made_curve([0.1] * 5, [0.10, 0.13, 0.14, 0.145, 0.15], every=1)
 
-check_best_epoch = exercise(
-    [(RISING,), (HUMP,), (TWO_TOPS[:4],)], [20, 10, 4])
+check_best_epoch = exercise([(RISING,), (HUMP,), (TWO_TOPS[:4],)], [20, 10, 4])
 
 check_early_stopping = exercise(
     [(RISING, 2), (HUMP, 2), (HUMP, 9), (TWO_TOPS, 2), (TWO_TOPS, 4), (TWO_TOPS, 1),

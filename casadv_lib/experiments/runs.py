@@ -14,7 +14,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -39,6 +38,7 @@ from ..training import Trainer
 from .configuration import Configuration, attack_name, attack_options, by_name, configure
 
 SPLITS = ("validation", "test")
+COMPLETE = ("metrics.json", "ranks.npz")  # what a complete run has; its checkpoint may be gone
 
 
 class Unequal(RuntimeError):
@@ -86,8 +86,7 @@ class Run:
 
     @property
     def is_complete(self) -> bool:
-        """Whether its numbers are there, which do without its checkpoint."""
-        return all((self.folder / name).exists() for name in ("metrics.json", "ranks.npz"))
+        return all((self.folder / name).exists() for name in COMPLETE)
 
     @property
     def base(self) -> Self:
@@ -115,15 +114,6 @@ class Run:
         return model.to(device)
 
 
-def stored_runs(device: str = "auto") -> Iterator[tuple[Configuration, Path]]:
-    """(configuration, its metrics.json) of the complete runs here, but those whose configuration
-    cannot be read. device: in place of what each was made on, which need not be there any more."""
-    for path in sorted(runs_folder().glob("*-seed*/metrics.json")):
-        with contextlib.suppress(ValueError, KeyError, TypeError, OSError):
-            flat = files.read_json(path.with_name("config.json"))
-            yield Configuration.of(flat | {"device": device}), path
-
-
 def build_model(config: Configuration, data: SequenceDataset) -> Backbone:
     """A fresh backbone whose weights depend on the seed alone."""
     with torch.random.fork_rng(devices=[]):
@@ -138,7 +128,11 @@ def _loaded(dataset: str, reading: str, changed: int | None) -> SequenceDataset:
 
 def one_at_a_time(folder: Path):
     """Take a folder's lock, for a `with`: others wait. It is freed however its process ends."""
-    return FileLock(files.make_folder(folder) / ".lock").acquire()
+    path = files.make_folder(folder) / ".lock"
+    try:
+        return FileLock(path).acquire()
+    except OSError as error:
+        raise files.refused(path, error) from error
 
 
 def run(config: Configuration, data: SequenceDataset | None = None, progress: bool = True) -> Run:

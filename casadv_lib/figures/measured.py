@@ -336,9 +336,7 @@ def ladder(rows: pd.DataFrame) -> Figure:
     """Rows of `comparisons.ladder`: a row of panels a loss, a column a measure."""
     rows = rows.sort_values(["loss", "measure"], key=lambda names: pd.factorize(names)[0])
     units = rows["measure"].str.startswith("accuracy").map({True: " (%)", False: " (points)"})
-    measure = rows["measure"].where(rows["measure"].str.contains(" over "),
-                                    rows["measure"] + " over base+more")
-    return forest(rows.assign(panel=rows["loss"] + units + "\n" + measure), "gain",
+    return forest(rows.assign(panel=rows["loss"] + units + "\n" + rows["measure"]), "gain",
                   zero="no gain", columns=rows["measure"].nunique(), width=2.6)
 
 

@@ -22,9 +22,9 @@ COMPARED_ROLES = ("main", "seed", "sweep", "values", "switch")
 LAST_ITEM = attack_name(positions="last", k=1)
 LADDER = [method for method in METHOD_ORDER if method not in (
     "base", "base+100", "adv_cas_1", "adv_cas_2")]
-MEASURES = (("accuracy", "percent", "base+100", "last"),
+MEASURES = (("accuracy over base+more", "percent", "base+100", "last"),
             ("accuracy over base", "percent", "base", "best"),
-            ("robustness", "change difference", "base+100", "last"),
+            ("robustness over base+more", "change difference", "base+100", "last"),
             ("robustness over base", "change difference", "base", "last"))
 # {seeds: 97.5% quantile of Student's t with one degree of freedom less}
 STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365}
@@ -236,13 +236,12 @@ def _averages(results: Results, means: dict[str, Means]) -> Iterator[dict]:
 
 
 def ladder(bases: dict[str, str], dataset: str, backbone: str = "sasrec") -> pd.DataFrame:
-    """What each method adds to a base, with several losses; those without such runs are left out.
+    """What each method adds to a base, with several losses; what was not run is left out.
 
     bases: {name of a loss: a profile, or a folder of tables}. Columns "loss", "measure", "method",
-    "value", "low", "high". "accuracy": the change of NDCG@10 in percent against as many epochs of
-    plain training, "base+100"; "accuracy over base": against the base's best epoch on validation;
-    "robustness": how many points less of NDCG@10 than plain training's the last item costs;
-    "robustness over base": than the base's.
+    "value", "low", "high". "accuracy over base+more": the change of NDCG@10 in percent against as
+    many epochs of plain training; "... over base": against the base's best epoch on validation;
+    "robustness over ...": how many points less of NDCG@10 than theirs the last item costs.
     """
     rows = []
     for loss, name in bases.items():
@@ -250,7 +249,7 @@ def ladder(bases: dict[str, str], dataset: str, backbone: str = "sasrec") -> pd.
         runs = results.main.get((dataset, backbone), {})
         for method in [method for method in LADDER if method in runs]:
             for measure, quantity, versus, which in MEASURES:
-                with suppress(frames.MissingRecords):  # not attacked
+                with suppress(KeyError, frames.MissingRecords):  # not trained, not attacked
                     row = frames.interval(results, "pair", quantity, run=runs[method], which="last",
                                           versus=runs[versus], versus_which=which)
                     rows.append({"loss": loss, "measure": measure, "method": method}

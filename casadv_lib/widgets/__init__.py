@@ -7,6 +7,7 @@ browser holds further moves back and then sends the newest alone.
 import base64
 import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 
@@ -23,16 +24,16 @@ from ..cascade import cascade_effects
 from ..data import SequenceDataset, training_inputs
 from ..evaluation import METRICS, scores_without, ten_best, user_vectors
 from ..experiments.configuration import Configuration
-from ..experiments.runs import Run, run, stored_runs
+from ..experiments.runs import COMPLETE, Run, run, runs_folder
 from ..figures import style
 from ..figures.attack_step import STEPS
 from ..figures.sketches import PerturbedUser, figure2, stacked_terms
 from ..results.frames import select
 from ..settings import EXCLUDES, MOST_REPLACED, POSITIONS
+from ..support.files import read_json
 
 TABLE_LOOK = ("<style>.casadv-table.casadv-table :is(th, td) {padding: 1px 12px 1px 0; "
               "line-height: 1.35; text-align: left}</style>")
-BAD_LOOK = "border-left:4px solid #D55E00;padding-left:6px"
 NEWEST, USERS = 8, 5  # items that a history shows, and the users that Figure 2 has room for
 SAMPLE, PICKS = 300, ("gradient", "nearest", "random")  # users, attacks
 
@@ -62,7 +63,8 @@ class Panel(ipywidgets.VBox):
                 self._put(name, content)
         except Exception as error:  # a traceback would be seen by nobody
             kind = "Not possible" if isinstance(error, ValueError) else type(error).__name__
-            self._put("words", f"{kind}: {error}. The last good picture stays.", BAD_LOOK)
+            self._put("words", f"{kind}: {error}. The last good picture stays.",
+                      "border-left:4px solid #D55E00;padding-left:6px")
 
     def _put(self, name: str, content: str, look: str = "") -> None:
         if name not in self.parts:
@@ -168,10 +170,15 @@ def list_table(before: Sequence[int], after: Sequence[int], names, target: int) 
 
 
 def stored_like(config: Configuration) -> dict[tuple[str, str, str], Configuration]:
-    """{(data set, backbone, method): configuration} of the stored runs that can be read; of several
-    runs with the same three, of the one with the most settings as in `config`."""
-    stored = [one for one, _ in stored_runs(config.training.device)]
-    wanted = config.everything().items()
+    """{(data set, backbone, method): configuration, on `config`'s device} of the complete runs here
+    that can be read; of several with the same three, of the one with most settings as in `config`.
+    """
+    stored, wanted = [], config.everything().items()
+    for path in sorted(runs_folder().glob("*-seed*/config.json")):
+        with suppress(ValueError, KeyError, TypeError, OSError):
+            if all(path.with_name(name).exists() for name in COMPLETE):
+                own = read_json(path) | {"device": config.training.device}
+                stored.append(Configuration.of(own))
     stored.sort(key=lambda one: len(wanted & one.everything().items()))
     return {(one.dataset, one.backbone, one.method): one for one in stored}
 

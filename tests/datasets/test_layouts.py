@@ -126,7 +126,9 @@ def test_what_a_file_was_read_as_and_what_makes_a_metric_easy_is_told(file, cont
     (CSV.replace("\n5,", "\nNaN,"), "user 'NaN'.* such rows"),
     ("".join(f"{user} {user + 9} 5 9783000{user:02d}\n" for user in range(1, 61)),
      "none of 60 users has 3 items.*0 as user, 1 as item, 3 as timestamp.*give columns"),
-    (packed(CSV, "gz")[:-9], "damaged"), (packed(CSV, "zip")[:-9], "damaged"),
+    (packed(CSV, "gz")[:-9], "damaged"),
+    (b"\x1f\x8b\x08" + bytes(7) + b"\xfa\x01", "damaged"),  # and not UTF-8
+    (packed(CSV, "zip")[:-9], "damaged"),
     ("user,item\na,b\n", "'timestamp'.*columns={'user': 'user', 'item': 'item'}, sep"),
     ("[" + REVIEWS, "leaves open"), ("<html>\n", "leaves open"), ("1,2\n1,3\n1,4\n", "columns={"),
     ("1 2 3 4\n1 5 6 7\n", "line 2: user 1 was already on line 1.*columns="),

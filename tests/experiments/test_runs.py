@@ -173,6 +173,12 @@ def test_stored_runs_have_the_names_of_their_configurations(profile):
             assert profiles.configure(**asked).run_name(hashes[name]) == name
 
 
+def test_a_lock_that_cannot_be_made_says_what_to_do(tmp_path):
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(OSError, match="could not write .*lock: .*CASADV_RUNS"):
+        runs.one_at_a_time(tmp_path)
+
+
 def test_a_study_is_of_one_backbone_and_of_all_methods():
     study = runs.Study(dataset="beauty", overrides={"backbone": "gru4rec", "profile": "paper"})
     assert (study.backbone, study.profile, study.config("adv_cas").backbone) == (

@@ -253,15 +253,14 @@ def test_a_sweep_of_one_value_is_none_whatever_another_data_set_has(results):
 
 def test_the_ladder_draws_each_interval_in_the_row_of_its_method():
     methods, losses = ["adv_linear", "adv_cas", "neighbour"], ["BCE", "cross-entropy"]
+    units = {"accuracy over base+more": "(%)", "robustness over base+more": "(points)"}
     rows = pd.DataFrame([{"loss": loss, "measure": measure, "method": method}
                          for loss in losses for method in methods
-                         for measure in ("accuracy", "robustness")])
+                         for measure in units])
     rows["value"] = np.arange(len(rows), dtype=float)
     figure = ladder(rows.assign(low=rows["value"] - 1, high=rows["value"] + 1))
-    panels = [*product(losses, ("accuracy", "robustness"))]
-    units = {"accuracy": "(%)", "robustness": "(points)"}
-    assert titles(figure) == [f"{loss} {units[measure]}\n{measure} over base+more"
-                              for loss, measure in panels]
+    panels = [*product(losses, units)]
+    assert titles(figure) == [f"{loss} {units[measure]}\n{measure}" for loss, measure in panels]
     for axis, (loss, measure) in zip(figure.axes, panels, strict=True):
         drawn = numbers(axis)
         for place, method in enumerate(methods):

@@ -207,14 +207,15 @@ def test_the_ladder_is_what_a_method_adds_to_plain_training():
     runs = results.main["beauty", "sasrec"]
     ends = {"run": runs["adv_cas"], "which": "last", "versus": runs["base+100"],
             "versus_which": "last"}
-    stored = {"accuracy": interval(results, "pair", "percent", **ends),
-              "robustness": interval(results, "attack", "change difference", **ends,
+    stored = {"accuracy over base+more": interval(results, "pair", "percent", **ends),
+              "robustness over base+more": interval(results, "attack", "change difference", **ends,
                                      attack=comparisons.LAST_ITEM, exclude="both")}
     for measure, wanted in stored.items():
         row = select(rows, loss="one", measure=measure, method="adv_cas")
         for name in ("value", "low", "high"):
             assert row[name].item() == pytest.approx(wanted[name], rel=1e-4)
     rows = comparisons.ladder({"one": "quick"}, "synthetic")  # its control is not attacked
-    assert {*rows["measure"]} == {"accuracy", "accuracy over base", "robustness over base"}
+    assert {*rows["measure"]} == {"accuracy over base+more", "accuracy over base",
+                                     "robustness over base"}
     assert list(rows["method"].unique()) == comparisons.LADDER
     assert comparisons.ladder({"one": "quick"}, "beauty").empty

@@ -1,6 +1,7 @@
 """Sliders without a browser: what they show is what `attack` and the training code say."""
 
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -193,12 +194,17 @@ def test_the_list_of_runs_holds_what_is_stored(panel, own, stored):
     assert "base, step 0.1, k 1," in words(sliders) and sliders.parts["average"].value != average
     other = made.config.of(made.config.everything() | {"epsilon": 7.0})
     replacement_panel(other, made.data, 0)  # makes the run, which is not stored
-    damaged = made.folder.with_name("damaged")
-    damaged.mkdir()
-    for name in ("config.json", "metrics.json"):
-        (damaged / name).write_text('{"epochs": 3')  # is left out
+    damaged, cut = (made.folder.with_name(f"{name}-seed0") for name in ("damaged", "cut"))
+    for folder in (damaged, cut):  # are left out
+        shutil.copytree(made.folder, folder)
+    config = (damaged / "config.json").read_text()
+    (damaged / "config.json").write_text('{"epochs": 3')
+    (cut / "config.json").write_text(config.replace("adv_cas", "adv_seq"))
+    (cut / "ranks.npz").unlink()
     for config in (made.config, other):  # each finds itself
-        closest = stored_like(config)[own, "sasrec", "adv_cas"]
+        found = stored_like(config)
+        assert {method for *_, method in found} == {"base", "adv_cas"}
+        closest = found[own, "sasrec", "adv_cas"]
         assert closest.adversarial.epsilon == config.adversarial.epsilon
     second = Path(own).with_name("second.csv")  # a run of other data shows them
     second.write_text(Path(own).read_text().rpartition("u39")[0].replace("film", "book"))
