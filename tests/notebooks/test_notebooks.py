@@ -135,7 +135,7 @@ def test_bad_parameters_are_refused_before_any_work(
 
 def test_cells_are_short(notebook):
     lengths = [len(cell.source.splitlines()) for cell in code_cells(notebook)]
-    assert max(lengths) <= 30 and statistics.median(lengths) <= 8
+    assert max(lengths) <= 25 and statistics.median(lengths) <= 8
 
 
 def test_a_cell_that_is_run_again_meets_the_names_it_met_before(notebook):
