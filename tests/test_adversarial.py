@@ -141,6 +141,26 @@ def test_along_the_gradient_the_distance_grows_more_than_at_random(name, scope, 
     assert guided > 1.1 * np.mean(random)
 
 
+@pytest.mark.parametrize("method", ["adv_global", "adv_cas", "adv_seq"])
+@pytest.mark.parametrize("name", BACKBONES)
+def test_level_1_is_the_mean_distance_or_the_loss_and_A_raises_it(name, method, toy):
+    at = model, batch, rows, w, positive, negative = state(name, toy, METHODS[method].terms)
+    weights = 1.0 if batch.weights is None else batch.weights.unsqueeze(1)
+
+    def level(A):
+        with torch.no_grad():
+            moved = model.encode(rows + weights * A, batch)
+            return float(distance(moved, w).mean() if method != "adv_seq" else loss_of(
+                TrainingSettings(), model, batch, moved, positive, negative))
+
+    s = AdversarialSettings(epsilon=0.1)
+    _, parts = training_loss(model, batch, METHODS[method], s,
+                             generator=torch.Generator().manual_seed(0))
+    A = level1(*at, epsilon=0.1, level1_loss=METHODS[method].level1)
+    assert float(parts["L_adv1"]) == pytest.approx(level(A), rel=1e-4)
+    assert level(A) > level(0 * A)
+
+
 def test_zero_start_is_caught(toy):
     at = state("sasrec", toy)
     assert torch.linalg.vector_norm(level1(*at, start="zero")) == 0  # the trap itself

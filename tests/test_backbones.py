@@ -20,6 +20,15 @@ def test_one_head_and_several(toy):
         torch.testing.assert_close(model(batch), padded, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(("name", "shapes"), [
+    ("sasrec", [(3, 16)] + 2 * [(1, 3, 3), (3, 16), (3, 16)]), ("gru4rec", [(3, 16)]),
+    ("causalcnn", 5 * [(3, 16)])])
+def test_what_is_dropped(name, shapes):
+    model, batch, seen = build(name), cas.pack([[1, 2, 3]]), []
+    model.encode(model.embed(batch.inputs), batch, lambda x: seen.append(tuple(x.shape)) or x)
+    assert seen == shapes
+
+
 def test_sizes_by_default_and_the_layers_constants():
     model = cas.SASRec(5)
     assert model.items.weight.shape == (6, 100) and model.positions.weight.shape == (50, 100)

@@ -42,16 +42,20 @@ def test_same_loss_and_gradients(name, method, toy):
 def test_a_plan_holds_every_token_once(lengths, batch_size, seed):
     rng = np.random.default_rng(seed)
     histories = [rng.integers(1, 99, n) for n in lengths]
-    table = TokenTable(histories, targets=[h + 1 for h in histories])
+    table = TokenTable(histories, targets=[h + 1 for h in histories],
+                       weights=[h + 0.5 for h in histories])
+    drawn = torch.as_tensor(np.concatenate(histories) + 2)
     order = rng.permutation(len(lengths))
     seen = []
-    for batch in table.batches(order, batch_size):
+    for batch in table.batches(order, batch_size, drawn):
         members = order[len(seen) : len(seen) + batch_size]
         assert sorted(batch.users) == sorted(members)
         for place, user in enumerate(batch.users):
             own = batch.sequence == place
             np.testing.assert_array_equal(batch.inputs[own], histories[user])
             np.testing.assert_array_equal(batch.positives[own], histories[user] + 1)
+            np.testing.assert_array_equal(batch.negatives[own], histories[user] + 2)
+            np.testing.assert_array_equal(batch.weights[own], histories[user] + 0.5)
             np.testing.assert_array_equal(batch.step[own], np.arange(lengths[user]))
             np.testing.assert_array_equal(batch.from_end[own], np.arange(lengths[user])[::-1])
             assert batch.inputs[batch.last[place]] == histories[user][-1]

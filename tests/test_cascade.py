@@ -37,6 +37,7 @@ def test_no_histories_no_spread_and_minmax_by_hand():
     np.testing.assert_array_equal(cascade_weights([[1.0, 1.0]], "minmax")[0], [1.0, 1.0])
     np.testing.assert_allclose(  # 1 + min-max(C) is 1, 1.5 and 2
         cascade_weights([[1.0, 2.0], [3.0]], "minmax")[0][1], (1 / 1.5) / ((1 + 1 / 1.5 + 0.5) / 3))
+    np.testing.assert_allclose(cascade_weights([[1.0, 3.0]], mean="cascade")[0], [2, 2 / 3])
     with pytest.raises(ValueError, match=r"histories\[1\] is \[0, 1\].*0 pads"):
         cascade_effects([[2], [0, 1]])
 

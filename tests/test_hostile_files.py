@@ -13,12 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import build
+from conftest import N_ITEMS, build
 from faults import SMALL, write_data
+from oracles import dataset, random_sequences
 
 import casadv_lib as cas
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import configure
+from casadv_lib.results import frames
 from casadv_lib.support import files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -108,7 +110,7 @@ def test_a_part_of_a_run_that_is_deleted_is_made_anew(made):
 def test_a_checkpoint_of_another_training_is_refused(toy, tmp_path):
     path = tmp_path / "checkpoint.pt"
     options = {"checkpoint": path, "progress": False, "batch_size": 20}
-    model = build("sasrec")
+    model, other = build("sasrec"), dataset(random_sequences(60, N_ITEMS, seed=1), N_ITEMS)
     cas.fit(model, toy, epochs=2, **options)
     kept = path.read_bytes()
     for change, words in [
@@ -119,10 +121,17 @@ def test_a_checkpoint_of_another_training_is_refused(toy, tmp_path):
         (lambda: cas.fit(build("sasrec", n_heads=2, dropout=0.3), toy, epochs=3, **options),
          "dropout 0.2 instead of 0.3, n_heads 1 instead of 2"),
         (lambda: cas.fit(build("sasrec"), toy, epochs=1, **options), "holds 2"),
+        (lambda: cas.fit(build("sasrec"), other, epochs=3, **options), f"data '{toy.fingerprint}'"),
     ]:
         with pytest.raises(ValueError, match=f"checkpoint.*{words}"):
             change()
     assert path.read_bytes() == kept
+    options["checkpoint"] = tmp_path / "second.pt"
+    cas.fit_adversarial(model, toy, epochs=1, **options)
+    for changed, words in (({"epsilon": 3.0}, "epsilon 10.0 instead of 3.0"),
+                           ({"method": "adv_seq"}, "method 'adv_cas' instead of 'adv_seq'")):
+        with pytest.raises(ValueError, match=f"checkpoint.*{words}"):
+            cas.fit_adversarial(build("sasrec"), toy, epochs=2, **options, **changed)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 100_000])
@@ -136,7 +145,9 @@ def test_a_broken_json_file_is_named(content, tmp_path):
     "../../escaped", "/tmp/casadv-escaped", "..", ".", "a/../../b", "x\\..\\y", "~", "a\nb",
     "$(touch x)", "%2e%2e%2f", "ünïcode", "a" * 200])
 def test_no_data_set_name_leads_out_of_the_runs_folder(name, toy, runs_folder):
-    folder = runs.Run(configure("quick", name), toy).folder
+    made = runs.Run(configure("quick", name), toy)
+    tables, folder = frames.folder_of("quick", dataset=made.dataset), made.folder
+    assert tables.resolve().parent == frames.folder_made().resolve()
     assert folder.resolve().parent == runs_folder.resolve() and folder.name not in ("", ".", "..")
 
 

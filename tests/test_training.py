@@ -113,6 +113,20 @@ def test_which_epochs_are_evaluated_and_that_it_changes_nothing(epochs, every, e
                for split in ("validation", "test") for metric in ("ndcg@10", "hr@10"))
 
 
+def test_each_epoch_of_each_phase_has_its_own_order_and_negatives(toy, monkeypatch):
+    seen, own = [], training.TokenTable.batches
+
+    def noted(table, order, size, negatives=None, inputs=None):
+        if negatives is not None:
+            seen.append((tuple(order.tolist()), tuple(negatives.tolist())))
+        return own(table, order, size, negatives, inputs)
+
+    monkeypatch.setattr(training.TokenTable, "batches", noted)
+    for fit in (cas.fit, cas.fit_adversarial):
+        fit(build("sasrec"), toy, epochs=2, **QUIET)
+    assert [len(set(each)) for each in zip(*seen)] == [4, 4]
+
+
 def test_an_epochs_time_is_the_trainings_alone(toy, monkeypatch):
     clock, rank_all = count(), training.evaluate  # a second passes at each look, and each ranking
     monkeypatch.setattr(training, "time", SimpleNamespace(perf_counter=lambda: next(clock)))
@@ -161,6 +175,9 @@ def test_the_training_table_by_hand():
     assert table.inputs.tolist() == [1, 2, 5] and table.targets.tolist() == [2, 3, 4]
     C = torch.tensor([2.0, 1.0, 1.0])  # 1 + T - t
     torch.testing.assert_close(table.weights, (1 / C) / (1 / C).mean())
+    shared = dataset([[1, 2, 3, 4, 5], [2, 1, 8, 7]], 9)  # b/m = 6/2: C is 2 + 0, 1 + 3, 1 + 3
+    weights = training_table(model, shared, "cpu", "both", 6, AdversarialSettings())[0].weights
+    torch.testing.assert_close(weights, torch.tensor([1 / 2, 1 / 4, 1 / 4]) * 3)
     drawn = {i: set() for i in range(3)}
     for seed in range(200):
         for i, item in enumerate(sampler.draw(torch.Generator().manual_seed(seed)).tolist()):

@@ -22,6 +22,7 @@ from faults import (
     write_data,
 )
 
+from casadv_lib.experiments.runs import one_at_a_time
 from casadv_lib.support import checkpoints
 from casadv_lib.support.files import load_tensors
 
@@ -82,6 +83,16 @@ def test_of_two_processes_one_computes_and_its_death_lets_the_other_go_on(uncut,
     both[0].kill()
     assert sorted(map(finish, both)) == [-signal.SIGKILL, 0]
     assert content(runs) == wanted
+
+
+def test_who_starts_a_run_that_another_process_makes_waits(uncut, tmp_path):
+    (words, wanted, seconds), runs = uncut, tmp_path / "runs"
+    [base] = {path.split("/")[0] for path in wanted if "-base-" in path}
+    with one_at_a_time(runs / base):
+        waits = start(words, runs)
+        waits.join(seconds + 1)  # in which it would have been made
+        assert waits.is_alive() and not list(runs.rglob("*.json"))
+    assert finish(waits) == 0 and content(runs) == wanted
 
 
 def far_apart():

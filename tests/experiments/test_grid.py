@@ -1,5 +1,6 @@
 """The grid: order, failures, going on after a kill, workers elsewhere, the same numbers again."""
 
+import asyncio
 import functools
 import json
 import multiprocessing
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import dask
 import numpy as np
@@ -387,3 +389,8 @@ def test_the_gpus_that_are_dealt_out(monkeypatch):
     monkeypatch.setattr(grid, "choose_device", grid.torch.device)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,6")
     assert [grid.gpus_of(device) for device in ("cuda", "cpu", "cuda:1")] == [["4", "6"], [], []]
+    monkeypatch.setattr(grid.signal, "signal", lambda *_: None)
+    for place, gpu in enumerate(["4", "6", "4"]):
+        worker = SimpleNamespace(name=place, set_resources=lambda **_: asyncio.sleep(0))
+        asyncio.run(grid._joining("casadv folder source ", ["4", "6"]).setup(worker))
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == gpu

@@ -53,6 +53,12 @@ def test_a_run_with_patience_is_that_of_its_best_epoch(data_file, runs_folder):
     assert last == best and last["epoch"] < len(made.metrics["losses"]) <= 60
 
 
+def test_phase_two_goes_on_with_adams_state_where_told(data_file, runs_folder):
+    fresh, kept = (runs.run(configure(data_file, "base+100", optimizer_state=how), progress=False)
+                   for how in ("fresh", "kept"))
+    assert fresh.metrics["losses"] != kept.metrics["losses"]
+
+
 def test_a_file_is_one_data_set_wherever_it_lies(data_file, runs_folder, monkeypatch):
     monkeypatch.chdir(data_file.parent)
     shutil.copy(data_file, "copy.txt")
@@ -204,7 +210,8 @@ def test_command_line_ends_with_a_line_a_split(data_file, runs_folder, capsys):
     assert main(["attack", *words, "--k", "2"]) == 0
     assert "%" not in capsys.readouterr().out  # of nothing
     assert main(["data", str(data_file)]) == 0
-    assert "users" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "users" in said and made.data.notes and all(note in said for note in made.data.notes)
 
 
 def test_help_of_every_command(capsys):

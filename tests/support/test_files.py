@@ -19,3 +19,9 @@ def test_what_the_system_refuses_leaves_the_old_file_and_no_other(number, step, 
         patch.setattr(os, step, refuse)
         write_json(path, 2)
     assert read_json(path) == 1 and [*path.parent.iterdir()] == [path]
+
+
+def test_a_folder_that_may_not_be_written_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(OSError, match="could not write .*a: Permission denied.*CASADV_RUNS"):
+        make_folder(tmp_path / "a")
