@@ -24,7 +24,10 @@ from .support.machine import use_threads
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status (2: bad input, 1: the work failed, 130: stopped)."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(f"{' '.join(unknown)} is unknown here; a setting is --set NAME=VALUE")
     try:
         threads = getattr(options, "threads", 1)
         use_threads(number("threads", threads, low=1, high=4096, kind=int))

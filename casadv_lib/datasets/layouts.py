@@ -199,6 +199,7 @@ def advice(names: list, wanted: dict) -> tuple[str, str]:
         elif not places or places[0] in likely.values():
             words.append(f"{names[places[0]]!r} would be {role}, too" if places else
                          f"nothing is called {wanted.get(role, role)!r}, or usual for it")
+            free.sort(key=lambda place: bool(re.search("(?i)time|date|zeit", str(names[place]))))
             if role == "timestamp" and role not in wanted and not places and not free:
                 continue  # without it the rows of a user are in order
             places = [free.pop(-1 if role == "timestamp" else 0)] if free else [0]

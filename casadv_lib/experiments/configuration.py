@@ -146,6 +146,8 @@ def configure(profile: str = "quick", dataset: str | Path | None = None, backbon
 
 def resolved(dataset: str | Path) -> str:
     """The name of a data set, or the whole path of a file that is seen from the caller's folder."""
+    if not isinstance(dataset, (str, Path)):
+        raise ValueError(f"dataset is a {type(dataset).__name__}; allowed is a name or a path")
     if dataset not in NAMES:
         with contextlib.suppress(DataError):  # whoever loads it says what is wrong
             return str(own_file(dataset).resolve())
@@ -191,9 +193,10 @@ def by_name(name: str, value) -> dict:
     their values are JSON, or else text."""
     found = value
     if isinstance(value, str):
-        found = _plain(value) if value.startswith("{") else value.split(",")
+        found = _plain(value) if value.startswith("{") else [value]
     if isinstance(found, list) and found and all("=" in str(word) for word in found):
-        found = {key: _plain(text) for key, text in (word.split("=", 1) for word in found)}
+        words = [one for word in found for one in re.split(r",(?=\w+=)", word)]
+        found = {key: _plain(text) for key, text in (word.split("=", 1) for word in words)}
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise ValueError(f"{name} is {shown(value)}; allowed is NAME=VALUE, such as epsilon=3, "
                          "or a dict by names")

@@ -221,10 +221,9 @@ def _joining(resource: str, gpus: list[str]):
     def refusal() -> str:
         try:
             from casadv_lib.experiments.runs import runs_folder
-            from casadv_lib.support.machine import keep_memory, source_hash
+            from casadv_lib.support.machine import source_hash
         except ImportError as error:
             return f"it cannot import the library ({error})"
-        keep_memory()  # `dask worker` tells malloc not to
         if source_hash() != source:
             return "it has another version of the library"
         path = runs_folder() / ".id"

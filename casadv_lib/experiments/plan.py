@@ -162,7 +162,8 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
         is_known = bool(choice(config.everything())["chosen"])
         if is_known and not choose:
             return []
-        epochs = min(TRIAL_EPOCHS, PROFILES[profile].get("adv_epochs", TRIAL_EPOCHS))
+        usual = {"adv_epochs": TRIAL_EPOCHS} | PROFILES[profile] | overrides
+        epochs = min(TRIAL_EPOCHS, usual["adv_epochs"])
         trials = [
             add(stage, " ".join([f"trial {family}", *(f"{k} {v:g}" for k, v in one.items())]),
                 "trial", family, {"adv_epochs": epochs} | one, base_of(stage))

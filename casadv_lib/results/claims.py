@@ -100,7 +100,8 @@ def swept(results: Results, setting: Setting, epsilons: list[float] = (),
           versus: list[str] = (), rival: str = "") -> list[dict]:
     """adv_cas with these epsilons, or with the best on validation, against other methods, and
     against the best on validation of the larger epsilons, or of "any other" outside these."""
-    runs = frames.sweep(results, *setting).set_index("epsilon")["run"].to_dict()
+    rows = frames.with_role(results, "sweep", dataset=setting[0], backbone=setting[1])
+    runs = dict(zip(rows["epsilon"], rows["run"], strict=True))
     # the best of a part of the sweep may not be the best
     if absent := [f"{epsilon:g}" for epsilon in EPSILONS if epsilon not in runs]:
         raise MissingRecords(f"the sweep of {' and '.join(setting)} has no epsilon "

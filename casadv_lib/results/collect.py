@@ -161,8 +161,8 @@ def difference(results: Results, folder: Path | None, run: Run) -> str:
     first, second = (select(table, which="last", split="test")["ndcg@10"].item()
                      for table in (record["runs"], again["runs"]))
     return (f"other numbers than its record, in {' and '.join(parts)} (test NDCG@10 of the last "
-            f"epoch: stored {first!r}, now {second!r}). Another kind of processor, number of "
-            "threads or version of a package rounds differently")
+            f"epoch: stored {first!r}, now {second!r}). Other code, another kind of processor, "
+            "number of threads or version of a package gives other digits")
 
 
 def verify(results: Results, folder: Path | None, run: Run) -> None:
@@ -174,7 +174,7 @@ def verify(results: Results, folder: Path | None, run: Run) -> None:
                          f"{data.fingerprint}; there are {', '.join(results.configs)}")
     stored = results.provenance[name]
     here = provenance(data.fingerprint, choose_device(config.training.device), 0.0)
-    for part in ("hardware", "packages"):
+    for part in ("code_version", "hardware", "packages"):
         print(f"{part}: stored {stored[part]}, here {here[part]}")
     with TemporaryDirectory() as empty, patch.dict(os.environ, {"CASADV_RUNS": empty}):
         try:
@@ -207,7 +207,8 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
               for name in switches]
     asked += [("adv_cas", {}, "switch")] * bool(switches)
     configs = []
-    for backbone, (method, more, role) in product(BACKBONE_NAMES, asked):  # errors before work
+    for backbone, (method, more, role) in product(
+            dict.fromkeys([*BACKBONE_NAMES, study.backbone]), asked):  # errors before work
         with suppress(*[ValueError] * (backbone != study.backbone)):
             configs.append((study.config(method, backbone=backbone, **more), more, role))
     taken, made = defaultdict(list), defaultdict(list)

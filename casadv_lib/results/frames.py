@@ -140,7 +140,7 @@ def decode(codes: np.ndarray) -> np.ndarray:
 def setting_name(backbone: str, dataset: str, loss: str = "bce") -> str:
     """Where a number is from, such as "SASRec, Amazon Beauty"; with the loss, where not Eq. 5's."""
     where = f"{BACKBONE_NAMES.get(backbone, backbone)}, {DATASET_NAMES.get(dataset, dataset)}"
-    return where if loss == "bce" else f"{where}, {LOSS_NAMES[loss]}"
+    return where if loss == "bce" else f"{where}, {LOSS_NAMES.get(loss, loss)}"
 
 
 def ranks_file(folder: Path, run: str) -> Path:
@@ -196,12 +196,6 @@ def score(results: Results, run: str, metric: str = "ndcg@10", split: str = "tes
     """A metric of a run at its last epoch."""
     [value] = select(results.runs, run=run, which="last", split=split)[metric]
     return float(value)
-
-
-def sweep(results: Results, dataset: str, backbone: str) -> pd.DataFrame:
-    """`with_role` of adv_cas at each epsilon, rising."""
-    return with_role(results, "sweep", dataset=dataset, backbone=backbone,
-                     method="adv_cas").sort_values("epsilon")
 
 
 def rule_of(results: Results, run: str) -> str:

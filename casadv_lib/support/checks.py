@@ -1,6 +1,7 @@
 """Checks of arguments and settings; an error names the parameter, its value, what is allowed."""
 
 import contextlib
+import difflib
 import functools
 import math
 import numbers
@@ -32,7 +33,9 @@ def one_of(name: str, value, allowed: Collection):
     if any(isinstance(value, type(choice)) and choice == value for choice in allowed):
         return value
     choices = ", ".join(repr(choice) for choice in allowed)
-    raise ValueError(f"{name} is {shown(value)}; allowed are {choices}")
+    close = difflib.get_close_matches(str(value)[:MOST_SHOWN], map(str, allowed), 1)
+    meant = f" (did you mean {close[0]}?)" if close else ""
+    raise ValueError(f"{name} is {shown(value)}{meant}; allowed are {choices}")
 
 
 def number(name: str, value, low, high=None, kind=float):

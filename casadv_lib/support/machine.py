@@ -1,7 +1,6 @@
 """The machine: folders, devices, threads, a bar for long work; and a hash of the library."""
 
 import contextlib
-import ctypes
 import functools
 import hashlib
 import os
@@ -68,14 +67,6 @@ def use_threads(count: int = 1) -> None:
     """CPU threads of PyTorch and of numpy's products; the last digits of a sum depend on them."""
     torch.set_num_threads(count)
     threadpool_limits(count)
-
-
-def keep_memory() -> None:
-    """Let malloc keep what is freed, where it is glibc's: an epoch takes twice as long in a process
-    that was told to give it back at once. The limits are those to which it rises by itself."""
-    with contextlib.suppress(AttributeError, TypeError):
-        for limit, size in ((-1, 64 << 20), (-3, 32 << 20)):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
-            ctypes.CDLL(None).mallopt(limit, size)
 
 
 def long_work(iterable=None, *, progress: bool = True, now: bool = False, **options) -> tqdm:

@@ -26,7 +26,14 @@ from casadv_lib.figures.measured import (
     trade_off,
 )
 from casadv_lib.figures.style import STYLES
-from casadv_lib.results.frames import MissingRecords, interval, main_run, score, select, sweep
+from casadv_lib.results.frames import (
+    MissingRecords,
+    interval,
+    main_run,
+    score,
+    select,
+    with_role,
+)
 from casadv_lib.results.paper import PAPER_LAST_DROP_PERCENT, paper_change
 
 BACKBONES = ("sasrec", "gru4rec")
@@ -97,7 +104,8 @@ def swept(results):
         bounds = select(results.intervals, kind="pair", quantity="difference", versus=base,
                         which="last", versus_which="last")
         for line, metric in enumerate(METRICS):
-            rows = sweep(results, "synthetic", backbone)[["run", "method", "epsilon", metric]]
+            rows = with_role(results, "sweep", backbone=backbone).sort_values("epsilon")
+            rows = rows[["run", "method", "epsilon", metric]]
             rows = rows.merge(select(bounds, metric=metric))
             level = score(results, base, metric)
             parts.append(rows.assign(line=line, x=rows["epsilon"], y=rows[metric],
@@ -159,7 +167,7 @@ def test_figure3_with_the_optimum_of_another_metric_and_without_control_or_optim
 
 
 def test_highlights_are_told_in_words(results):
-    run = sweep(results, "synthetic", "sasrec").set_index("epsilon").loc[5.0, "run"]
+    run = with_role(results, "sweep", backbone="sasrec", epsilon=5.0)["run"].item()
     level = score(results, main_run(results, "synthetic", "sasrec", "base"))
     gain = 100 * (score(results, run) / level - 1)
     words = f"epsilon 5: {score(results, run):.4f} ({gain:+.1f}% against the base)"

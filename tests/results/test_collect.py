@@ -94,7 +94,8 @@ def test_sweeps_and_switches(study, runs_folder):
                        switches=("sign", "literal"))
     assert len(list(runs_folder.iterdir())) == 7  # from one base
     setting = (own.dataset, "gru4rec")
-    assert frames.sweep(found, *setting)["epsilon"].tolist() == [0.5, 1.0]
+    swept = frames.with_role(found, "sweep", dataset=setting[0], backbone=setting[1])
+    assert swept["epsilon"].tolist() == [0.5, 1.0]
     assert set(frames.with_role(found, "switch")["run"]) == {
         own.run("adv_cas", **more).name for more in ({}, {"direction": "sign"},
                                                      {"preset": "literal"})}
