@@ -289,7 +289,7 @@ SWITCHES = [
 
 
 def test_a_setting_of_neither_kind_is_named():
-    with pytest.raises(ValueError, match="setting is 'epoch'; allowed are 'epochs', 'seed'"):
+    with pytest.raises(ValueError, match="'epoch' .did you mean epochs.*; allowed are 'epochs'"):
         cas.fit_adversarial(None, None, epoch=3)
 
 

@@ -45,7 +45,7 @@ def test_numbers_become_plain(kind, name, value, plain):
     (TrainingSettings, "beta1", 1.0, "beta1 is 1.0; allowed is a number from 0 to 0.99999$"),
     (TrainingSettings, "amp", 1, "amp is 1; allowed are 'auto', True, False$"),
     (TrainingSettings, "device", "gpu", "device is 'gpu'; allowed are 'auto', 'cpu' and the names"),
-    (TrainingSettings, "epoch", 3, "setting is 'epoch'; allowed are 'epochs', 'seed'"),
+    (TrainingSettings, "epoch", 3, "'epoch' .did you mean epochs.*; allowed are 'epochs'"),
 ])
 def test_a_bad_value_is_one_sentence(kind, name, value, said):
     with pytest.raises(ValueError, match=said) as error:
