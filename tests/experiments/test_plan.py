@@ -127,3 +127,8 @@ def test_named_values_leave_the_choice_out():
     assert {job.asked["method"] for job in of_role(literal, "trial")} == {"neighbour"}
     films = planned("films/methods-sasrec")  # the profile names the paper's
     assert {job.asked["method"] for job in of_role(films, "trial")} == {"neighbour"}
+
+
+def test_trials_are_no_longer_than_the_runs_that_were_asked_for():
+    trials = of_role(planned("paper/beauty-sasrec", choose=True, adv_epochs=2), "trial")
+    assert trials and {job.asked["adv_epochs"] for job in trials} == {2}

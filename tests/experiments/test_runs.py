@@ -179,6 +179,13 @@ def test_stored_runs_have_the_names_of_their_configurations(profile):
             assert profiles.configure(**asked).run_name(hashes[name]) == name
 
 
+def test_settings_may_share_a_word_and_a_frame_is_no_name():
+    shared = profiles.by_name("--set", ["epochs=3,dim=8", "loss=ce"])
+    assert shared == {"epochs": 3, "dim": 8, "loss": "ce"}
+    with pytest.raises(ValueError, match="dataset is a list; allowed is a name or a path"):
+        profiles.configure(dataset=[])
+
+
 def test_a_lock_that_cannot_be_made_says_what_to_do(tmp_path):
     (tmp_path / ".lock").mkdir()
     with pytest.raises(OSError, match="could not write .*lock: .*CASADV_RUNS"):
