@@ -193,13 +193,13 @@ def advice(names: list, wanted: dict) -> tuple[str, str]:
     found, words, likely = find_columns(names, wanted), [], {}
     free = [place for place in range(len(names))
             if place not in [places[0] for places in found.values() if places]]
+    free.sort(key=lambda place: bool(re.search("(?i)time|date|zeit", str(names[place]))))
     for role, places in found.items():
         if len(places) > 1:
             words.append(f"{role} may be " + " or ".join(repr(names[place]) for place in places))
         elif not places or places[0] in likely.values():
             words.append(f"{names[places[0]]!r} would be {role}, too" if places else
                          f"nothing is called {wanted.get(role, role)!r}, or usual for it")
-            free.sort(key=lambda place: bool(re.search("(?i)time|date|zeit", str(names[place]))))
             if role == "timestamp" and role not in wanted and not places and not free:
                 continue  # without it the rows of a user are in order
             places = [free.pop(-1 if role == "timestamp" else 0)] if free else [0]

@@ -38,7 +38,6 @@ from ..training import Trainer
 from .configuration import Configuration, attack_name, attack_options, by_name, configure
 
 SPLITS = ("validation", "test")
-COMPLETE = ("metrics.json", "ranks.npz")  # what a complete run has; its checkpoint may be gone
 
 
 class Unequal(RuntimeError):
@@ -48,6 +47,11 @@ class Unequal(RuntimeError):
 def runs_folder() -> Path:
     """`CASADV_RUNS`, or `runs/` in the repository."""
     return folder_named_by("CASADV_RUNS") or root() / "runs"
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a folder holds a complete run; its checkpoint may be gone."""
+    return all((folder / name).exists() for name in ("metrics.json", "ranks.npz"))
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class Run:
 
     @property
     def is_complete(self) -> bool:
-        return all((self.folder / name).exists() for name in COMPLETE)
+        return is_complete(self.folder)
 
     @property
     def base(self) -> Self:

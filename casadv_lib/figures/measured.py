@@ -21,9 +21,6 @@ from .sketches import FIGURE2_TOY, figure1, figure2
 from .style import STYLES, method_line, method_lines, styled
 
 NEEDED = ("base", "adv_cas")
-FIGURE3_METHODS = ("base", "base+100", "adv_cas")
-FIGURE5_METHODS = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas", "adv_neighbour")
-FIGURE6_METHODS = ("base", "adv_global", "adv_cas", "adv_neighbour")
 SPLIT_LOOK = {"validation": {"linewidth": 0.8, "markersize": 3, "markerfacecolor": "white"},
               "test": {"linewidth": 1.6, "markersize": 3.5}}
 CONTROLS = {"nearest": "--", "random": ":"}  # and their lines
@@ -32,8 +29,13 @@ RULES = {"both": "\nleft out: the original and the attacked history",
          "attacked": "\nleft out: the attacked history",
          "original": "\nleft out: the original history, substitutes compete"}
 BESIDE = {"adv_linear": (-6, -3), "adv_global": (6, -3), "adv_cas": (2, -11)}  # points
-PLAIN = {"color": "#0072B2", "marker": "o", "markersize": 5.5, "linestyle": ""}
 OPTIONAL = {"panel": "", "method": "", "reference": np.nan, "low_all": np.nan, "high_all": np.nan}
+
+
+def _drawn(results: Results, dataset: str, figure: str) -> pd.DataFrame:
+    """The main runs of the methods that a figure, "3", "5" or "6", shows."""
+    runs = frames.with_role(results, "main", dataset=dataset)
+    return runs.loc[[figure in STYLES[method].figures for method in runs["method"]]]
 
 
 def whole(rows: pd.DataFrame, what: str) -> pd.DataFrame:
@@ -61,7 +63,7 @@ def figure3(results: Results, dataset: str, metric: str = "ndcg@10") -> Figure:
 
     The synthetic world has an optimum, the best mean. Needs the curves of "base" and "adv_cas".
     """
-    runs = frames.with_role(results, "main", dataset=dataset, method=FIGURE3_METHODS)
+    runs = _drawn(results, dataset, "3")
     curves = runs[["run", "dataset", "backbone", "loss", "method"]].merge(
         results.curves.drop(columns="loss"), on="run")  # theirs is a number
     base = select(curves, method="base")
@@ -129,29 +131,25 @@ def figure4(results: Results, dataset: str, highlight: float | None = None) -> F
     return style.key_below(figure)
 
 
-def _attacked(results: Results, dataset: str, methods: tuple[str, ...], exclude: str | None,
-              step: float) -> pd.DataFrame:
-    """Intervals of attacks on main runs by the gradient with this step, and by the controls."""
-    runs = frames.with_role(results, "main", dataset=dataset, method=methods)
-    rules = {row.backbone: exclude or frames.rule_of(results, row.run)
-             for row in select(runs, method="base").itertuples()}
-    rows = select(results.attacks, surrogate="", run=list(runs["run"]))
-    rows = rows[(rows["exclude"] == rows["backbone"].map(rules))
-                & ((rows["pick"] == "gradient") & (rows["step"] == step)
-                   | rows["pick"].isin(CONTROLS))]
+def _attacked(results: Results, dataset: str, figure: str, exclude: str, step: float
+              ) -> pd.DataFrame:
+    """Intervals of attacks on a figure's runs by the gradient with this step, and the controls."""
+    runs = _drawn(results, dataset, figure)
+    rows = select(results.attacks, surrogate="", run=list(runs["run"]), exclude=exclude)
+    rows = rows[(rows["pick"] == "gradient") & (rows["step"] == step)
+                | rows["pick"].isin(CONTROLS)]
     stored = select(results.intervals, kind="attack").drop(columns=["dataset", "backbone"])
     return rows.merge(stored, on=["run", "attack", "exclude"])
 
 
 @styled
-def figure5(results: Results, dataset: str, step: float = 0.1, exclude: str | None = None
-            ) -> Figure:
+def figure5(results: Results, dataset: str, step: float = 0.1, exclude: str = "both") -> Figure:
     """Change of NDCG@10 and HR@10 when the first, middle or last item is replaced, in percent.
 
     A diamond is what the paper prints, for Video Games alone. step, exclude: which attack, as in
-    `casadv_lib.attack`; exclude None: see `rule_of`. Needs the three attacks for "base", "adv_cas".
+    `casadv_lib.attack`. Needs the three attacks for "base" and "adv_cas".
     """
-    drops = select(_attacked(results, dataset, FIGURE5_METHODS, exclude, step),
+    drops = select(_attacked(results, dataset, "5", exclude, step),
                    quantity="change", k=1, pick="gradient")
     drops = drops.groupby("run", sort=False).filter(lambda own: own["positions"].nunique() == 3)
     drops = whole(drops, f"three attacks on {dataset!r} with step {step}, exclude {exclude}")
@@ -181,13 +179,13 @@ def figure5(results: Results, dataset: str, step: float = 0.1, exclude: str | No
 
 @styled
 def figure6(results: Results, dataset: str, highlight: int | None = None, step: float = 0.1,
-            exclude: str | None = None) -> Figure:
+            exclude: str = "both") -> Figure:
     """Test HR@10 after the last K items are replaced, K = 0 (clean) to 5, of one group of users.
 
     Above: the gradient attack, with 95% intervals. Below: its controls, the nearest or a random
     item. All can be attacked at every K. highlight: a K to mark. step, exclude: as in `figure5`.
     """
-    rows = select(_attacked(results, dataset, FIGURE6_METHODS, exclude, step), metric="hr@10",
+    rows = select(_attacked(results, dataset, "6", exclude, step), metric="hr@10",
                   positions="last")
     rows = rows[(rows["k"] <= MOST_REPLACED)
                 & ((rows["pick"] == "gradient") | rows["method"].isin(NEEDED))]
@@ -302,8 +300,7 @@ def forest(frame: pd.DataFrame, xlabel: str = "", zero: str = "no difference",
         axis.plot(rows[["low", "high"]].T, [at, at], color="0.3", linewidth=1.4, marker="|",
                   markersize=7)
         for place, value, method in zip(at, rows["value"], rows["method"]):
-            axis.plot([value], [place], **(style.method_line(method, markeredgecolor="0.2")
-                                           if method in STYLES else PLAIN))
+            axis.plot([value], [place], **style.method_line(method, markeredgecolor="0.2"))
         axis.plot([], [], color="0.3", marker="o", markersize=5.5, linewidth=1.4, label=ours)
         axis.axvline(0, color="0.2", linestyle="--", linewidth=1, label=zero)
         axis.plot(rows["reference"], at + 0.3, **style.PAPER_LOOK,

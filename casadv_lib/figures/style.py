@@ -22,10 +22,19 @@ RIM = [withStroke(linewidth=2.4, foreground="white")]  # around what stands on a
 # what the paper prints, beside ours
 PAPER_LOOK = {"marker": "d", "markersize": 6, "markerfacecolor": "white",
               "markeredgecolor": "0.2", "markeredgewidth": 1.1, "linestyle": ""}
-# how a method is drawn; dashes: lengths of line and gap, none for a full line
-STYLES = {style.Index: style for style in pd.read_csv(
+
+
+class _Styles(dict):
+    def __missing__(self, method: str):  # of one's own, that has no row
+        return self["other"]._replace(label=method)
+
+
+# how a method is drawn; dashes: lengths of line and gap, none for a full line; figures: which of
+# the paper's show it, by their numbers
+STYLES = _Styles((style.Index, style) for style in pd.read_csv(
     Path(__file__).with_name("methods.csv"), index_col="method", keep_default_na=False,
-    converters={"dashes": lambda text: tuple(map(float, text.split()))}).itertuples()}
+    dtype={"figures": str},
+    converters={"dashes": lambda text: tuple(map(float, text.split()))}).itertuples())
 
 # decorator of a drawing function: the settings above while it runs, the caller's afterwards
 styled = matplotlib.rc_context(RC)

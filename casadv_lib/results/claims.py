@@ -128,10 +128,9 @@ def attacked(results: Results, setting: Setting, quantity: str, methods: list[st
     quantity.
     """
     attacks, rows = attacks or {"last": {}}, []
-    rule = frames.rule_of(results, main_run(results, *setting, "base"))
     for method, other, (name, options) in product(methods, versus, attacks.items()):
         ends = {"run": method, "versus": other} if other else {"run": method}
-        row = interval(results, "attack", quantity, metric, exclude=rule,
+        row = interval(results, "attack", quantity, metric, exclude="both",
                        attack=attack_name(**options),
                        **{end: main_run(results, *setting, one) for end, one in ends.items()})
         row = opposite(row) if turned else row
@@ -197,11 +196,9 @@ def judged(claim: dict, results: Results, setting: Setting) -> dict:
     least = min(rows, key=lambda row: row["value"])
     row = {"least": least, "first": rows[0], "last": rows[-1]}[claim["shown"]]
     prefix = "percent_" if claim["unit"] == "%" and "percent_value" in row else ""
-    competes = claim["section"] == "5.6" and row.get("exclude") == "original"
-    about = claim["about"].format(**row, rows=rows, number=len(rows))
     return {"ours": row[f"{prefix}value"], "low": row.get(f"{prefix}low"),
             "high": row.get(f"{prefix}high"), "unit": claim["unit"],
-            "about": about + ", while substitutes compete" * competes,
+            "about": claim["about"].format(**row, rows=rows, number=len(rows)),
             "verdict": word if conditions else "undecided"}
 
 

@@ -198,12 +198,6 @@ def score(results: Results, run: str, metric: str = "ndcg@10", split: str = "tes
     return float(value)
 
 
-def rule_of(results: Results, run: str) -> str:
-    """By which rule a run's attacks are ranked: "original" where no others are stored."""
-    rules = set(select(results.attacks, run=run)["exclude"])
-    return "original" if "original" in rules and "both" not in rules else "both"
-
-
 def interval(results: Results, kind: str, quantity: str, metric: str = "ndcg@10", **values) -> dict:
     """The row of `intervals` with these values; MissingRecords where there is none."""
     rows = select(results.intervals, kind=kind, quantity=quantity, metric=metric, **values)

@@ -24,7 +24,7 @@ from ..cascade import cascade_effects
 from ..data import SequenceDataset, training_inputs
 from ..evaluation import METRICS, scores_without, ten_best, user_vectors
 from ..experiments.configuration import Configuration
-from ..experiments.runs import COMPLETE, Run, run, runs_folder
+from ..experiments.runs import Run, is_complete, run, runs_folder
 from ..figures import style
 from ..figures.attack_step import STEPS
 from ..figures.sketches import PerturbedUser, figure2, stacked_terms
@@ -176,7 +176,7 @@ def stored_like(config: Configuration) -> dict[tuple[str, str, str], Configurati
     stored, wanted = [], config.everything().items()
     for path in sorted(runs_folder().glob("*-seed*/config.json")):
         with suppress(ValueError, KeyError, TypeError, OSError):
-            if all(path.with_name(name).exists() for name in COMPLETE):
+            if is_complete(path.parent):
                 own = read_json(path) | {"device": config.training.device}
                 stored.append(Configuration.of(own))
     stored.sort(key=lambda one: len(wanted & one.everything().items()))

@@ -130,6 +130,8 @@ def test_what_a_file_was_read_as_and_what_makes_a_metric_easy_is_told(file, cont
     (b"\x1f\x8b\x08" + bytes(7) + b"\xfa\x01", "damaged"),  # and not UTF-8
     (packed(CSV, "zip")[:-9], "damaged"),
     ("user,item\na,b\n", "'timestamp'.*columns={'user': 'user', 'item': 'item'}, sep"),
+    ("Kunde,Kaufzeitpunkt,Artikel,Menge\na,2024,b,1\n", "columns={'user': 'Kunde', "
+     "'item': 'Artikel', 'timestamp': 'Kaufzeitpunkt'}"),
     ("[" + REVIEWS, "leaves open"), ("<html>\n", "leaves open"), ("1,2\n1,3\n1,4\n", "columns={"),
     ("1 2 3 4\n1 5 6 7\n", "line 2: user 1 was already on line 1.*columns="),
 ])

@@ -13,8 +13,6 @@ from matplotlib.colors import to_hex
 from casadv_lib.adversarial import METHOD_ORDER
 from casadv_lib.evaluation import METRICS
 from casadv_lib.figures.measured import (
-    FIGURE5_METHODS,
-    FIGURE6_METHODS,
     POSITIONS,
     figure3,
     figure4,
@@ -37,6 +35,8 @@ from casadv_lib.results.frames import (
 from casadv_lib.results.paper import PAPER_LAST_DROP_PERCENT, paper_change
 
 BACKBONES = ("sasrec", "gru4rec")
+FIGURE5 = ("base", "adv_linear", "adv_seq", "adv_global", "adv_cas", "adv_neighbour")
+FIGURE6 = ("base", "adv_global", "adv_cas", "adv_neighbour")
 FIGURES = {draw.__name__: draw for draw in (figure3, figure4, figure5, figure6)}
 
 
@@ -49,7 +49,7 @@ def legend_texts(figure):
 
 
 def test_a_method_reads_without_colour_and_without_marker():
-    assert set(STYLES) == set(METHOD_ORDER)
+    assert set(STYLES) == {*METHOD_ORDER, "other"}
     for trait in ("color", "marker", "dashes", "hatch", "label"):
         values = [getattr(style, trait) for style in STYLES.values()]
         assert len(set(values)) == len(values), trait
@@ -115,14 +115,14 @@ def swept(results):
 
 def drops(results):
     rows = select(attacked(results, "synthetic", pick="gradient", k=1), quantity="change")
-    rows = rows[rows["method"].isin(FIGURE5_METHODS)]
+    rows = rows[rows["method"].isin(FIGURE5)]
     return rows.assign(line=rows["metric"].map(list(METRICS).index), low=rows[["low", "y"]].min(
         axis=1), high=rows[["high", "y"]].max(axis=1), x=rows["positions"].map(POSITIONS.index))
 
 
 def hit_ratios(results):
     rows = select(attacked(results, "synthetic", positions="last"), metric="hr@10")
-    rows = rows[(rows["pick"] == "gradient") & rows["method"].isin(FIGURE6_METHODS)
+    rows = rows[(rows["pick"] == "gradient") & rows["method"].isin(FIGURE6)
                 | rows["pick"].isin(["nearest", "random"])
                 & rows["method"].isin(["base", "adv_cas"])]
     rows = pd.concat([select(rows, quantity="able"),
@@ -202,8 +202,23 @@ def test_the_attack_that_is_asked_for(results, draw, each):
     slim = results.but(attacks=results.attacks[results.attacks["positions"] != "last"])
     with pytest.raises(MissingRecords, match="on 'synthetic'.*base and adv_cas"):
         draw(slim, "synthetic")
-    old = results.but(attacks=select(results.attacks, exclude="original"))
-    assert "substitutes compete" in draw(old, "synthetic").axes[-1].get_xlabel()
+    old = draw(results, "synthetic", exclude="original")
+    assert "substitutes compete" in old.axes[-1].get_xlabel()
+    slim = results.but(attacks=select(results.attacks, exclude="original"))
+    with pytest.raises(MissingRecords, match="exclude both"):
+        draw(slim, "synthetic")
+
+
+@pytest.mark.parametrize("draw", [figure5, figure6])
+def test_a_method_of_one_s_own_is_drawn_without_a_look_of_its_own(results, draw):
+    own = {name: getattr(results, name).replace({"method": {"adv_seq": "own"}})
+           for name in ("runs", "attacks")}
+    figure, before = draw(results.but(**own), "synthetic"), draw(results, "synthetic")
+    drawn, theirs = numbers(figure.axes[0]), numbers(before.axes[0])
+    assert "own" in legend_texts(figure) and drawn["other"]
+    assert drawn["adv_cas"] == theirs["adv_cas"] and not theirs["other"]
+    if draw is figure5:  # the other leaves out the paper's adv_seq, but nobody's own
+        assert drawn["other"] == theirs["adv_seq"]
 
 
 def test_gains_stand_beside_those_of_the_paper(paper_results):

@@ -5,6 +5,7 @@ import shutil
 import pandas as pd
 import pytest
 
+import casadv_lib as cas
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import attack_name
 from casadv_lib.experiments.runs import Study
@@ -86,6 +87,15 @@ def test_other_backbones_join_from_stored_tables_only(study, tmp_path, runs_fold
     assert len(list(runs_folder.glob("*gru4rec*"))) == 1
     alone = results_of(study(dropout=0.3), ("base",), folder=folder)
     assert list(alone.runs["backbone"].unique()) == ["sasrec"]
+
+
+def test_a_backbone_of_one_s_own(study, runs_folder, monkeypatch):
+    monkeypatch.setitem(cas.BACKBONES, "own", type("Own", (cas.GRU4Rec,), {}))
+    found = results_of(study("own"), ("base", "adv_cas"), ({},))
+    assert found.main[study().dataset, "own"].keys() == {"base", "adv_cas"}
+    assert set(found.attacks["backbone"]) == {"own"}
+    guided = frames.main_run(found, study().dataset, "own", "adv_cas")
+    frames.interval(found, "pair", "difference", run=guided, versus_which="last")
 
 
 def test_sweeps_and_switches(study, runs_folder):
