@@ -7,6 +7,7 @@ import contextlib
 import csv
 import json
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,13 +135,20 @@ def find_layout(path, head: str, wanted: dict, separator: str | None = None) -> 
     if found:
         return found
     one = separator or max(SEPARATORS, key=lambda one: len(split(first, one)))
-    unclear, guess = advice(names or split(first, one), wanted)
+    unclear, likely = advice(names or split(first, one), wanted)
     raise DataError(
         f"{path}, line {skip + 1}: {shown(first)} leaves open which column is what{unclear}. Tried "
         "were headers with the usual names (userId, item_id, asin, timestamp ...), JSON lines, and "
         "lines of numbers 'user item', 'user item rating time' and 'user item item ...', between "
-        f"{', '.join(SEPARATORS.values())}. If that is right, call load_dataset("
-        f"{shown(str(path))}, {guess}, separator={one!r})")
+        f"{', '.join(SEPARATORS.values())}. If that is right, "
+        f"{call(path, likely, one)}")
+
+
+def call(path, columns: dict, separator: str) -> str:
+    """What reads a file with these columns: the call, and the options of a command."""
+    words = ",".join(f"{role}={name}" for role, name in columns.items())
+    return (f"call load_dataset({shown(str(path))}, columns={columns}, separator={separator!r}), "
+            f"or give a command {shlex.join(['--columns', words, '--separator', separator])}")
 
 
 def _table(rows: list[str], wanted: dict, separator: str | None, skip: int) -> Layout | None:
@@ -184,8 +192,8 @@ def _convention(rows: list[str], separator: str | None, skip: int) -> Layout | N
     return Layout("histories") if numbers else None
 
 
-def advice(names: list, wanted: dict) -> tuple[str, str]:
-    """Say for which roles the names leave no choice, or more than one; and the call's `columns`.
+def advice(names: list, wanted: dict) -> tuple[str, dict]:
+    """Say for which roles the names leave no choice, or more than one; and give likely `columns`.
 
     These are the known ones, the time at the end, and the others from the left: by number where
     there seems to be no header, or a name is there twice.
@@ -207,4 +215,4 @@ def advice(names: list, wanted: dict) -> tuple[str, str]:
     header = any(found.values()) or not any(re.match("[-+.]?[0-9]", str(name)) for name in names)
     if header and 0 < len(set(names)) == len(names):
         likely = {role: names[place] for role, place in likely.items()}
-    return f" ({'; '.join(words)})", f"columns={likely}"
+    return f" ({'; '.join(words)})", likely

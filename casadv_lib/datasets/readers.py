@@ -83,7 +83,8 @@ def read_frame(frame: pd.DataFrame, wanted: dict) -> tuple:
     if not (columns := layouts.chosen(names, wanted)):
         unclear, guess = layouts.advice(names, wanted)
         raise DataError(f"data set is a frame with the columns {shown(names)}{unclear}; allowed is "
-                        f"one for each of user, item and timestamp: load_dataset(frame, {guess})")
+                        "one for each of user, item and timestamp: load_dataset(frame, "
+                        f"columns={guess})")
     content = {role: frame.iloc[:, place] for role, place in columns.items()}
     return _in_order("the frame", Layout("a frame", names, columns), content)
 
@@ -126,8 +127,8 @@ def _read_histories(path: Path, opened: Callable, layout: Layout) -> tuple:
                 continue
             columns = dict(zip(COLUMNS, (0, 1, len(items))[:len(items) + 1]))
             fail(path, f"{problem}; allowed are lines 'user item item ...' of whole numbers, "
-                 "oldest first, items from 1, one line a user. For one interaction a line, call "
-                 f"load_dataset({shown(str(path))}, columns={columns}, separator=' ')", number)
+                 "oldest first, items from 1, one line a user. For one interaction a line, "
+                 f"{layouts.call(path, columns, ' ')}", number)
     items, item_ids = pd.factorize(np.concatenate(sequences), sort=True)
     users = np.repeat(np.arange(len(sequences)), [len(sequence) for sequence in sequences])
     rows = pd.DataFrame({"user": users, "item": items})

@@ -32,12 +32,6 @@ BESIDE = {"adv_linear": (-6, -3), "adv_global": (6, -3), "adv_cas": (2, -11)}  #
 OPTIONAL = {"panel": "", "method": "", "reference": np.nan, "low_all": np.nan, "high_all": np.nan}
 
 
-def _drawn(results: Results, dataset: str, figure: str) -> pd.DataFrame:
-    """The main runs of the methods that a figure, "3", "5" or "6", shows."""
-    runs = frames.with_role(results, "main", dataset=dataset)
-    return runs.loc[[figure in STYLES[method].figures for method in runs["method"]]]
-
-
 def whole(rows: pd.DataFrame, what: str) -> pd.DataFrame:
     """The rows of the backbones that have the methods NEEDED."""
     found = rows.groupby("backbone").filter(lambda own: {*NEEDED} <= {*own["method"]})
@@ -63,7 +57,7 @@ def figure3(results: Results, dataset: str, metric: str = "ndcg@10") -> Figure:
 
     The synthetic world has an optimum, the best mean. Needs the curves of "base" and "adv_cas".
     """
-    runs = _drawn(results, dataset, "3")
+    runs = frames.with_role(results, "main", dataset=dataset, method=[*NEEDED, "base+100"])
     curves = runs[["run", "dataset", "backbone", "loss", "method"]].merge(
         results.curves.drop(columns="loss"), on="run")  # theirs is a number
     base = select(curves, method="base")
@@ -131,10 +125,10 @@ def figure4(results: Results, dataset: str, highlight: float | None = None) -> F
     return style.key_below(figure)
 
 
-def _attacked(results: Results, dataset: str, figure: str, exclude: str, step: float
-              ) -> pd.DataFrame:
-    """Intervals of attacks on a figure's runs by the gradient with this step, and the controls."""
-    runs = _drawn(results, dataset, figure)
+def _attacked(results: Results, dataset: str, figure: str, exclude: str, step: float):
+    """Intervals of attacks on runs that Figure 5 or 6 shows: of a gradient step, of controls."""
+    runs = frames.with_role(results, "main", dataset=dataset)
+    runs = runs.loc[[figure in STYLES[method].figures for method in runs["method"]]]
     rows = select(results.attacks, surrogate="", run=list(runs["run"]), exclude=exclude)
     rows = rows[(rows["pick"] == "gradient") & (rows["step"] == step)
                 | rows["pick"].isin(CONTROLS)]
@@ -316,17 +310,22 @@ def forest(frame: pd.DataFrame, xlabel: str = "", zero: str = "no difference",
     return style.key_below(figure)
 
 
-def gains(results: Results, dataset: str | None = None) -> Figure:
+def gains(results: Results, dataset: str | None = None, attacked: bool = False) -> Figure:
     """Tables 3 and 4 as a picture: the change of NDCG@10 on test against the base in percent, and
-    the paper's change as a diamond; a panel a data set and backbone, all of them for None."""
-    stored = select(results.intervals, kind="pair", quantity="percent", metric="ndcg@10",
+    the paper's as a diamond; a panel a data set and backbone, all of them for None. attacked:
+    instead how many points of it less than by the base are lost when the last item is replaced."""
+    quantity, label = (("change difference", "NDCG@10 lost less than by the base (points)")
+                       if attacked else ("percent", "change of NDCG@10 (% of the base)"))
+    stored = select(results.intervals, kind="pair", quantity=quantity, metric="ndcg@10",
                     which="last", versus_which="last")[["run", "versus", "value", "low", "high"]]
     rows = compared(results, dataset)
     rows = rows.merge(stored, left_on=["run", "base run"], right_on=["run", "versus"])
     settings = rows[["backbone", "dataset", "loss"]].itertuples(index=False)
+    if rows.empty:
+        raise MissingRecords(f"no interval of a {quantity} of a method and its base")
     rows = rows.assign(panel=[frames.setting_name(*setting) for setting in settings],
-                       reference=paper_beside(rows)["ndcg@10 change"])
-    return forest(rows, "change of NDCG@10 (% of the base)", zero="base")
+                       reference=np.nan if attacked else paper_beside(rows)["ndcg@10 change"])
+    return forest(rows, label, zero="base")
 
 
 def ladder(rows: pd.DataFrame) -> Figure:
@@ -367,4 +366,5 @@ def figure_makers(results: Results) -> dict[str, Callable[[], Figure]]:
             makers[name] = partial(draw, results, dataset=dataset)
     for dataset in frames.with_role(results, "trade-off")["dataset"].unique():
         makers[f"trade_off_{dataset}"] = partial(trade_off, results, dataset)
-    return makers | {"gains": partial(gains, results)}
+    return makers | {"gains": partial(gains, results),
+                     "gains_attacked": partial(gains, results, attacked=True)}

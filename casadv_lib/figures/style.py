@@ -29,11 +29,9 @@ class _Styles(dict):
         return self["other"]._replace(label=method)
 
 
-# how a method is drawn; dashes: lengths of line and gap, none for a full line; figures: which of
-# the paper's show it, by their numbers
+# how a method is drawn, and in Figure 5 or 6; dashes: lengths of line and gap, () is a full line
 STYLES = _Styles((style.Index, style) for style in pd.read_csv(
     Path(__file__).with_name("methods.csv"), index_col="method", keep_default_na=False,
-    dtype={"figures": str},
     converters={"dashes": lambda text: tuple(map(float, text.split()))}).itertuples())
 
 # decorator of a drawing function: the settings above while it runs, the caller's afterwards

@@ -237,6 +237,14 @@ def test_gains_stand_beside_those_of_the_paper(paper_results):
             printed = paper_change("video", backbone, method, "ndcg@10")
             assert diamonds(figure).get((panel, at + 0.3)) == printed
     assert "paper" in legend_texts(figure)
+    kept = gains(paper_results, "video", attacked=True)
+    run, base = (paper_results.main["video", "sasrec"][name] for name in ("adv_cas", "base"))
+    row = interval(paper_results, "pair", "change difference", run=run, versus=base)
+    [(value, _)] = numbers(kept.axes[0])["adv_cas"]
+    assert value == round(row["value"], 6) and "paper" not in legend_texts(kept)
+    slim = paper_results.but(intervals=select(paper_results.intervals, quantity="percent"))
+    with pytest.raises(MissingRecords, match="change difference"):
+        gains(slim, attacked=True)
 
 
 def test_forest_draws_any_rows():

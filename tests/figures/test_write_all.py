@@ -19,8 +19,8 @@ def written(tmp_path_factory, results):
 def test_write_all_writes_every_figure_and_table_whole(written):
     paths, said, folder = written
     tables = [name for name in TABLES if not any(name in word for word in said)]
-    names = [f"{name}.{kind}" for name in (*(f"figure{n}" for n in range(1, 7)), "gains")
-             for kind in ("png", "svg")]
+    names = [f"{name}.{kind}" for name in (
+        *(f"figure{n}" for n in range(1, 7)), "gains", "gains_attacked") for kind in ("png", "svg")]
     names += [f"{table}.{kind}" for table in tables for kind in ("csv", "md")]
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
