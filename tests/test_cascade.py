@@ -25,13 +25,6 @@ def test_equals_the_double_loop(lists, max_len, batch_size, terms, count_self, b
         np.testing.assert_allclose(ours, theirs, rtol=1e-12)
 
 
-def test_a_block_holds_whole_histories_and_no_more_than_it_should(monkeypatch):
-    monkeypatch.setattr(flat, "BLOCK", 3)
-    blocks = flat.blocks(np.array([0, 2, 3, 3, 7, 9]))  # one history is empty, one too long
-    assert [(a, b, ends.tolist()) for a, b, ends in blocks] == [
-        (0, 3, [2, 3, 3]), (3, 7, [7]), (7, 9, [9])]
-
-
 def test_no_histories_no_spread_and_minmax_by_hand():
     assert cascade_effects([]) == []
     np.testing.assert_array_equal(cascade_weights([[1.0, 1.0]], "minmax")[0], [1.0, 1.0])

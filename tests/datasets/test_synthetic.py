@@ -85,17 +85,6 @@ def test_filter_equals_enumeration(change, seed):
     np.testing.assert_allclose(world.next_item_distribution(histories), exact, rtol=1e-9)
 
 
-def test_seen_items_have_no_chance_and_a_row_does_not_depend_on_its_neighbours(world):
-    histories = world.sequences[:40] + [np.array([], dtype=np.int64)]
-    chance = world.next_item_distribution(histories)
-    np.testing.assert_allclose(chance.sum(1), 1, rtol=1e-12)
-    for row, history in zip(chance, histories, strict=True):
-        assert (np.flatnonzero(row == 0) == [0, *sorted(history)]).all() and (row >= 0).all()
-    for row in (0, 7, 39):
-        alone = world.next_item_distribution([histories[row]])[0]
-        np.testing.assert_allclose(alone, chance[row], rtol=1e-12)
-
-
 def chi_square(world, sequences, step):
     """Pearson's statistic over the cells (history, next item), as (statistic - df) / sqrt(2 df).
 

@@ -105,22 +105,6 @@ def test_an_attack_is_stored_by_all_rules(options, data_file, runs_folder):
             runs.run_attack(made, **wrong)
 
 
-def test_an_attack_cut_off_between_its_records_is_made_again(data_file, runs_folder, monkeypatch):
-    made, writes = runs.run(configure(data_file), progress=False), iter([True, True, False])
-
-    def write(path, content):
-        if not next(writes):
-            raise KeyboardInterrupt
-        files.write_json(path, content)
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(runs.files, "write_json", write)
-        runs.run_attack(made)
-    assert not runs.has_attack(made)
-    runs.run_attack(made)
-    assert runs.has_attack(made)
-
-
 def test_a_run_has_numbers_and_where_they_come_from(data_file, runs_folder):
     made = runs.run(configure(data_file, "adv_linear"), progress=False)
     metrics = made.metrics
