@@ -1,4 +1,4 @@
-"""Losses over items: the paper's binary cross-entropy (Eq. 5), and stronger ones of later work.
+"""Losses over items: the paper's binary cross-entropy (Eq. 5), and stronger ones of others.
 
 Each is a mean over the n positions of a batch, and reads user vectors w and item embeddings:
 

@@ -74,11 +74,11 @@ def checked_options(**options) -> dict:
 class TrainingSettings:
     """What both phases share (Section 5.3); "auto" is decided where the run starts."""
 
-    epochs: Count = Field(500, description="passes over all users")
+    epochs: Count = Field(500, description="passes over all users; a run's at least 1")
     seed: Seed = Field(0, description="decides every random number")
     batch_size: Number(int, 1) = Field(128, description="users a batch, b of Eq. 11")
     loss: Literal["bce", "gbce", "sampled", "ce"] = Field(
-        "bce", description="bce: Eq. 5; the others are later work's (losses.py)")
+        "bce", description="bce: Eq. 5; the others are not the paper's (losses.py)")
     negatives: Number(int, 1) = Field(
         1, description="drawn a position; for loss sampled, a batch; ce has none")
     calibration: Number(float, 0, 1) = Field(0.75, description="t of loss gbce; 0: plain bce")

@@ -140,8 +140,7 @@ def find_layout(path, head: str, wanted: dict, separator: str | None = None) -> 
         f"{path}, line {skip + 1}: {shown(first)} leaves open which column is what{unclear}. Tried "
         "were headers with the usual names (userId, item_id, asin, timestamp ...), JSON lines, and "
         "lines of numbers 'user item', 'user item rating time' and 'user item item ...', between "
-        f"{', '.join(SEPARATORS.values())}. If that is right, "
-        f"{call(path, likely, one)}")
+        f"{', '.join(SEPARATORS.values())}. If that is right, {call(path, likely, one)}")
 
 
 def call(path, columns: dict, separator: str) -> str:

@@ -167,9 +167,16 @@ def choice(settings: dict) -> dict:
 
 
 def model_defaults(backbone: str) -> dict:
-    """The arguments of a backbone's class with their defaults, without n_items."""
-    parameters = inspect.signature(BACKBONES[backbone]).parameters.values()
-    return {p.name: p.default for p in parameters if p.name != "n_items"}
+    """The arguments of a backbone's class with their defaults, without n_items.
+
+    Raises ValueError for one without, as a setting needs it.
+    """
+    parameters = [*inspect.signature(BACKBONES[backbone]).parameters.values()]
+    for parameter in parameters[1:]:
+        if parameter.default is parameter.empty:
+            raise ValueError(f"argument {parameter.name} of backbone {backbone} has no default; "
+                             "allowed is none but n_items, the first, without one")
+    return {parameter.name: parameter.default for parameter in parameters[1:]}
 
 
 def attack_options(**options) -> dict:

@@ -125,10 +125,12 @@ def figure4(results: Results, dataset: str, highlight: float | None = None) -> F
     return style.key_below(figure)
 
 
-def _attacked(results: Results, dataset: str, figure: str, exclude: str, step: float):
-    """Intervals of attacks on runs that Figure 5 or 6 shows: of a gradient step, of controls."""
+def _attacked(results: Results, dataset: str, shown: str, exclude: str, step: float
+              ) -> pd.DataFrame:
+    """Intervals of attacks by a gradient step of this size, and by the controls, on the runs of
+    the methods with a yes in this column of `methods.csv`."""
     runs = frames.with_role(results, "main", dataset=dataset)
-    runs = runs.loc[[figure in STYLES[method].figures for method in runs["method"]]]
+    runs = runs.loc[[getattr(STYLES[method], shown) for method in runs["method"]]]
     rows = select(results.attacks, surrogate="", run=list(runs["run"]), exclude=exclude)
     rows = rows[(rows["pick"] == "gradient") & (rows["step"] == step)
                 | rows["pick"].isin(CONTROLS)]
@@ -143,7 +145,7 @@ def figure5(results: Results, dataset: str, step: float = 0.1, exclude: str = "b
     A diamond is what the paper prints, for Video Games alone. step, exclude: which attack, as in
     `casadv_lib.attack`. Needs the three attacks for "base" and "adv_cas".
     """
-    drops = select(_attacked(results, dataset, "5", exclude, step),
+    drops = select(_attacked(results, dataset, "in_figure5", exclude, step),
                    quantity="change", k=1, pick="gradient")
     drops = drops.groupby("run", sort=False).filter(lambda own: own["positions"].nunique() == 3)
     drops = whole(drops, f"three attacks on {dataset!r} with step {step}, exclude {exclude}")
@@ -179,7 +181,7 @@ def figure6(results: Results, dataset: str, highlight: int | None = None, step: 
     Above: the gradient attack, with 95% intervals. Below: its controls, the nearest or a random
     item. All can be attacked at every K. highlight: a K to mark. step, exclude: as in `figure5`.
     """
-    rows = select(_attacked(results, dataset, "6", exclude, step), metric="hr@10",
+    rows = select(_attacked(results, dataset, "in_figure6", exclude, step), metric="hr@10",
                   positions="last")
     rows = rows[(rows["k"] <= MOST_REPLACED)
                 & ((rows["pick"] == "gradient") | rows["method"].isin(NEEDED))]

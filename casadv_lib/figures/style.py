@@ -29,9 +29,10 @@ class _Styles(dict):
         return self["other"]._replace(label=method)
 
 
-# how a method is drawn, and in Figure 5 or 6; dashes: lengths of line and gap, () is a full line
+# how a method is drawn, and whether in Figures 5 and 6; dashes: lengths of line and gap
 STYLES = _Styles((style.Index, style) for style in pd.read_csv(
     Path(__file__).with_name("methods.csv"), index_col="method", keep_default_na=False,
+    true_values=["yes"], false_values=["no"],
     converters={"dashes": lambda text: tuple(map(float, text.split()))}).itertuples())
 
 # decorator of a drawing function: the settings above while it runs, the caller's afterwards

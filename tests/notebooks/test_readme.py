@@ -12,7 +12,7 @@ from casadv_lib.__main__ import _parser
 from casadv_lib.evaluation import METRICS
 from casadv_lib.experiments import notebooks
 from casadv_lib.experiments.configuration import attack_name
-from casadv_lib.results.frames import interval, read_results, score, with_role
+from casadv_lib.results.frames import interval, read_results, select, with_role
 from casadv_lib.support.files import read_json
 from casadv_lib.support.machine import root
 
@@ -47,7 +47,7 @@ def stored(kind, setting, method, versus="base", which="last", exclude="both", e
 
     own = run(method, **made)
     if kind in METRICS:
-        return score(results, own, kind)
+        return select(results.runs, run=own, which=which, split="test")[kind].item()
     if kind == "loss":
         return -interval(results, "attack", "change", run=own, attack=attack_name(**attack),
                          exclude=exclude)["value"]
