@@ -6,6 +6,7 @@ exercises still runs from top to bottom. Solutions that pass are in notebooks/so
 
 import copy
 from collections.abc import Callable
+from itertools import zip_longest
 
 import numpy as np
 import pandas as pd
@@ -45,8 +46,11 @@ def exercise(cases: list[tuple], answers: Callable | list, tolerance: float = 1e
                 compare(answer, right, tolerance)
             except Exception as error:  # a reader's code may raise and return anything
                 print(f"{name} fails in case {number} of {len(cases)}, {type(error).__name__}:")
-                shown = (getattr(x, "__name__", repr(x)[:800]) for x in case)
-                return print(error, "The case was:", *shown, sep="\n")
+                names = getattr(getattr(function, "__code__", None), "co_varnames", ())
+                shown = (f"{name} = {getattr(x, '__name__', repr(x)[:800])}"
+                         for name, x in zip_longest(names[:len(case)], case, fillvalue="?"))
+                words = str(error).replace("ACTUAL", "yours").replace("DESIRED", "right")
+                return print(words, "The case was:", *shown, sep="\n")
         print(f"{name} is right: it agrees with the library on all {len(cases)} cases.")
 
     return check
@@ -56,7 +60,9 @@ def compare(answer, wanted, tolerance: float) -> None:
     """Raise AssertionError where an answer differs from what is wanted."""
     if not isinstance(wanted, tuple):
         answer, wanted = (answer,), (wanted,)
-    for number, both in enumerate(zip(answer, wanted, strict=True), start=1):
+    if len(answer) != len(wanted):
+        raise ValueError(f"return {len(wanted)} values, not {len(answer)}")
+    for number, both in enumerate(zip(answer, wanted), start=1):
         mine, right = (np.asarray(x.detach() if torch.is_tensor(x) else x, float) for x in both)
         np.testing.assert_allclose(mine, right, err_msg=f"value {number} of {len(wanted)}",
                                    strict=True, rtol=0,
@@ -111,7 +117,7 @@ check_cross_term = exercise([
 
 def bend(x):
     """Rows that move unlike each other, (n, 3) from (n, 3)."""
-    return (x @ drawn((3, 3))[0]).tanh()
+    return (x @ drawn((3, 3))[0].to(x)).tanh()
 
 
 ROWS, START = drawn((4, 3), (4, 3))

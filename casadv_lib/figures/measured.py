@@ -28,7 +28,7 @@ CONTROL_LOOK = {"linewidth": 1, "markersize": 4.5, "markerfacecolor": "white"}
 RULES = {"both": "\nleft out: the original and the attacked history",
          "attacked": "\nleft out: the attacked history",
          "original": "\nleft out: the original history, substitutes compete"}
-BESIDE = {"adv_linear": (-6, -3), "adv_global": (6, -3), "adv_cas": (2, -11)}  # points
+BESIDE = {"adv_linear": (-4, -10), "adv_global": (6, -3), "adv_cas": (2, -11)}  # points
 OPTIONAL = {"panel": "", "method": "", "reference": np.nan, "low_all": np.nan, "high_all": np.nan}
 
 
@@ -178,7 +178,7 @@ def figure6(results: Results, dataset: str, highlight: int | None = None, step: 
             exclude: str = "both") -> Figure:
     """Test HR@10 after the last K items are replaced, K = 0 (clean) to 5, of one group of users.
 
-    Above: the gradient attack, with 95% intervals. Below: its controls, the nearest or a random
+    Above: the gradient attack. Below: its controls, the nearest or a random
     item. All can be attacked at every K. highlight: a K to mark. step, exclude: as in `figure5`.
     """
     rows = select(_attacked(results, dataset, "in_figure6", exclude, step), metric="hr@10",
@@ -203,7 +203,9 @@ def figure6(results: Results, dataset: str, highlight: int | None = None, step: 
                     axis.plot([], [], color="0.3", marker="o", label=f"control: {pick} item",
                               **look)
         else:
-            method_lines(axis, gradient, "k", "value", "95% interval")
+            ends = gradient[["low", "high"]].where(gradient["method"].isin(NEEDED))  # four shades
+            method_lines(axis, gradient.assign(**ends), "k", "value",  # would hide each other
+                         f"95% interval of {' and '.join(NEEDED)}")
             if highlight is not None:
                 there = select(gradient, k=highlight)
                 words = [f"{row.method}={row.value:.3f}" for row in there.itertuples()]
@@ -297,7 +299,9 @@ def forest(frame: pd.DataFrame, xlabel: str = "", zero: str = "no difference",
                   markersize=7)
         for place, value, method in zip(at, rows["value"], rows["method"]):
             axis.plot([value], [place], **style.method_line(method, markeredgecolor="0.2"))
-        axis.plot([], [], color="0.3", marker="o", markersize=5.5, linewidth=1.4, label=ours)
+        look = {"color": "0.3", "marker": "o"} if frame["method"].nunique() > 1 else (
+            style.method_line(frame["method"].iloc[0]))
+        axis.plot([], [], **look | {"linestyle": "-", "linewidth": 1.4}, label=ours)
         axis.axvline(0, color="0.2", linestyle="--", linewidth=1, label=zero)
         axis.plot(rows["reference"], at + 0.3, **style.PAPER_LOOK,
                   label=reference if rows["reference"].notna().any() else "")

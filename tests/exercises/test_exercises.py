@@ -60,7 +60,7 @@ SLIPS = [  # check, what the solution has, what stands there instead, what must 
     ("check_cross_term", " - mine[item]", "", "value 1 of 3"),
     ("check_cross_term", "batch_size / len(histories)", "1", "case 2 of 4"),
     ("check_cross_term", "+= back", "= back", "case 3 of 4"),
-    ("check_cross_term", "zip(histories,", "zip(histories[:1],", "argument 2 is longer than arg"),
+    ("check_cross_term", "zip(histories,", "zip(histories[:1],", "return 3 values, not 1"),
     ("check_history_move", "A = start.clone()", "A = 0 * start", "case 1 of 2"),  # the kink
     ("check_history_move", "g / g.norm()", "g / g.norm(dim=1, keepdim=True)", "case 1 of 2"),
     ("check_history_move", "(f(S + A) - w)", "f(S + A)", "case 1 of 2"),
