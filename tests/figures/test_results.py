@@ -127,9 +127,10 @@ def hit_ratios(results):
                 & rows["method"].isin(["base", "adv_cas"])]
     rows = pd.concat([select(rows, quantity="able"),
                       select(rows, quantity="able_clean").assign(k=0)])
-    controls = rows["pick"] != "gradient"  # they have no shade
-    return rows.assign(line=controls.astype(int), x=rows["k"], low=rows["low"].mask(controls),
-                       high=rows["high"].mask(controls))
+    controls = rows["pick"] != "gradient"
+    bare = controls | ~rows["method"].isin(["base", "adv_cas"])  # without a shade
+    return rows.assign(line=controls.astype(int), x=rows["k"], low=rows["low"].mask(bare),
+                       high=rows["high"].mask(bare))
 
 
 def traded(results):
