@@ -22,8 +22,8 @@ from .cascade import cascade_effects, cascade_weights
 from .data import SequenceDataset, training_inputs, training_sequences
 from .evaluation import METRICS, evaluate
 from .settings import AdversarialSettings, TrainingSettings
-from .support.checkpoints import HealthCheck, LastGood, load_optimizer
-from .support.checks import instance, number, one_of
+from .support.checkpoints import HealthCheck, LastGood
+from .support.checks import instance, one_of
 from .support.layers import Dropout
 from .support.machine import choose_device, long_work
 
@@ -44,14 +44,11 @@ def fit(model: Backbone, data: SequenceDataset, epochs: int = 500, seed: int = 0
 def fit_adversarial(model: Backbone, data: SequenceDataset, method: str = "adv_cas",
                     epsilon: float = 10.0, lambda1: float = 1.0, lambda2: float = 1.0,
                     epochs: int = 100, seed: int = 0, scope: str = "batch", eval_every: int = 0,
-                    *, optimizer_state: dict | None = None, first_epoch: int = 0,
-                    checkpoint: Path | str | None = None, progress: bool = True, **settings
+                    *, checkpoint: Path | str | None = None, progress: bool = True, **settings
                     ) -> "History":
-    """Phase 2: go on training a converged backbone on L of Eq. 10, in place.
+    """Phase 2: go on training a converged backbone on L of Eq. 10, in place, with a fresh Adam.
 
-    method: a name of `METHODS`.
-    optimizer_state: go on with phase 1's (a `History` has it); None starts Adam afresh.
-    first_epoch: the epochs of phase 1, for the numbering of the curve.
+    method: a name of `METHODS`. checkpoint: as in `fit`.
     settings: fields of `TrainingSettings` and `AdversarialSettings`. Returns a `History`.
     """
     one_of("method", method, METHODS)
@@ -62,10 +59,7 @@ def fit_adversarial(model: Backbone, data: SequenceDataset, method: str = "adv_c
         name: settings.pop(name) for name in {*settings} & {*of_training}})
     adversarial = AdversarialSettings(epsilon=epsilon, lambda1=lambda1, lambda2=lambda2,
                                       scope=scope, **settings)
-    trainer = Trainer(model, data, own, method, adversarial, first_epoch)
-    if optimizer_state is not None:
-        load_optimizer(trainer.optimizer, optimizer_state)
-    return trainer.run(checkpoint, progress)
+    return Trainer(model, data, own, method, adversarial).run(checkpoint, progress)
 
 
 @dataclass
@@ -73,7 +67,7 @@ class History:
     """What training leaves behind besides the model.
 
     losses: the mean training loss of each epoch. curve: one entry per evaluation, with "epoch"
-    (phase 2 goes on counting where phase 1 ended), "phase", "loss", "validation" and "test".
+    (counted from the trainer's first), "phase", "loss", "validation" and "test".
     best: the entry with the best validation NDCG@10, and best_state its weights. The test
     numbers of the curve are for Figure 3; nothing is ever chosen by them.
     """
@@ -83,11 +77,13 @@ class History:
     best: dict | None = None
     best_state: dict | None = None
     epoch_seconds: list[float] = field(default_factory=list)
-    optimizer_state: dict | None = None
 
 
 class Trainer:
-    """One phase of training, an epoch at a time. `fit` and `fit_adversarial` run it."""
+    """One phase of training, an epoch at a time. `fit` and `fit_adversarial` run it.
+
+    first_epoch: epochs that lie behind the model already, for the numbering of the curve.
+    """
 
     def __init__(self, model: Backbone, data: SequenceDataset, settings: TrainingSettings,
                  method: str | None = None, adversarial: AdversarialSettings | None = None,
@@ -96,7 +92,7 @@ class Trainer:
         self.settings, self.method_name = settings, method
         self.phase, self.method = (1, BASE) if method is None else (2, METHODS[method])
         self.adversarial = adversarial or AdversarialSettings()
-        self.first_epoch = number("first_epoch", first_epoch, low=0, kind=int)
+        self.first_epoch = first_epoch
         if settings.patience and not settings.eval_every:
             raise ValueError(f"patience is {settings.patience} with eval_every=0; allowed is an "
                              "eval_every of at least 1, as validation says when to stop")
@@ -202,7 +198,6 @@ class Trainer:
                 good.remember(store=self.is_over)  # first: what the bar counts is safe
                 bar.update()
                 bar.set_postfix(shown)
-        history.optimizer_state = self.optimizer.state_dict()
         return history
 
 

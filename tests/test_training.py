@@ -210,24 +210,8 @@ def test_the_norm_of_the_items_is_part_of_the_loss(toy):
     assert losses[1] - losses[0] == pytest.approx(0.5 * norm, rel=1e-4)
 
 
-def test_phase_two_goes_on_counting_with_a_fresh_optimizer_or_the_old_one(toy):
-    found, state = [], None
-    for keep in (True, True, False):
-        model = build("sasrec")
-        first = cas.fit(model, toy, epochs=2, eval_every=1, **QUIET)
-        # the second time the state that somebody has gone on from: it is as it was
-        state = first.optimizer_state = state or first.optimizer_state
-        second = cas.fit_adversarial(
-            model, toy, "base+100", epochs=2, eval_every=1, first_epoch=2,
-            optimizer_state=first.optimizer_state if keep else None, **QUIET)
-        found.append(flat(model))
-        assert [e["epoch"] for e in first.curve + second.curve] == [1, 2, 3, 4]
-        assert [e["phase"] for e in first.curve + second.curve] == [1, 1, 2, 2]
-    assert torch.equal(*found[:2]) and not torch.equal(*found[1:])
-    for state in ({}, first.optimizer_state):  # of no Adam, and of a model of another size
-        with pytest.raises(ValueError, match="(?s)optimizer_state is .* that of a History of this"):
-            cas.fit_adversarial(build("sasrec", dim=4), toy, optimizer_state=state, **QUIET)
-    entry = Trainer(model, toy, TrainingSettings(), first_epoch=7).evaluate()
+def test_a_trainer_goes_on_counting_where_it_is_told(toy):
+    entry = Trainer(build("sasrec"), toy, TrainingSettings(), first_epoch=7).evaluate()
     assert entry["epoch"] == 7 and entry["loss"] is None and entry["phase"] == 1
 
 

@@ -166,8 +166,10 @@ def _train(made: Run, base: Run | None, progress: bool) -> None:
         trainer = Trainer(model, data, second, config.method, config.adversarial,
                           base.metrics["last"]["epoch"])
         if config.optimizer_state == "kept":
-            content = files.load_tensors(base.folder / "checkpoint.pt", device)
-            load_optimizer(trainer.optimizer, content["history"]["optimizer_state"])
+            path = base.folder / "checkpoint.pt"
+            with files.reading(path, "holds no optimizer's state of this run",
+                               "delete its folder, and it is made anew"):
+                load_optimizer(trainer.optimizer, files.load_tensors(path, device))
     history = trainer.run(folder / "checkpoint.pt", progress)
     # with patience a run ends at its best
     patience, metrics, ranks = trainer.settings.patience, {}, {}

@@ -126,17 +126,12 @@ def origin_of(trainer) -> dict:
     return origin
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, state: dict) -> None:
-    """Go on with an Adam's state, if it is of these parameters; PyTorch does not look."""
-    try:
-        optimizer.load_state_dict(copy.deepcopy(state))  # Adam changes it in place
-        fits = all(one["exp_avg"].shape == one["exp_avg_sq"].shape == parameter.shape
-                   for parameter, one in optimizer.state.items())
-    except Exception:  # whatever a stranger's state leads to
-        fits = False
-    if not fits:
-        raise ValueError(f"optimizer_state is {shown(state)}; allowed is that of a History of this "
-                         "model, or None")
+def load_optimizer(optimizer: torch.optim.Optimizer, checkpoint: dict) -> None:
+    """Go on with the state of Adam that a checkpoint holds; what is wrong with it raises."""
+    optimizer.load_state_dict(checkpoint["history"]["optimizer_state"])
+    for parameter, one in optimizer.state.items():  # PyTorch does not compare shapes
+        if not one["exp_avg"].shape == one["exp_avg_sq"].shape == parameter.shape:
+            raise ValueError("the optimizer's state is of another model")
 
 
 class LastGood(contextlib.AbstractContextManager):
@@ -173,10 +168,11 @@ class LastGood(contextlib.AbstractContextManager):
                              f"{self.trainer.done}; allowed are no fewer, or a new file")
 
     def _put(self, stored: dict) -> None:
-        trainer = self.trainer
-        trainer.history = type(trainer.history)(**stored["history"])
+        trainer, history = self.trainer, dict(stored["history"])
+        history.pop("optimizer_state", None)
+        trainer.history = type(trainer.history)(**history)
         trainer.model.load_state_dict(stored["model"])
-        load_optimizer(trainer.optimizer, stored["history"]["optimizer_state"])
+        load_optimizer(trainer.optimizer, stored)
 
     def remember(self, store: bool = False) -> None:
         """Copy the present state; store it, if there is a path, from time to time, or now."""

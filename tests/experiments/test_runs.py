@@ -57,6 +57,12 @@ def test_phase_two_goes_on_with_adams_state_where_told(data_file, runs_folder):
     fresh, kept = (runs.run(configure(data_file, "base+100", optimizer_state=how), progress=False)
                    for how in ("fresh", "kept"))
     assert fresh.metrics["losses"] != kept.metrics["losses"]
+    path = kept.base.folder / "checkpoint.pt"
+    content = files.load_tensors(path)
+    content["history"]["optimizer_state"]["state"][0]["exp_avg"] = torch.zeros(3)
+    files.save_tensors(path, content)
+    with pytest.raises(files.DamagedFile, match="no optimizer's state .*another model.*delete its"):
+        runs.run(configure(data_file, "adv_linear", optimizer_state="kept"), progress=False)
 
 
 def test_a_file_is_one_data_set_wherever_it_lies(data_file, runs_folder, monkeypatch):
