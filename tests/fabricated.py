@@ -4,6 +4,7 @@ A level is a score relative to the base's; NDCG@10 is 0.04 times it, HR@10 0.08 
 interval is the value plus or minus a width, so that a test says by its numbers what holds.
 """
 
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
@@ -134,10 +135,10 @@ class World:
                           which="")
 
     def results(self, **parts) -> Results:
-        return Results("paper", **{
-            name: pd.DataFrame(rows, columns=COLUMNS[name]) for name, rows in self.rows.items()
-            if rows}, configs={name: {} for name in self.shared},
-            provenance=self.provenance).but(**parts)
+        tables = {name: pd.DataFrame(rows, columns=COLUMNS[name])
+                  for name, rows in self.rows.items() if rows}
+        return Results("paper", **{"configs": {name: {} for name in self.shared},
+                                   "provenance": self.provenance} | tables | parts)
 
 
 def perfect() -> Results:
@@ -166,9 +167,9 @@ def changed(results: Results, value=0.0, low=-1.0, high=1.0, **where) -> Results
     table, rows = results.intervals.copy(), matching(results.intervals, **where)
     assert rows.any(), where
     table.loc[rows, ["value", "low", "high"]] = [value, low, high]
-    return results.but(intervals=table)
+    return replace(results, intervals=table)
 
 
 def without(results: Results, **where) -> Results:
     """The same without the runs that have these values."""
-    return results.but(runs=results.runs[~matching(results.runs, **where)])
+    return replace(results, runs=results.runs[~matching(results.runs, **where)])

@@ -5,6 +5,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -74,8 +75,9 @@ def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
     else:
         ends = ["", *names]
         rows = select(rows, run=ends, versus=ends, dataset=list(tables["runs"]["dataset"]))
-    return stored.but(**tables, intervals=rows, configs={name: configs[name] for name in names},
-                      provenance={name: origins[name] for name in names}), ranks
+    return replace(stored, **tables, intervals=rows,
+                   configs={name: configs[name] for name in names},
+                   provenance={name: origins[name] for name in names}), ranks
 
 
 def attacks_in(results: Results, folder: Path | None, run: str) -> set[str] | None:
@@ -98,7 +100,7 @@ def store(made: Mapping[Run, Iterable[str]], folder: Path, profile: str, keep: b
     with runs.one_at_a_time(folder):  # what another grid has added since stays
         before = stored = Results(profile)
         if keep and (folder / "runs.json").exists():
-            before = stored = frames.read_results(folder).but(profile=profile)
+            before = stored = replace(frames.read_results(folder), profile=profile)
         results, ranks = collect(made, stored, folder)
         if results.runs.empty:
             raise ValueError(f"no run of profile {profile!r} is stored yet")
@@ -109,7 +111,7 @@ def store(made: Mapping[Run, Iterable[str]], folder: Path, profile: str, keep: b
                 before = frames.read_results(profile)
         here = next((run for run in made if run.is_complete), None)
         if results.figure1 is None and figure1 and here:
-            results = results.but(figure1=figure1(here))
+            results = replace(results, figure1=figure1(here))
         there = set(results.runs["data_hash"])
         is_ours = before.datasets["data_hash"].isin(there)
         tables = {
@@ -117,7 +119,7 @@ def store(made: Mapping[Run, Iterable[str]], folder: Path, profile: str, keep: b
             "datasets": (before.datasets[is_ours | before.datasets["dataset"].isin(SOURCES)],
                          [dataset_row(run.data, name) for name, run in
                           {run.dataset: run for run in made}.items()], ["dataset"])}
-        return frames.write_results(results.but(**{
+        return frames.write_results(replace(results, **{
             name: _newer(name, *own) for name, own in tables.items()}), folder)
 
 
@@ -229,7 +231,7 @@ def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Ite
                 runs.run_attack(own, **options)
             made[own] += role.split()
     results, _ = collect(made, stored, folder, taken)
-    return results.but(datasets=pd.DataFrame([dataset_row(study.data, study.dataset)]))
+    return replace(results, datasets=pd.DataFrame([dataset_row(study.data, study.dataset)]))
 
 
 def _joined(parts: list[pd.DataFrame], name: str, roles: Mapping[str, list[str]]) -> pd.DataFrame:

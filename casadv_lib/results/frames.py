@@ -5,11 +5,9 @@ In a folder each table of `Results` is a CSV of that name, with the columns of c
 them, a byte a user: intervals of new comparisons need no run that is long gone.
 """
 
-import dataclasses
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -55,9 +53,6 @@ class Results:
     configs: dict = field(default_factory=dict, repr=False)  # {run: its flat configuration}
     provenance: dict = field(default_factory=dict, repr=False)  # {run: where its numbers are from}
     figure1: dict | None = field(default=None, repr=False)  # arguments of figure 1
-
-    def but(self, **frames) -> Self:
-        return dataclasses.replace(self, **frames)
 
     @cached_property
     def main(self) -> dict[tuple[str, str], dict[str, str]]:

@@ -1,5 +1,6 @@
 """Figures of results: what is drawn equals what is stored; what is missing is named."""
 
+from dataclasses import replace
 from itertools import product
 
 import matplotlib
@@ -200,7 +201,7 @@ def test_the_attack_that_is_asked_for(results, draw, each):
     assert {len(points) for method, points in drawn.items() if method and points} == {each}
     with pytest.raises(MissingRecords, match="step 0.7"):
         draw(results, "synthetic", step=0.7)
-    slim = results.but(attacks=results.attacks[results.attacks["positions"] != "last"])
+    slim = replace(results, attacks=results.attacks[results.attacks["positions"] != "last"])
     with pytest.raises(MissingRecords, match="on 'synthetic'.*base and adv_cas"):
         draw(slim, "synthetic")
     old = draw(results, "synthetic", exclude="original")
@@ -211,7 +212,7 @@ def test_the_attack_that_is_asked_for(results, draw, each):
 def test_a_method_of_one_s_own_is_drawn_without_a_look_of_its_own(results, draw):
     own = {name: getattr(results, name).replace({"method": {"adv_seq": "own"}})
            for name in ("runs", "attacks")}
-    figure, before = draw(results.but(**own), "synthetic"), draw(results, "synthetic")
+    figure, before = draw(replace(results, **own), "synthetic"), draw(results, "synthetic")
     drawn, theirs = numbers(figure.axes[0]), numbers(before.axes[0])
     assert "own" in legend_texts(figure) and drawn["other"]
     assert drawn["adv_cas"] == theirs["adv_cas"] and not theirs["other"]
@@ -237,7 +238,7 @@ def test_gains_stand_beside_those_of_the_paper(paper_results):
     run, base = (paper_results.main["video", "sasrec"][name] for name in ("adv_cas", "base"))
     row = interval(paper_results, "pair", "change difference", run=run, versus=base)
     assert numbers(kept.axes[0])["adv_cas"].pop()[0] == round(row["value"], 6)
-    slim = paper_results.but(intervals=select(paper_results.intervals, quantity="percent"))
+    slim = replace(paper_results, intervals=select(paper_results.intervals, quantity="percent"))
     with pytest.raises(MissingRecords, match="change difference"):
         gains(slim, attacked=True)
 
@@ -271,7 +272,7 @@ def test_what_lacks_its_runs_is_left_out_and_nothing_is_cut(results, draw):
 def test_a_sweep_of_one_value_is_none_whatever_another_data_set_has(results):
     rows = results.runs.assign(dataset="video", run="video-" + results.runs["run"])
     rows = rows[rows["roles"].str.contains("main")]  # the chosen epsilon alone is of the sweep
-    both = results.but(runs=pd.concat([results.runs, rows]))
+    both = replace(results, runs=pd.concat([results.runs, rows]))
     assert len(titles(figure4(both, dataset="synthetic"))) == 4
     with pytest.raises(MissingRecords, match="a sweep of adv_cas over two or more"):
         figure4(both, dataset="video")
