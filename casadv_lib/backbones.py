@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from .batching import PackedBatch
 from .data import SequenceDataset
 from .support.checks import LARGEST, instance, number
-from .support.layers import folded, future
+from .support.layers import causal_mask, folded
 
 MOST_LAYERS, MOST_ITEMS = 60, 2**31
 ROWS = 512  # items whose distances are held at once
@@ -154,7 +154,7 @@ class SASRecBlock(nn.Module):
             return x.view(users, length, self.n_heads, -1).transpose(1, 2).flatten(0, 1)
 
         q, k, v = heads(query), heads(key), heads(value)
-        mask = future(length, q.device, q.dtype)  # -inf above the diagonal
+        mask = causal_mask(length, q.device, q.dtype)  # -inf above the diagonal
         # the mask and the scaling ride along with the product
         shares = torch.baddbmm(mask, q, k.mT, alpha=q.shape[2] ** -0.5).softmax(-1)
         mixed = torch.bmm(drop(shares), v)

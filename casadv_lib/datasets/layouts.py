@@ -15,7 +15,7 @@ import numpy as np
 
 from ..support.checks import DataError, shown
 
-COLUMNS = ("user", "item", "timestamp")
+ROLES = ("user", "item", "timestamp")
 # what files call them, without capitals, blanks and "._-"
 USUAL = json.loads(Path(__file__).with_name("columns.json").read_text())
 SEPARATORS = {"\t": "tabs", "::": "'::'", ";": "semicolons", ",": "commas", "|": "bars",
@@ -41,8 +41,8 @@ class Layout:
         if self.kind == "histories":
             return "histories, one line 'user item item ...' each"
         between = f" with {SEPARATORS.get(self.separator, repr(self.separator))}"
-        where = ", ".join(f"{self.names[place]!r} as {role}"
-                          for role, place in self.columns.items())
+        where = ", ".join(f"{self.names[position]!r} as {role}"
+                          for role, position in self.columns.items())
         order = "" if "timestamp" in self.columns else ", oldest row first"
         return f"{self.kind}{between if self.separator else ''}, column {where}{order}"
 
@@ -75,11 +75,11 @@ def find_columns(names: list, wanted: dict) -> dict[str, list[int]]:
     if "parentasin" in plain:  # Amazon's ratings of 2023 are known by this one of their two ids
         plain = ["" if name == "asin" else name for name in plain]
     found = {}
-    for role in COLUMNS:
+    for role in ROLES:
         want = wanted.get(role, role)
-        found[role] = [place for place, name in enumerate(names) if want in (name, bare[place])]
+        found[role] = [position for position, pair in enumerate(zip(names, bare)) if want in pair]
         if role not in wanted and not found[role]:
-            found[role] = [place for place, name in enumerate(plain) if name in USUAL[role]]
+            found[role] = [position for position, name in enumerate(plain) if name in USUAL[role]]
         elif not found[role] and isinstance(want, int) and want < len(names):
             found[role] = [want]
     if not found["timestamp"] and {"user", "item"} == set(wanted):
@@ -90,14 +90,14 @@ def find_columns(names: list, wanted: dict) -> dict[str, list[int]]:
 def chosen(names: list, wanted: dict) -> dict[str, int] | None:
     """Return {role: position} if there is one for each, and no two have the same."""
     found = find_columns(names, wanted)
-    if all(len(places) == 1 for places in found.values()):
-        columns = {role: place for role, (place,) in found.items()}
+    if all(len(positions) == 1 for positions in found.values()):
+        columns = {role: position for role, (position,) in found.items()}
         return columns if len({*columns.values()}) == len(columns) else None
 
 
 def check_options(columns, separator) -> dict:
     """Return `columns` as a dict; raise DataError where one is not what `load_dataset` takes."""
-    fits = isinstance(columns, dict) and columns and set(columns) <= set(COLUMNS) and all(
+    fits = isinstance(columns, dict) and columns and set(columns) <= set(ROLES) and all(
         isinstance(name, str) or type(name) is int and name >= 0 for name in columns.values())
     if columns is not None and not fits:
         raise DataError(f"columns is {shown(columns)}; allowed is a dict from 'user', 'item' and "
@@ -198,20 +198,20 @@ def advice(names: list, wanted: dict) -> tuple[str, dict]:
     there seems to be no header, or a name is there twice.
     """
     found, words, likely = find_columns(names, wanted), [], {}
-    free = [place for place in range(len(names))
-            if place not in [places[0] for places in found.values() if places]]
-    free.sort(key=lambda place: bool(re.search("(?i)time|date|zeit", str(names[place]))))
-    for role, places in found.items():
-        if len(places) > 1:
-            words.append(f"{role} may be " + " or ".join(repr(names[place]) for place in places))
-        elif not places or places[0] in likely.values():
-            words.append(f"{names[places[0]]!r} would be {role}, too" if places else
+    free = [position for position in range(len(names))
+            if position not in [positions[0] for positions in found.values() if positions]]
+    free.sort(key=lambda position: bool(re.search("(?i)time|date|zeit", str(names[position]))))
+    for role, positions in found.items():
+        if len(positions) > 1:
+            words.append(f"{role} may be " + " or ".join(repr(names[one]) for one in positions))
+        elif not positions or positions[0] in likely.values():
+            words.append(f"{names[positions[0]]!r} would be {role}, too" if positions else
                          f"nothing is called {wanted.get(role, role)!r}, or usual for it")
-            if role == "timestamp" and role not in wanted and not places and not free:
+            if role == "timestamp" and role not in wanted and not positions and not free:
                 continue  # without it the rows of a user are in order
-            places = [free.pop(-1 if role == "timestamp" else 0)] if free else [0]
-        likely[role] = places[0]
+            positions = [free.pop(-1 if role == "timestamp" else 0)] if free else [0]
+        likely[role] = positions[0]
     header = any(found.values()) or not any(re.match("[-+.]?[0-9]", str(name)) for name in names)
     if header and 0 < len(set(names)) == len(names):
-        likely = {role: names[place] for role, place in likely.items()}
+        likely = {role: names[position] for role, position in likely.items()}
     return f" ({'; '.join(words)})", likely

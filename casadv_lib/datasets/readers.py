@@ -27,7 +27,7 @@ import pandas as pd
 from ..support.checks import DataError, shown
 from ..support.flat import blocks
 from . import layouts
-from .layouts import BLANKS, COLUMNS, Layout, is_whole_number
+from .layouts import BLANKS, ROLES, Layout, is_whole_number
 
 ID_RULE = "every row needs one, and this means none; leave such rows out"
 NUMBER_RULE = "allowed are whole numbers, as no header says what the columns are; give columns"
@@ -85,7 +85,7 @@ def read_frame(frame: pd.DataFrame, wanted: dict) -> tuple:
         raise DataError(f"data set is a frame with the columns {shown(names)}{unclear}; allowed is "
                         "one for each of user, item and timestamp: load_dataset(frame, "
                         f"columns={guess})")
-    content = {role: frame.iloc[:, place] for role, place in columns.items()}
+    content = {role: frame.iloc[:, position] for role, position in columns.items()}
     return _in_order("the frame", Layout("a frame", names, columns), content)
 
 
@@ -125,7 +125,7 @@ def _read_histories(path: Path, opened: Callable, layout: Layout) -> tuple:
                 line_of[int(user)] = number
                 sequences.append(row)
                 continue
-            columns = dict(zip(COLUMNS, (0, 1, len(items))[:len(items) + 1]))
+            columns = dict(zip(ROLES, (0, 1, len(items))[:len(items) + 1]))
             fail(path, f"{problem}; allowed are lines 'user item item ...' of whole numbers, "
                  "oldest first, items from 1, one line a user. For one interaction a line, "
                  f"{layouts.call(path, columns, ' ')}", number)
@@ -209,12 +209,12 @@ def _read_table(path: Path, opened: Callable, layout: Layout) -> tuple:
                 None if isinstance(error, pd.errors.ParserError) else 0)
             fail(path, f"does not fit the header of {len(layout.names)} columns, or has a quote "
                  "that is never closed", line)
-    content = {role: frame[place] for role, place in layout.columns.items()}
+    content = {role: frame[position] for role, position in layout.columns.items()}
     return _in_order(path, layout, content, line_of)
 
 
 def _read_json(path: Path, opened: Callable, layout: Layout) -> tuple:
-    names = [layout.names[place] for place in layout.columns.values()]
+    names = [layout.names[position] for position in layout.columns.values()]
     rows, line_of = [], []
     with opened() as text:
         for number, line in enumerate(text, start=1):

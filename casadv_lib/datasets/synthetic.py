@@ -86,22 +86,22 @@ class World:
         largest = max((history.max(initial=0) for history in histories), default=0)
         number("an item of histories", int(largest), 0, self.settings.n_items, int)
         order = np.argsort(-lengths, kind="stable")  # the users still active are the first rows
-        watch = Watch(self, len(lengths))
+        met = MetItems(self, len(lengths))
         # about the next interest, by forward filtering
         belief = np.full((len(lengths), len(self.moves)), 1 / len(self.moves))
         for step in range(lengths.max(initial=0)):
             active = int((lengths > step).sum())
             now = np.array([histories[user][step] for user in order[:active]])
-            joint = belief[:active] * watch.emissions(now)
+            joint = belief[:active] * met.emissions(now)
             likelihood = joint.sum(1, keepdims=True)
             if not likelihood.all():
                 user = order[likelihood.argmin()]
                 raise ValueError(f"histories[{user}] is {shown(histories[user].tolist())}; allowed "
                                  "is what can happen in this world")
             belief[:active] = (joint / likelihood) @ self.moves
-            watch.add(now)
-        misclick, follow, interest = watch.shares(len(belief))
-        chance = watch.mixture(misclick, follow, interest[:, None] * belief)
+            met.add(now)
+        misclick, follow, interest = met.shares(len(belief))
+        chance = met.mixture(misclick, follow, interest[:, None] * belief)
         return chance[np.argsort(order)]
 
     def optimum(self, split: str = "test") -> dict:
@@ -123,23 +123,23 @@ def make_world(settings: WorldSettings = WorldSettings(), seed: int = 0) -> Worl
     seed = number("seed", seed, 0, kind=int)
     rng = np.random.default_rng(seed)
     world, lengths = draw_rules(settings, seed, rng), draw_lengths(settings, rng)
-    watch, n_users, n_groups = Watch(world, settings.n_users), settings.n_users, settings.n_groups
+    met, n_users, n_groups = MetItems(world, settings.n_users), settings.n_users, settings.n_groups
     items = np.zeros((n_users, lengths[0]), dtype=np.int64)
     interest = draw(rng, np.full((n_users, n_groups), 1 / n_groups))
     for step in range(lengths[0]):
         active = int((lengths > step).sum())  # the longest sequences are the first rows
         if step > 0:
             interest = draw(rng, world.moves[interest[:active]])
-        source = draw(rng, np.stack(watch.shares(active), axis=1))
+        source = draw(rng, np.stack(met.shares(active), axis=1))
         one_interest = (source == 2)[:, None] * np.eye(n_groups)[interest]
-        now = draw(rng, watch.mixture(1.0 * (source == 0), 1.0 * (source == 1), one_interest))
-        watch.add(now)
+        now = draw(rng, met.mixture(1.0 * (source == 0), 1.0 * (source == 1), one_interest))
+        met.add(now)
         items[:active, step] = now
     world.sequences = [items[row, : lengths[row]].copy() for row in rng.permutation(n_users)]
     return world
 
 
-class Watch:
+class MetItems:
     """What each user has met so far; the first `active` rows are the users who still go on."""
 
     def __init__(self, world: World, n_users: int):

@@ -106,7 +106,7 @@ class Grid:
         try, or "left", and its epochs; and the sum."""
         lines, total = [], 0
         for job in [job for job in self.left().values() if job.role != "choice"]:
-            made, state = self.run(job), "failed" if _story(job)[-1:] == ["failed"] else "left"
+            made, state = self.run(job), "failed" if _events(job)[-1:] == ["failed"] else "left"
             config = made.config
             epochs = config.training.epochs if config.method == "base" else config.adv_epochs
             try:
@@ -129,7 +129,7 @@ def work(job: Job, needs: list[list[dict] | dict | None],
     since: when the grid began, which gives up a job at which processes die.
     """
     use_threads(1)
-    before = _story(job, since)[-MOST_DEATHS:]
+    before = _events(job, since)[-MOST_DEATHS:]
     with _logged(job):
         if before == ["started"] * MOST_DEATHS:
             raise RuntimeError(f"at it, {MOST_DEATHS} process(es) died without a word")
@@ -186,7 +186,7 @@ def _logged(job: Job) -> Iterator[None]:
         print(f"{_now()} done")
 
 
-def _story(job: Job, since: str = "") -> list[str]:
+def _events(job: Job, since: str = "") -> list[str]:
     """What a job's log says of it since a time: "started", "done" and "failed", in order."""
     text = log_of(job).read_text(encoding="utf-8") if log_of(job).exists() else ""
     times = re.findall(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) (started|done|failed)", text, re.M)

@@ -35,9 +35,9 @@ def attack_plane(plane: np.ndarray, step: float, refused: Sequence[int],
     step: where the goal is, on the first axis. refused: not put in. names: {item: words beside it}.
     """
     figure, ((axis,),) = style.panels(1, 1, width=6.4, height=2.2)
-    _ground(axis, plane, refused)
+    _draw_items(axis, plane, refused)
     axis.annotate("", (step, 0), (0, 0), arrowprops={"arrowstyle": "->", "color": GOAL, "lw": 2})
-    radius, substitute = _touched(plane, step, refused)
+    radius, substitute = _nearest_allowed(plane, step, refused)
     axis.plot(step + radius * np.cos(ANGLES), radius * np.sin(ANGLES), color=GOAL)
     axis.set_xlim(right=max(axis.get_xlim()[1], 1.02 * (step + radius)))
     white = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # the circle passes behind
@@ -63,7 +63,7 @@ def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names:
     figure = Figure(figsize=(8, 3.1), dpi=80)
     left, right = figure.subplots(1, 2, width_ratios=[1.5, 1])
     figure.subplots_adjust(0.07, 0.14, 0.99, 0.9, wspace=0.12)
-    _ground(left, plane, refused)
+    _draw_items(left, plane, refused)
     (circle,), (touched,), (moving,) = (
         left.plot([], [], look, color=color)
         for look, color in (("-", GOAL), ("o", GOAL), ("o", ITEM)))
@@ -79,7 +79,7 @@ def attack_player(plane: np.ndarray, step: float, refused: Sequence[int], names:
         slide, snap, shuffle = np.clip(
             [frame / SLIDE, (frame - SLIDE) / SNAP, (frame - SLIDE - SNAP) / SHUFFLE], 0, 1)
         goal = np.array([step * slide, 0.0])
-        radius, item = _touched(plane, goal[0], refused)
+        radius, item = _nearest_allowed(plane, goal[0], refused)
         circle.set_data(goal[0] + radius * np.cos(ANGLES), radius * np.sin(ANGLES))
         touched.set_data(*plane[[item]].T)
         moving.set_data(*(goal + snap * (plane[item] - goal))[:, None])
@@ -151,7 +151,7 @@ def two_lists(before: Sequence[int], after: Sequence[int], names: Sequence[str],
     return figure
 
 
-def _ground(axis: Axes, plane: np.ndarray, refused: Sequence[int]) -> None:
+def _draw_items(axis: Axes, plane: np.ndarray, refused: Sequence[int]) -> None:
     away = np.hypot(*plane[1:].T)
     reach = np.sort(away)[:NEIGHBOURS + 1][-1]
     shown = 1 + np.flatnonzero(away < 2 * reach)
@@ -165,7 +165,7 @@ def _ground(axis: Axes, plane: np.ndarray, refused: Sequence[int]) -> None:
     axis.grid(False)
 
 
-def _touched(plane: np.ndarray, at: float, refused: Sequence[int]) -> tuple[float, int]:
+def _nearest_allowed(plane: np.ndarray, at: float, refused: Sequence[int]) -> tuple[float, int]:
     """The distance from a point of the line to the nearest allowed item, and that item."""
     apart = np.hypot(plane[:, 0] - at, plane[:, 1])
     apart[[0, *refused]] = np.inf

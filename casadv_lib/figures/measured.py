@@ -32,7 +32,7 @@ BESIDE = {"adv_linear": (-4, -10), "adv_global": (6, -3), "adv_cas": (2, -11)}  
 OPTIONAL = {"panel": "", "method": "", "reference": np.nan, "low_all": np.nan, "high_all": np.nan}
 
 
-def whole(rows: pd.DataFrame, what: str) -> pd.DataFrame:
+def with_needed(rows: pd.DataFrame, what: str) -> pd.DataFrame:
     """The rows of the backbones that have the methods NEEDED."""
     found = rows.groupby("backbone").filter(lambda own: {*NEEDED} <= {*own["method"]})
     if found.empty:
@@ -65,7 +65,7 @@ def figure3(results: Results, dataset: str, metric: str = "ndcg@10") -> Figure:
     second = curves[curves["method"] != "base"].drop_duplicates("run")  # begins where phase 1 ends
     starts = second[["backbone", "method"]].merge(ends.drop(columns="method"), on="backbone")
     curves = pd.concat([starts, curves]).sort_values("epoch", kind="stable")
-    figure, panels = grid(whole(curves, f"curves on {dataset!r}"), sharey=True)
+    figure, panels = grid(with_needed(curves, f"curves on {dataset!r}"), sharey=True)
     optimum = select(results.datasets, dataset=dataset)[f"optimum_{metric}"]
     for axis, _, rows in panels:
         for split, look in SPLIT_LOOK.items():
@@ -148,7 +148,7 @@ def figure5(results: Results, dataset: str, step: float = 0.1, exclude: str = "b
     drops = select(_attacked(results, dataset, "in_figure5", exclude, step),
                    quantity="change", k=1, pick="gradient")
     drops = drops.groupby("run", sort=False).filter(lambda own: own["positions"].nunique() == 3)
-    drops = whole(drops, f"three attacks on {dataset!r} with step {step}, exclude {exclude}")
+    drops = with_needed(drops, f"three attacks on {dataset!r} with step {step}, exclude {exclude}")
     figure, panels = grid(drops, METRICS, sharex=True, sharey="row")
     for axis, metric, rows in panels:
         own = select(rows, metric=metric).groupby("method", sort=False)
@@ -186,7 +186,8 @@ def figure6(results: Results, dataset: str, highlight: int | None = None, step: 
     rows = rows[(rows["k"] <= MOST_REPLACED)
                 & ((rows["pick"] == "gradient") | rows["method"].isin(NEEDED))]
     rows = rows.groupby("run", sort=False).filter(lambda own: "gradient" in set(own["pick"]))
-    rows = whole(rows, f"attacks on {dataset!r} at 'last' with step {step}, exclude {exclude}")
+    rows = with_needed(rows, f"attacks on {dataset!r} at 'last' with step {step}, "
+                             f"exclude {exclude}")
     clean = select(rows, quantity="able_clean").drop_duplicates(["run", "pick"]).assign(k=0)
     curves = pd.concat([clean, select(rows, quantity="able").sort_values("k", kind="stable")])
     users = int(select(results.attacks, dataset=rows["dataset"].iloc[0], positions="last")[

@@ -17,7 +17,7 @@ from ..evaluation import METRICS
 from ..experiments.configuration import EPSILONS, attack_name
 from ..support.files import read_json
 from . import frames, paper
-from .frames import NUMBERS, MissingRecords, Results, interval, main_run, select
+from .frames import ESTIMATE, MissingRecords, Results, interval, main_run, select
 
 Setting = tuple[str, str]
 OURS = "ours"  # in place of a section: a question that the paper does not ask
@@ -43,7 +43,7 @@ def difference(results: Results, run: str, versus: str, which: str = "last",
     with suppress(MissingRecords):
         percent = interval(results, "pair", "percent", metric, **ends)
         return interval(results, "pair", "difference", metric, **ends) | {
-            f"percent_{name}": percent[name] for name in NUMBERS}
+            f"percent_{name}": percent[name] for name in ESTIMATE}
     turned = dict(zip(ends, [versus, which, run, "last"]))
     return opposite(interval(results, "pair", "difference", metric, **turned))
 

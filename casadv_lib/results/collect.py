@@ -29,7 +29,7 @@ from ..support.files import read_arrays, read_json
 from ..support.machine import choose_device
 from . import frames
 from .comparisons import intervals
-from .frames import BACKBONE_NAMES, COLUMNS, EPOCHS, Ranks, Results, read_ranks, select
+from .frames import BACKBONE_NAMES, COLUMNS, WHICH, Ranks, Results, read_ranks, select
 
 TOLD_APART = ("positions", "k", "pick", "step", "surrogate")  # columns of an attack's options
 CHOSEN = ("epsilon", "lambda1", "replace_probability")  # on validation
@@ -155,7 +155,7 @@ def difference(results: Results, folder: Path | None, run: Run) -> str:
         tables[name][columns].to_numpy(float) for tables in (record, again)), equal_nan=True)]
     if folder and frames.ranks_file(folder, run.name).exists():
         ranks, now = read_ranks(folder, run.name), ranks_of(run)
-        others = np.any([now[which] != ranks[which] for which in EPOCHS], axis=0)
+        others = np.any([now[which] != ranks[which] for which in WHICH], axis=0)
         if others.any():
             parts.append(f"the ranks of {others.sum():,} of {len(others):,} users")
     if not parts:
@@ -276,7 +276,7 @@ def _tables_of(run: Run) -> dict[str, pd.DataFrame]:
     rows = {
         "runs": [own | metrics[which][split] | {
             "which": which, "epoch": metrics[which]["epoch"], "split": split}
-            for which, split in product(EPOCHS, runs.SPLITS)],
+            for which, split in product(WHICH, runs.SPLITS)],
         "curves": [both | entry | entry[split] | {"split": split}
                    for entry in metrics["curve"] for split in runs.SPLITS],
         "attacks": [record | record["attacked"] | both | {
@@ -294,7 +294,7 @@ def ranks_of(made: Run) -> Ranks:
         whole[users] = frames.encode(ranks)
         return whole
 
-    codes = {which: column(made.ranks("test", which)) for which in EPOCHS}
+    codes = {which: column(made.ranks("test", which)) for which in WHICH}
     for attack in dict.fromkeys(record["attack"] for record in _attacks(made)):
         stored = read_arrays(made.folder / "attacks" / f"{attack}.npz")
         users = stored["users"]

@@ -15,7 +15,7 @@ from ..adversarial import METHOD_ORDER
 from ..evaluation import METRICS, gains, resampled_gains
 from ..experiments.configuration import attack_name
 from . import frames
-from .frames import NOT_RANKED, NUMBERS, Ranks, Results, select, with_role
+from .frames import ESTIMATE, NOT_RANKED, Ranks, Results, select, with_role
 from .paper import PAPER_BASELINES, PAPER_SPARSE
 
 COMPARED_ROLES = ("main", "seed", "sweep", "values", "switch")
@@ -49,7 +49,7 @@ def seeds_interval(values: np.ndarray) -> dict[str, float]:
     of_users = 1.96 * mean[1:].std()
     of_training = STUDENT[seeds] * values[:, 0].std(ddof=1) / seeds**0.5
     half = np.hypot(of_users, of_training)
-    return dict(zip(NUMBERS, (mean[0], mean[0] - half, mean[0] + half)))
+    return dict(zip(ESTIMATE, (mean[0], mean[0] - half, mean[0] + half)))
 
 
 def percent(score, reference):
@@ -101,7 +101,7 @@ def intervals(runs: pd.DataFrame, ranks: dict[str, Ranks]) -> pd.DataFrame:
         rows += _over_seeds(results, dataset, means[dataset])
     rows += _averages(results, means)
     table = pd.DataFrame(rows, columns=frames.COLUMNS["intervals"])
-    table[NUMBERS] = table[NUMBERS].map(lambda value: float(f"{value:.6g}"))
+    table[ESTIMATE] = table[ESTIMATE].map(lambda value: float(f"{value:.6g}"))
     names = frames.TEXT["intervals"]
     table[names] = table[names].astype(object).fillna("")
     return table.drop_duplicates(names, ignore_index=True)
@@ -253,5 +253,5 @@ def ladder(bases: dict[str, str], dataset: str, backbone: str = "sasrec") -> pd.
                     row = frames.interval(results, "pair", quantity, run=runs[method], which="last",
                                           versus=runs[versus], versus_which=which)
                     rows.append({"loss": loss, "measure": measure, "method": method}
-                                | {name: row[name] for name in NUMBERS})
+                                | {name: row[name] for name in ESTIMATE})
     return pd.DataFrame(rows)

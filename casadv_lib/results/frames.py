@@ -24,8 +24,8 @@ COLUMNS = {name: own["column"].tolist() for name, own in SCHEMA.groupby("table",
 TEXT = {name: own["column"][own["holds"] == "text"].tolist()
         for name, own in SCHEMA.groupby("table")}  # the columns that hold text
 NOT_RANKED = 255  # the code of a user who was not ranked, or not attacked
-EPOCHS = ("last", "best")  # the columns of the run itself; best: on validation
-NUMBERS = ["value", "low", "high"]  # of `intervals`, stored with six digits
+WHICH = ("last", "best")  # epoch of a run, a column of its ranks; best: on validation
+ESTIMATE = ["value", "low", "high"]  # of `intervals`, stored with six digits
 # A run's ranks on test, columns of codes (see `encode`), (users,) uint8: "last", "best", for each
 # attack "ATTACK clean", and for each attack and rule of exclusion "ATTACK-RULE attacked".
 Ranks = dict[str, np.ndarray]

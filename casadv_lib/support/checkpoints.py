@@ -21,7 +21,7 @@ from .checks import shown
 from .files import load_tensors, make_folder, reading, save_tensors
 
 SECONDS_BETWEEN_CHECKPOINTS = 30
-HOW_NOT_WHAT = ("epochs", "eval_every", "device", "compile", "health")  # may change on the way
+MAY_CHANGE = ("epochs", "eval_every", "device", "compile", "health")  # in mid-training
 WATCHED_USERS = 16
 # Trained encoders spread their users by 0.2 to 0.95 of the vectors' length; the worst setting
 # that still ranked anything by 0.006. Below this, users can hardly be told apart.
@@ -59,7 +59,7 @@ class HealthCheck:
         sick model raises TrainingError; with health="note", and numbers still, the first warns."""
         trainer = self.trainer
         least = torch.stack(sizes).min() if sizes else torch.ones_like(losses[0])
-        looked = look_at(trainer.model, self.batch)
+        looked = size_and_spread(trainer.model, self.batch)
         # all numbers of an epoch are fetched from the device at once
         numbers = torch.stack([torch.stack(losses).mean(), least, *looked]).tolist()
         if sick := self.diagnosis(*numbers):
@@ -72,7 +72,7 @@ class HealthCheck:
 
     def diagnosis(self, loss: float, perturbation: float, size: float, spread: float) -> str:
         """What went wrong and which settings to look at, a sentence; or "". loss: the mean;
-        perturbation: the smallest size of A in a step; size, spread: see `look_at`."""
+        perturbation: the smallest size of A in a step; size, spread: see `size_and_spread`."""
         trainer, a, method = self.trainer, self.trainer.adversarial, self.trainer.method
         epoch = trainer.first_epoch + trainer.done + 1
         if not all(map(math.isfinite, (loss, size, spread))):
@@ -97,7 +97,7 @@ class HealthCheck:
 
 
 @torch.no_grad()
-def look_at(model, batch) -> tuple[Tensor, Tensor]:
+def size_and_spread(model, batch) -> tuple[Tensor, Tensor]:
     """(size, spread), scalars on the model's device: the root mean square coordinate of the longest
     item embedding; how much the watched users' vectors differ, as a share of their length, or 1."""
     size = model.items.weight.square().mean(1).max().sqrt()
@@ -118,7 +118,7 @@ def origin_of(trainer) -> dict:
              if isinstance(value := getattr(trainer.model, name, None), (int, float))}
     origin = given | {"backbone": type(trainer.model).__name__, "phase": trainer.phase,
                         "data": trainer.data.fingerprint}
-    origin |= {name: value for name, value in settings.items() if name not in HOW_NOT_WHAT}
+    origin |= {name: value for name, value in settings.items() if name not in MAY_CHANGE}
     if settings["patience"]:  # the end has the best weights: to go on from there is another run
         origin["epochs"] = settings["epochs"]
     if trainer.phase == 2:

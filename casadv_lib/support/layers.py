@@ -52,7 +52,7 @@ class Dropout:
 
 
 # (length, length) on a device, of a dtype: minus infinity where the key is later than the query
-future = functools.lru_cache(maxsize=256)(nn.Transformer.generate_square_subsequent_mask)
+causal_mask = functools.lru_cache(maxsize=256)(nn.Transformer.generate_square_subsequent_mask)
 
 
 def folded(query: nn.Linear, key_value: nn.Linear, output: nn.Linear, q: Tensor, x: Tensor

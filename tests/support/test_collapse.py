@@ -76,7 +76,7 @@ def test_a_real_collapse_is_noticed_and_its_cause_named(toy):
         assert name in str(error.value)
     assert sick.done < 20
     # the state put back is the one before
-    assert float(health.look_at(sick.model, sick.health.batch)[1]) >= health.SMALLEST_SPREAD
+    assert float(health.size_and_spread(sick.model, sick.health.batch)[1]) >= health.SMALLEST_SPREAD
 
 
 def test_note_warns_once_and_goes_on_but_not_without_numbers(toy):
@@ -118,5 +118,5 @@ def test_the_look_at_a_model_waits_for_no_device(toy):
     # on the meta device any read of a value fails; `after_epoch` fetches them
     here = trainer(toy)
     model = build("sasrec").to("meta")
-    size, spread = health.look_at(model, on_meta(here.health.batch))
+    size, spread = health.size_and_spread(model, on_meta(here.health.batch))
     assert size.device.type == spread.device.type == "meta"
