@@ -343,16 +343,16 @@ def ladder(rows: pd.DataFrame) -> Figure:
                   zero="no gain", columns=rows["measure"].nunique(), width=2.6)
 
 
-def write_all(results: Results, folder: Path, report: Callable[[str], None] = print) -> list[Path]:
+def write_all(results: Results, folder: Path) -> list[Path]:
     """Write every figure (.png at 150 dpi, .svg) and table (.csv, .md) that the results allow, the
-    same results as the same bytes. report: told of what lacks its records, whose old file stays."""
+    same results as the same bytes. What lacks its records is printed; its old file stays."""
     make_folder(folder)  # what cannot be written shows before the work
     written, tables = [], {name: partial(make, results) for name, make in TABLES.items()}
     for name, make in (figure_makers(results) | tables).items():
         try:
             made = make()
         except MissingRecords as error:
-            report(f"{name} is not written: {error}")
+            print(f"{name} is not written: {error}")
             continue
         if isinstance(made, Figure):
             files = {kind: style.picture(made, kind) for kind in ("png", "svg")}

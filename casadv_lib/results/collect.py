@@ -188,16 +188,16 @@ def verify(results: Results, folder: Path | None, run: Run) -> None:
 
 
 def results_of(study: Study, methods: Iterable[str] = METHOD_ORDER, attacks: Iterable[dict] = (),
-               epsilons: Iterable[float] = (), switches: Iterable[str] = (),
-               folder: Path | None = None) -> Results:
+               epsilons: Iterable[float] = (), switches: Iterable[str] = ()) -> Results:
     """The tables of a study: its methods, each with these attacks, adv_cas at these epsilons (role
     "sweep") and with these switches of `plan.SWITCHES` (roles "switch" and "switch:NAME").
 
-    What the tables of the profile (or of a folder) hold with the same settings (but for those in
-    CHOSEN) and data is taken, the rest is made. Other methods and backbones join where stored.
+    What the tables of the profile hold with the same settings (but for those in CHOSEN) and data is
+    taken, the rest is made. Other methods and backbones join where stored.
     """
+    folder = None
     with suppress(frames.MissingRecords):
-        folder = frames.stored_folder(folder or study.profile, study.dataset)
+        folder = frames.stored_folder(study.profile, study.dataset)
     stored = frames.read_results(folder) if folder else Results(study.profile)
     methods, attacks = list(methods), list(attacks)
     for name in set().union(*attacks):

@@ -1,5 +1,7 @@
 """The batch: every figure and table to files, whole, the same bytes each time."""
 
+import io
+from contextlib import redirect_stdout
 from dataclasses import replace
 
 import matplotlib
@@ -13,9 +15,10 @@ from casadv_lib.results.tables import TABLES
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory, results):
-    said = []
-    folder = tmp_path_factory.mktemp("first") / "quick"
-    return figures.write_all(results, folder, report=said.append), said, folder
+    folder, said = tmp_path_factory.mktemp("first") / "quick", io.StringIO()
+    with redirect_stdout(said):
+        paths = figures.write_all(results, folder)
+    return paths, said.getvalue().splitlines(), folder
 
 
 def test_write_all_writes_every_figure_and_table_whole(written):
@@ -34,7 +37,7 @@ def test_write_all_writes_every_figure_and_table_whole(written):
 def test_write_all_gives_the_same_bytes_under_any_settings_of_the_caller(written, results,
                                                                          tmp_path):
     with matplotlib.rc_context({"font.size": 15, "axes.grid": False}):
-        again = figures.write_all(results, tmp_path, report=lambda said: None)
+        again = figures.write_all(results, tmp_path)
     for first, second in zip(written[0], again, strict=True):
         assert first.read_bytes() == second.read_bytes(), first.name
     assert all(b"<dc:date>" not in path.read_bytes() for path in again)

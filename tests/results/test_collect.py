@@ -66,26 +66,26 @@ def test_what_is_missing_is_made_and_what_is_stored_is_taken(study, tmp_path, ru
 def test_settings_that_were_chosen_may_differ_from_ours(study, tmp_path, runs_folder, setting,
                                                         value, is_taken):
     other = study(**{setting: value})
-    folder = tmp_path / "kept"
+    folder = tmp_path / "figures" / "made" / "quick"
     store({other.run(method): ["main"] for method in ("base", "adv_cas")}, folder, "quick")
     shutil.rmtree(runs_folder)
-    found = results_of(study(), ("base", "adv_cas"), folder=folder)
+    found = results_of(study(), ("base", "adv_cas"))
     assert runs_folder.exists() != is_taken
     if is_taken:
         run = frames.main_run(found, found.runs["dataset"].iloc[0], "sasrec", "adv_cas")
         assert found.configs[run]["epsilon"] == 7.0
         # but not where a reader asks for a value
-        asked = results_of(study(epsilon=5.0), ("base", "adv_cas"), folder=folder)
+        asked = results_of(study(epsilon=5.0), ("base", "adv_cas"))
         assert set(select(asked.runs, method="adv_cas")["epsilon"]) == {5.0}
 
 
 def test_other_backbones_join_from_stored_tables_only(study, tmp_path, runs_folder):
-    gru, folder = study("gru4rec"), tmp_path / "kept"
+    gru, folder = study("gru4rec"), tmp_path / "figures" / "made" / "quick"
     store({gru.run("base"): ["main"]}, folder, "quick")
-    both = results_of(study(), ("base",), folder=folder)
+    both = results_of(study(), ("base",))
     assert list(both.runs["backbone"].unique()) == ["sasrec", "gru4rec"]
     assert len(list(runs_folder.glob("*gru4rec*"))) == 1
-    alone = results_of(study(dropout=0.3), ("base",), folder=folder)
+    alone = results_of(study(dropout=0.3), ("base",))
     assert list(alone.runs["backbone"].unique()) == ["sasrec"]
 
 
@@ -122,16 +122,17 @@ def test_errors_come_before_work(study, no_work):
         results_of(study(), ("base",), ({"loss": "first_choice"},))
 
 
-def test_a_reader_s_default_study_needs_no_training(runs_folder, no_work):
+def test_a_reader_s_default_study_needs_no_training(runs_folder, no_work, tmp_path, monkeypatch):
     """The committed tables of the quick profile hold all that the notebooks ask for."""
+    monkeypatch.setenv("CASADV_FIGURES", str(tmp_path))  # nothing was made here
     found = results_of(Study("quick"), ("base", "adv_cas"), ({}, {"k": 5}), (1.0, 10.0, 30.0),
-                       ("literal",), folder=frames.root() / "figures" / "quick")
+                       ("literal",))
     assert list(found.runs["backbone"].unique()) == ["sasrec", "gru4rec"]
     assert not runs_folder.exists()
 
 
 def test_attacks_that_a_stored_run_lacks_join_it(study, tmp_path, runs_folder):
-    own, folder = study(), tmp_path / "kept"
+    own, folder = study(), tmp_path / "figures" / "made" / "quick"
     base, names = own.run("base"), {k: attack_name(k=k) for k in (1, 2, 3)}
     runs.run_attack(base, k=2)
     assert collect.collect({})[0].runs.empty
