@@ -15,7 +15,7 @@ from .backbones import Backbone
 from .batching import packed
 from .data import SequenceDataset, held_out
 from .evaluation import chunks, rank_items, scores_without, summary, user_vectors
-from .settings import EXCLUDES, checked_options
+from .settings import EXCLUDES, AttackOptions, checked_options
 from .support.checks import instance, number, one_of, row, shown
 
 NEIGHBOURS = 20  # candidates of pick="projection"
@@ -64,27 +64,27 @@ def attack(model: Backbone, data: SequenceDataset, positions: str = "last", k: i
         raise ValueError(f"surrogate has {source.n_items} items and max_len {source.max_len}, the "
                          f"model {model.n_items} and {model.max_len}; allowed is a model of the "
                          "same items and max_len")
-    histories, targets = held_out(data, split)
-    least = 3 if k == 1 else k
-    most = most_replaced(data, model.max_len, split)
-    able = np.flatnonzero([fits >= o["k"] and min(len(h), model.max_len) >= least
+    histories, targets = held_out(data, o.split)
+    least = 3 if o.k == 1 else o.k
+    most = most_replaced(data, model.max_len, o.split)
+    able = np.flatnonzero([fits >= o.k and min(len(h), model.max_len) >= least
                            for fits, h in zip(most, histories, strict=True)])
     if len(able) == 0:
-        raise ValueError(f"no user has {least} items in the history and {k} not met; k is {k}, "
-                         f"allowed is at most {most.max()}")
+        raise ValueError(f"no user has {least} items in the history and {o.k} not met; k is "
+                         f"{o.k}, allowed is at most {most.max()}")
     users = able if users is None else np.unique(row("users", users))
     if len(users) == 0 or not np.isin(users, able).all():
         raise ValueError(f"users is {shown(users.tolist())}; allowed are some of 0 to "
-                         f"{data.n_users - 1} who lack {k} and whose history has {least} items or "
-                         f"more, which {np.setdiff1d(users, able)[:9].tolist()} are not")
+                         f"{data.n_users - 1} who lack {o.k} and whose history has {least} items "
+                         f"or more, which {np.setdiff1d(users, able)[:9].tolist()} are not")
     table = source.item_table()
     unit = neighbour_distance(table) if unit is None else number("unit", unit, low=0)
 
     # random items are drawn for everybody: a user's do not depend on who else is attacked
-    drawn = able if pick == "random" else users
+    drawn = able if o.pick == "random" else users
     original = [histories[user] for user in drawn]
-    indices = replaced_indices(original, model.max_len, positions, o["k"])
-    substitutes = choose(source, original, targets[drawn], indices, o, o["step"] * unit)
+    indices = replaced_indices(original, model.max_len, o.positions, o.k)
+    substitutes = choose(source, original, targets[drawn], indices, o, o.step * unit)
     asked = np.flatnonzero(np.isin(drawn, users))
     original, targets = [original[row] for row in asked], targets[users]
     indices, substitutes = indices[asked], substitutes[asked]
@@ -92,7 +92,7 @@ def attack(model: Backbone, data: SequenceDataset, positions: str = "last", k: i
     attacked = put_in(original, indices, substitutes)
 
     clean_ranks, _ = rank_items(model, original, targets, original)
-    ranks, _ = rank_items(model, attacked, targets, excluded(original, attacked, exclude))
+    ranks, _ = rank_items(model, attacked, targets, excluded(original, attacked, o.exclude))
     moved = table[substitutes - 1] - table[replaced - 1]  # (users, k, d)
     return {
         **summary(ranks),
@@ -186,20 +186,24 @@ def neighbour_distance(table: Tensor) -> float:
     return float(torch.cat(nearest).median())
 
 
-def choose(model: Backbone, histories, targets, indices, o: dict, step: float) -> np.ndarray:
-    """(users, k) items to put in at `indices`, the newest first; o: the options of `attack`."""
-    aim = targets if o["loss"] == "target" else first_choices(model, histories)
-    generator = torch.Generator(model.items.weight.device).manual_seed(o["seed"])
+def choose(model: Backbone, histories, targets: np.ndarray, indices: np.ndarray, o: AttackOptions,
+           step: float) -> np.ndarray:
+    """Items to put in at `indices`, both (users, k), the newest first, int64.
+
+    targets: (users,) items. step: a length in the item table, not in neighbour distances.
+    """
+    aim = targets if o.loss == "target" else first_choices(model, histories)
+    generator = torch.Generator(model.items.weight.device).manual_seed(o.seed)
     substitutes, gradient = np.zeros_like(indices), None
-    for j in range(o["k"]):
+    for j in range(o.k):
         so_far = substitutes[:, :j]
-        if o["pick"] not in ("nearest", "random") and (j == 0 or not o["joint"]):
+        if o.pick not in ("nearest", "random") and (j == 0 or not o.joint):
             attacked = put_in(histories, indices[:, :j], so_far)
             gradient = input_gradients(model, attacked, aim, indices)  # (users, k, d)
         replaced = np.array([h[i] for h, i in zip(histories, indices[:, j], strict=True)])
         refused = [np.concatenate([h, [t], used]) for h, t, used in zip(histories, targets, so_far)]
         g = None if gradient is None else gradient[:, j]
-        substitutes[:, j] = pick_items(model.item_table(), replaced, g, refused, o["pick"], step,
+        substitutes[:, j] = pick_items(model.item_table(), replaced, g, refused, o.pick, step,
                                        generator)
     return substitutes
 

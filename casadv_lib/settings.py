@@ -61,13 +61,13 @@ class AttackOptions:
     joint: Flag = Field(True, description="one gradient for all k items")
 
 
-def checked_options(**options) -> dict:
-    """The options of `attack`, any of them, as plain values; raises ValueError for a bad one."""
-    checked = dataclasses.asdict(AttackOptions(**options))
-    if checked["k"] > 1 and checked["positions"] != "last":
-        raise ValueError(f"k is {checked['k']} with positions={checked['positions']!r}; allowed "
-                         "is 1, or positions='last'")
-    return {name: checked[name] for name in options}
+def checked_options(**options) -> AttackOptions:
+    """The options of `attack`, the others with their default; raises ValueError for a bad one."""
+    checked = AttackOptions(**options)
+    if checked.k > 1 and checked.positions != "last":
+        raise ValueError(f"k is {checked.k} with positions={checked.positions!r}; allowed is 1, or "
+                         "positions='last'")
+    return checked
 
 
 @settings

@@ -183,7 +183,8 @@ def attack_options(**options) -> dict:
     """All options of a stored attack but split and exclude, checked; surrogate is one of them."""
     options = {"positions": "last", "k": 1, "pick": "gradient", "step": 0.1, "seed": 0} | options
     surrogate = one_of("surrogate", options.pop("surrogate", None), (None, "base"))
-    options = checked_options(**options)
+    checked = checked_options(**options)
+    options = {name: getattr(checked, name) for name in options}  # plain values
     if options["pick"] in ("nearest", "random"):
         options["step"] = 0.0  # these take no step: one stored attack for all
     return options if surrogate is None else options | {"surrogate": surrogate}
