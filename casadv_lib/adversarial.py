@@ -81,7 +81,7 @@ def scaled(g: Tensor, epsilon: float, owner: Tensor | None = None, per_row: bool
 
 
 def moved_rows(model: Backbone, rows: Tensor, A: Tensor, weights, inject: str) -> Tensor:
-    """S + (1/C) * A, the moved inputs of Eq. 6, (n, d)."""
+    """S + (1/C) * A, the moved inputs of Eq. 6, (n, d). weights: 1/C, (n,); None: all are 1."""
     if weights is not None:
         A = weights.unsqueeze(-1) * A
     # adding A after the scaling is adding A / scale before it
@@ -172,10 +172,10 @@ def training_loss(model: Backbone, batch: PackedBatch, method: Method = BASE,
                   generator: torch.Generator | None = None,
                   training: TrainingSettings = TrainingSettings()  # noqa: B008
                   ) -> tuple[Tensor, dict[str, Tensor]]:
-    """L of Eq. 10 on one batch, and its parts.
+    """L of Eq. 10 on one batch, (), and its parts.
 
-    The parts ("L_B", "L_adv1", "L_adv2", and "perturbation", the size of A) are detached and
-    stay on the device.
+    The parts ("L_B", "L_adv1", "L_adv2", and "perturbation", the size of A) are detached scalars
+    and stay on the device. batch: with positives, and negatives where the loss draws them.
     """
     s, drop = (settings or AdversarialSettings()).of(method), drop or Dropout(0.0)
     items = loss_items(training, model, batch)

@@ -5,6 +5,8 @@ the loss of the held-out target, which it knows. The substitute is the item near
 little along g. Afterwards the target is ranked again.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,12 +16,13 @@ from .adversarial import lifted, scaled
 from .backbones import Backbone
 from .batching import packed
 from .data import SequenceDataset, held_out
-from .evaluation import chunks, rank_items, scores_without, summary, user_vectors
+from .evaluation import BATCH, chunks, rank_items, scores_without, summary, user_vectors
 from .settings import EXCLUDES, AttackOptions, checked_options
 from .support.checks import instance, number, one_of, row, shown
 
 NEIGHBOURS = 20  # candidates of pick="projection"
 CHUNK = 512  # users whose distances to all items are held at once
+Histories = Sequence[np.ndarray]  # int arrays of items, one a user, oldest item first
 
 
 def attack(model: Backbone, data: SequenceDataset, positions: str = "last", k: int = 1,
@@ -54,7 +57,8 @@ def attack(model: Backbone, data: SequenceDataset, positions: str = "last", k: i
     the same users; "users" (indices into data.sequences); "histories" (the replaced inputs);
     "replaced" and "substitutes" (users, k), newest first; "distance" (users, k) between both,
     and "unit", the median neighbour distance, both in the table that picked. The clean ranking
-    leaves out the original history, the other one what `exclude` says.
+    leaves out the original history, the other one what `exclude` says. ValueError for an option
+    that is not allowed, where nobody can be attacked, and for a model that has diverged.
     """
     instance("model", model, Backbone).check_items(data)
     o = checked_options(positions=positions, k=k, pick=pick, step=step, split=split, seed=seed,
@@ -118,7 +122,7 @@ def most_replaced(data: SequenceDataset, max_len: int, split: str = "test") -> n
     return np.minimum(lengths, others).clip(max=max_len)
 
 
-def excluded(original, attacked, exclude: str = "both") -> list[np.ndarray]:
+def excluded(original: Histories, attacked: Histories, exclude: str = "both") -> list[np.ndarray]:
     """The items that are left out of each attacked user's ranking, one int array a user.
 
     original, attacked: the histories before and after. exclude: "both" (everything the user has
@@ -133,8 +137,8 @@ def excluded(original, attacked, exclude: str = "both") -> list[np.ndarray]:
     return list(attacked if exclude == "attacked" else original)
 
 
-def replaced_indices(histories, max_len: int, positions: str, k: int) -> np.ndarray:
-    """(users, k) indices into the full histories, newest first."""
+def replaced_indices(histories: Histories, max_len: int, positions: str, k: int) -> np.ndarray:
+    """(users, k) int64 indices into the full histories, newest first."""
     ends = np.array([len(h) for h in histories])
     seen = np.minimum(ends, max_len)
     if positions == "last":
@@ -143,7 +147,7 @@ def replaced_indices(histories, max_len: int, positions: str, k: int) -> np.ndar
     return (ends - seen + inside)[:, None]
 
 
-def put_in(histories, indices: np.ndarray, items: np.ndarray) -> list[np.ndarray]:
+def put_in(histories: Histories, indices: np.ndarray, items: np.ndarray) -> list[np.ndarray]:
     """Copies of the histories with `items` at `indices`, both (users, any number)."""
     copies = [np.array(history) for history in histories]
     for history, i, own in zip(copies, indices, items, strict=True):
@@ -151,21 +155,22 @@ def put_in(histories, indices: np.ndarray, items: np.ndarray) -> list[np.ndarray
     return copies
 
 
-def first_choices(model: Backbone, histories) -> np.ndarray:
-    """The model's own first recommendation for each history, leaving out what it holds."""
+def first_choices(model: Backbone, histories: Histories) -> np.ndarray:
+    """The model's own first recommendation, (users,) items, leaving out what a history holds."""
     w, starts = user_vectors(model, histories), range(0, len(histories), CHUNK)
     best = [scores_without(model, w[a : a + CHUNK], histories[a : a + CHUNK]).argmax(1) + 1
             for a in starts]
     return torch.cat(best).cpu().numpy()
 
 
-def input_gradients(model: Backbone, histories, aim: np.ndarray, indices: np.ndarray) -> Tensor:
+def input_gradients(model: Backbone, histories: Histories, aim: np.ndarray, indices: np.ndarray
+                   ) -> Tensor:
     """Gradient of -log s(w . e_aim) with respect to the embeddings at `indices`, (users, k, d)."""
     device = model.items.weight.device
     from_end = np.array([len(h) for h in histories])[:, None] - 1 - indices
     gradients = model.items.weight.new_empty((*indices.shape, model.dim))
     with model.evaluating():
-        for batch in packed(histories, model.max_len, device, 256):
+        for batch in packed(histories, model.max_len, device, BATCH):
             rows = model.embed(batch.inputs).detach().requires_grad_()
             w = model.encode(rows, batch)[batch.last]
             goal = model.embed(torch.as_tensor(aim[batch.users]).to(device)).detach()
@@ -186,8 +191,8 @@ def neighbour_distance(table: Tensor) -> float:
     return float(torch.cat(nearest).median())
 
 
-def choose(model: Backbone, histories, targets: np.ndarray, indices: np.ndarray, o: AttackOptions,
-           step: float) -> np.ndarray:
+def choose(model: Backbone, histories: Histories, targets: np.ndarray, indices: np.ndarray,
+           o: AttackOptions, step: float) -> np.ndarray:
     """Items to put in at `indices`, both (users, k), the newest first, int64.
 
     targets: (users,) items. step: a length in the item table, not in neighbour distances.
@@ -209,9 +214,10 @@ def choose(model: Backbone, histories, targets: np.ndarray, indices: np.ndarray,
 
 
 @torch.no_grad()
-def pick_items(table: Tensor, replaced, gradient, refused, pick: str, step: float, generator):
-    """(users,) items in place of `replaced`, none of `refused`, a list of arrays. table:
-    (n_items, d); gradient: (users, d), or None; step: in its units, no neighbour distances."""
+def pick_items(table: Tensor, replaced: np.ndarray, gradient: Tensor | None, refused: Histories,
+               pick: str, step: float, generator: torch.Generator) -> np.ndarray:
+    """(users,) items in place of `replaced`, none of `refused`. table: (n_items, d); gradient:
+    (users, d), or None; step: as in `choose`."""
     squares, best = table.square().sum(1), []
     for own, not_allowed in chunks(refused, table.device, CHUNK):
         e = table[replaced[own] - 1]  # (chunk, d)

@@ -129,7 +129,7 @@ def packed(histories: Sequence[np.ndarray], max_len: int, device, batch_size: in
     return table.batches(np.argsort(table.lengths, kind="stable"), batch_size)
 
 
-def pack(histories: Sequence[np.ndarray], max_len: int = 50, device="cpu") -> "PackedBatch":
+def pack(histories: Sequence[np.ndarray], max_len: int = 50, device="cpu") -> PackedBatch:
     """One packed batch of the last `max_len` items of each history (lists or int arrays)."""
     max_len = checks.number("max_len", max_len, low=1, kind=int)
     histories = checks.histories("histories", histories)

@@ -90,6 +90,7 @@ def cascade_weights(effects: Sequence[np.ndarray], norm: str = "raw", mean: str 
         last line alone would make C = 0 and 1/C infinite.
     mean: "inverse" makes the mean *weight* 1, so that the total budget is adv_global's;
         "cascade" makes the mean of C 1, which leaves a mean weight above 1.
+    ValueError where `effects` holds no number, or one below 1.
     """
     one_of("norm", norm, ("raw", "minmax"))
     one_of("mean", mean, ("inverse", "cascade"))

@@ -21,7 +21,8 @@ CHUNK = 128  # users whose scores stay in the processor's cache
 
 
 def gains(ranks: np.ndarray, metric: str) -> np.ndarray:
-    """What each user adds to a metric, (users,): 1 / log2(rank + 1) or 1 up to rank 10, else 0."""
+    """What each user adds to a metric, (users,) float64: 1 / log2(rank + 1), or 1, up to rank 10,
+    else 0. ranks: (users,) numbers of at least 1, a user or more; else ValueError."""
     one_of("metric", metric, METRICS)
     ranks = checks.ranks("ranks", ranks)
     gain = 1 / np.log2(ranks + 1) if metric == "ndcg@10" else 1.0
@@ -39,7 +40,7 @@ def hit_ratio(ranks: np.ndarray) -> float:
 
 
 def summary(ranks: np.ndarray) -> dict[str, float]:
-    """Both metrics of an array of ranks."""
+    """Both metrics of (users,) ranks: {"ndcg@10", "hr@10"}, each from 0 to 1."""
     return {"ndcg@10": ndcg(ranks), "hr@10": hit_ratio(ranks)}
 
 
@@ -54,9 +55,10 @@ def user_vectors(model: Backbone, histories: Sequence[np.ndarray]) -> Tensor:
     return torch.cat(w)[torch.as_tensor(np.argsort(np.concatenate(users))).to(device)]
 
 
-def chunks(items: Sequence[np.ndarray], device, size: int
+def chunks(items: Sequence[np.ndarray], device: torch.device, size: int
            ) -> Iterator[tuple[slice, tuple[Tensor, Tensor]]]:
-    """Some users at a time: which, and rows and columns of their items in (size, n_items)."""
+    """`size` users at a time: which, and where their items stand in a (size, n_items) matrix of
+    scores, as two int64 tensors of rows and of columns."""
     # of all: no chunk waits for the device; column 0 is item 1
     columns = torch.as_tensor(np.concatenate(items).astype(np.int64) - 1).to(device)
     ends = np.cumsum([0, *map(len, items)])

@@ -34,7 +34,7 @@ def fit(model: Backbone, data: SequenceDataset, epochs: int = 500, seed: int = 0
     """Phase 1: train a backbone on L_B (Eq. 5, or another loss), in place.
 
     checkpoint: a file to resume from and to write to. settings: fields of `TrainingSettings`.
-    Returns a `History`.
+    Returns a `History`; a model that diverges or collapses raises a `TrainingError`.
     """
     own = TrainingSettings(epochs=epochs, seed=seed, batch_size=batch_size, device=device,
                            eval_every=eval_every, **settings)
@@ -48,8 +48,8 @@ def fit_adversarial(model: Backbone, data: SequenceDataset, method: str = "adv_c
                     ) -> "History":
     """Phase 2: go on training a converged backbone on L of Eq. 10, in place, with a fresh Adam.
 
-    method: a name of `METHODS`. checkpoint: as in `fit`.
-    settings: fields of `TrainingSettings` and `AdversarialSettings`. Returns a `History`.
+    method: a name of `METHODS`. settings: fields of `TrainingSettings` and `AdversarialSettings`.
+    checkpoint, what is returned and what is raised: as in `fit`.
     """
     one_of("method", method, METHODS)
     of_training = TrainingSettings.__pydantic_fields__
