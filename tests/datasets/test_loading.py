@@ -260,7 +260,6 @@ def test_the_films_come_with_the_package(monkeypatch, recwarn):
     assert "redistribute" in archive.with_name("README.txt").read_text()
 
 
-@pytest.mark.real_data
 @pytest.mark.skipif(not os.environ.get("CASADV_DATA"), reason="CASADV_DATA names no folder")
 @pytest.mark.parametrize("name", SOURCES)
 def test_the_published_data_sets_have_the_counts_of_table_2(name):

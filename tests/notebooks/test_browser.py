@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.browser
 SMALL = {"epochs": 3, "adv_epochs": 1, "dim": 8, "batch_size": 16, "eval_every": 1}
 # what each slider's move must change, besides the words: views by the name of their class
 SLIDERS = {
