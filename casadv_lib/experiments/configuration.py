@@ -181,10 +181,11 @@ def model_defaults(backbone: str) -> dict:
 
 def attack_options(**options) -> dict:
     """All options of a stored attack but split and exclude, checked; surrogate is one of them."""
-    options = {"positions": "last", "k": 1, "pick": "gradient", "step": 0.1, "seed": 0} | options
     surrogate = one_of("surrogate", options.pop("surrogate", None), (None, "base"))
     checked = checked_options(**options)
-    options = {name: getattr(checked, name) for name in options}  # plain values
+    # other options only where they are named: stored attacks keep the names that they have
+    named = "positions", "k", "pick", "step", "seed", *options
+    options = {name: getattr(checked, name) for name in named}
     if options["pick"] in ("nearest", "random"):
         options["step"] = 0.0  # these take no step: one stored attack for all
     return options if surrogate is None else options | {"surrogate": surrogate}
