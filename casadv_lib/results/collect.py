@@ -64,7 +64,9 @@ def collect(made: Mapping[Run, Iterable[str]], stored: Results | None = None,
             old, joining = read_ranks(folder, run.name), ["attacks"]
         else:
             continue
-        ranks[run.name] = old | ranks_of(run) | old
+        # what is stored stays, and stays first
+        ranks[run.name] = old | {column: codes for column, codes in ranks_of(run).items()
+                                 if column not in old}
         for name in joining:
             parts[name].append(_tables_of(run)[name])
     tables = {name: _joined(own, name, roles) for name, own in parts.items()}
