@@ -24,7 +24,7 @@ from .cascade import cascade_effects, cascade_effects_flat, cascade_weights
 from .data import SequenceDataset
 from .datasets import load_dataset
 from .evaluation import evaluate, hit_ratio, ndcg, paired_bootstrap
-from .settings import PRESETS, AdversarialSettings, TrainingSettings
+from .settings import AdversarialSettings, TrainingSettings
 from .training import fit, fit_adversarial
 
 __version__ = "0.1.0"

@@ -38,11 +38,11 @@ class SequenceDataset:
     world: object = None
 
     def __post_init__(self):
-        for field_name, wanted in (("item_ids", self.n_items + 1), ("user_ids", self.n_users),
-                                   ("item_names", self.n_items + 1)):
-            if len(getattr(self, field_name)) != wanted:
-                raise DataError(f"{self.name}: {field_name} has {len(getattr(self, field_name))} "
-                                f"entries; allowed are {wanted}")
+        lengths = {"item_ids": self.n_items + 1, "user_ids": self.n_users,
+                   "item_names": self.n_items + 1}
+        for name, wanted in lengths.items():
+            if (found := len(getattr(self, name))) != wanted:
+                raise DataError(f"{self.name}: {name} has {found} entries; allowed are {wanted}")
         for user, one in enumerate(self.sequences):
             if not isinstance(one, np.ndarray) or one.dtype != np.int64 or one.ndim != 1:
                 raise DataError(f"{self.name}: sequences[{user}] is {shown(one)}; allowed is a "

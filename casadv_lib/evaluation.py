@@ -11,7 +11,7 @@ from .batching import packed
 from .data import SequenceDataset, held_out
 from .support import checks
 from .support.checks import MOST_SEED, instance, number, one_of
-from .support.machine import long_work
+from .support.machine import progress_bar
 
 CUTOFF = 10
 METRICS = {"ndcg@10": "NDCG@10", "hr@10": "HR@10"}  # and how they are written
@@ -48,8 +48,7 @@ def summary(ranks: np.ndarray) -> dict[str, float]:
 def user_vectors(model: Backbone, histories: Sequence[np.ndarray]) -> Tensor:
     """w after the newest item of each history, (users, d), in the order given."""
     device = model.items.weight.device
-    batches = long_work(packed(histories, model.max_len, device, BATCH), desc="reading histories",
-                        unit=" batches", total=-(-len(histories) // BATCH))
+    batches = packed(histories, model.max_len, device, BATCH)
     with model.evaluating():
         users, w = zip(*((batch.users, model(batch)[batch.last]) for batch in batches))
     return torch.cat(w)[torch.as_tensor(np.argsort(np.concatenate(users))).to(device)]
@@ -85,8 +84,8 @@ def rank_items(model: Backbone, histories: Sequence[np.ndarray], targets: np.nda
     # column i of the scores is item i + 1
     target = torch.as_tensor(np.asarray(targets, dtype=np.int64) - 1).to(w.device).unsqueeze(1)
     n_items, ranks, ties = len(table), [], []
-    for own, met in long_work(chunks(seen, w.device, CHUNK), desc=f"ranking {CHUNK} users",
-                              unit=" times", total=-(-len(w) // CHUNK)):
+    for own, met in progress_bar(iterable=chunks(seen, w.device, CHUNK), delay=2,  # of much work
+                                 desc=f"ranking {CHUNK} users", total=-(-len(w) // CHUNK)):
         scores = w[own] @ table.T  # (chunk, n_items)
         # sign of (score - target's): +1 better, 0 equal, -1 worse; sums of these are exact
         sign = scores.sub_(scores.gather(1, target[own])).sign_()

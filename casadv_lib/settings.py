@@ -32,12 +32,6 @@ PROFILES = {
     "bce64": {"dataset": "beauty", "loss": "bce", "negatives": 64, "epochs": 200, "eval_every": 4,
               "adv_epochs": 12, "patience": 3},
 }
-# Ways to read the size of a perturbation: over the whole batch, or Eq. 7 and 9 to the letter.
-PRESETS = {
-    "batch": {"scope": "batch"},
-    "literal": {"scope": "literal", "epsilon": 10.0, "lambda1": 1.0, "lambda2": 1.0,
-                "health": "note"},
-}
 POSITIONS = ("first", "middle", "last")
 MOST_REPLACED = 5  # K of Figure 6
 PAPER_BACKBONES = ("sasrec", "gru4rec")

@@ -25,7 +25,7 @@ from .settings import AdversarialSettings, TrainingSettings
 from .support.checkpoints import HealthCheck, LastGood
 from .support.checks import instance, one_of
 from .support.layers import Dropout
-from .support.machine import choose_device, long_work
+from .support.machine import choose_device, progress_bar
 
 
 def fit(model: Backbone, data: SequenceDataset, epochs: int = 500, seed: int = 0,
@@ -182,8 +182,8 @@ class Trainer:
         one_of("progress", progress, (True, False))
         s = self.settings
         with (LastGood(self, checkpoint) as good, compiled_encoder(self.model, s.compile is True),
-              long_work(total=s.epochs, initial=self.done, desc=f"phase {self.phase}", unit="epoch",
-                        progress=progress, now=True, leave=True) as bar):
+              progress_bar(progress, leave=True, total=s.epochs, initial=self.done,
+                           desc=f"phase {self.phase}", unit="epoch") as bar):
             history = self.history  # of the checkpoint, where there is one
             while not self.is_over:
                 started = time.perf_counter()

@@ -18,8 +18,6 @@ from oracles import dataset, random_sequences
 
 import casadv_lib as cas
 from casadv_lib.backbones import nearest_items
-from casadv_lib.datasets import synthetic
-from casadv_lib.datasets.sources import k_core
 from casadv_lib.experiments.configuration import configure
 from casadv_lib.settings import AttackOptions, TrainingSettings
 
@@ -32,7 +30,6 @@ RANKS = ["x", None, [None], ["a"], [math.nan], [0.5], [-1.0], {}, object(), [[1]
 TOY = dataset(random_sequences(30, 40), 40)
 MODEL = build("sasrec")
 EFFECTS = cas.cascade_effects([[1, 2, 3], [3, 4]])
-FRAME = pd.DataFrame({"user": ["u"] * 3, "item": [1, 2, 3], "timestamp": [1, 2, 3]})
 
 LAYERS = {"n_items": [*WHOLE, 2**40], "max_len": [*WHOLE, 10**6], "dim": [*WHOLE, 10**6],
           "dropout": [*REAL, 1.0]}
@@ -65,13 +62,11 @@ CALLS = {
     cas.load_dataset: ({"name": "synthetic"}, {
         "name": ["", 2, pd.DataFrame()], "min_count": OTHER, "seed": [-1], "columns": [{"x": "y"}],
         "separator": ["ab", "1"]}),
-    k_core: ({"frame": FRAME, "k": 1}, {"k": WHOLE, "frame": OTHER}),
-    synthetic.make_world: ({}, {"settings": OTHER, "seed": [-1, None]}),
     TrainingSettings: ({}, dict.fromkeys(sorted(TRAINED.keys() - BOTH - {"progress"}), OTHER)),
     cas.AdversarialSettings: ({}, MOVED),
     configure: ({"method": "adv_cas"}, LAYERS | MOVED | {
         "profile": WORD, "backbone": WORD, "method": WORD, "epochs": WHOLE, "adv_epochs": WHOLE,
-        "optimizer_state": WORD, "n_blocks": WHOLE, "n_heads": WHOLE, "preset": WORD}),
+        "optimizer_state": WORD, "n_blocks": WHOLE, "n_heads": WHOLE}),
 }
 del CALLS[configure][1]["n_items"]
 BY_HAND = [  # where numbers in a row are right, or nothing else is wrong

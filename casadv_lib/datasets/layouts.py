@@ -23,7 +23,6 @@ SEPARATORS = {"\t": "tabs", "::": "'::'", ";": "semicolons", ",": "commas", "|":
 CLOCK = 10**7, 4 * 10**18  # a last column from here to there holds dates (20140525) or Unix times
 BLANKS, _INTEGER = re.compile("[ \t]+"), re.compile("-?[0-9]+")
 _SEPARATOR = "[\t !#-/:-@[-^`{-~]"
-_SAID = re.compile('"?sep=(.)"?')  # the latter is Excel's
 
 
 @dataclass(frozen=True)
@@ -117,9 +116,7 @@ def find_layout(path, head: str, wanted: dict, separator: str | None = None) -> 
     lines, skip = head.split("\n"), 0
     for line in lines:
         text = line.strip(" \t")
-        if said := _SAID.fullmatch(text):
-            separator = separator or said[1]
-        elif text and not (text[0] == "#" and not _table([text], wanted, separator, skip)):
+        if text and not (text[0] == "#" and not _table([text], wanted, separator, skip)):
             break
         skip += 1
     rows = [line for line in lines[skip:] if line.strip(" \t")]

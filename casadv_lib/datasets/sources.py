@@ -9,7 +9,7 @@ import pandas as pd
 import pooch
 from filelock import FileLock
 
-from ..support.checks import DataError, instance, number
+from ..support.checks import DataError
 from .readers import read_file
 
 CORE = 5  # every published data set is filtered to its 5-core
@@ -60,8 +60,6 @@ def k_core(frame: pd.DataFrame, k: int) -> pd.DataFrame:
     Taking out a rare item can make a user too short, and taking out that user another item rare. So
     repeat until nothing goes. The end is the same whatever the order in which rows are taken out.
     """
-    k = number("k", k, low=1, kind=int)
-    instance("frame", frame, pd.DataFrame)
     codes = np.stack([pd.factorize(frame[name])[0] for name in ("user", "item")])
     rows = np.flatnonzero((codes >= 0).all(axis=0))  # a missing id belongs to nobody
     while len(rows):

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..data import SequenceDataset, held_out
 from ..support.checks import histories as checked_histories
-from ..support.checks import instance, number, shown
+from ..support.checks import number, shown
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,6 @@ class World:
 
 def make_world(settings: WorldSettings = WorldSettings(), seed: int = 0) -> World:  # noqa: B008
     """Draw the rules of a world and its users' sequences; the same seed gives the same world."""
-    instance("settings", settings, WorldSettings)
-    seed = number("seed", seed, 0, kind=int)
     rng = np.random.default_rng(seed)
     world, lengths = draw_rules(settings, seed, rng), draw_lengths(settings, rng)
     met, n_users, n_groups = MetItems(world, settings.n_users), settings.n_users, settings.n_groups

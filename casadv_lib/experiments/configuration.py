@@ -1,7 +1,7 @@
 """Configurations: all that a run is told, out of the defaults and profiles of `settings`.
 
 Above the defaults stand the profile's values, above these what was chosen on validation for this
-data set, then a preset, and over all of these what the caller names.
+data set, and over all of these what the caller names.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from pydantic import Field
 from ..adversarial import BASE, METHODS
 from ..backbones import BACKBONES
 from ..datasets import NAMES, own_file
-from ..settings import PRESETS, PROFILES, AdversarialSettings, TrainingSettings, checked_options
+from ..settings import PROFILES, AdversarialSettings, TrainingSettings, checked_options
 from ..support.checks import Count, DataError, Number, allowed, number, one_of, settings, shown
 from ..support.files import read_json
 
@@ -117,8 +117,8 @@ def configure(profile: str = "quick", dataset: str | Path | None = None, backbon
               method: str = "base", seed: int = 0, **overrides) -> Configuration:
     """The complete configuration of a run, checked.
 
-    dataset: None takes the profile's. overrides: settings by name; and preset, "batch" or
-    "literal", below them. Raises ValueError for an unknown name, a wrong type or value.
+    dataset: None takes the profile's. overrides: settings by name. Raises ValueError for an
+    unknown name, a wrong type or value.
     """
     one_of("profile", profile, PROFILES)
     one_of("backbone", backbone, BACKBONES)
@@ -129,19 +129,17 @@ def configure(profile: str = "quick", dataset: str | Path | None = None, backbon
                          "open: it says how that is read")
     if "columns" in reading:
         reading["columns"] = by_name("columns", reading["columns"])
-    preset = one_of("preset", overrides.pop("preset", None), (None, *PRESETS))
     values = {"profile": profile, "backbone": backbone, "method": method, "seed": seed,
               "reading": json.dumps(reading, default=str)}
     values |= USUAL | PROFILES[profile]
     values |= {} if dataset is None else {"dataset": resolved(dataset)}
     values = {"max_len": MAX_LEN.get(values["dataset"], 50)} | values
-    named = PRESETS.get(preset, {}) | overrides
     known = {row["name"] for row in settings_table()} | model_defaults(backbone).keys()
     for name in overrides:
         one_of("setting", name, sorted(known))
-    config = Configuration.of(values | named)
+    config = Configuration.of(values | overrides)
     best = choice(config.everything())["chosen"]
-    return Configuration.of(values | best | named) if best else config
+    return Configuration.of(values | best | overrides) if best else config
 
 
 def resolved(dataset: str | Path) -> str:
@@ -167,15 +165,12 @@ def choice(settings: dict) -> dict:
 
 
 def model_defaults(backbone: str) -> dict:
-    """The arguments of a backbone's class with their defaults, without n_items.
-
-    Raises ValueError for one without, as a setting needs it.
-    """
+    """The arguments of a backbone's class, without n_items, with their defaults, which a setting
+    needs: ValueError for one without."""
     parameters = [*inspect.signature(BACKBONES[backbone]).parameters.values()]
     for parameter in parameters[1:]:
         if parameter.default is parameter.empty:
-            raise ValueError(f"argument {parameter.name} of backbone {backbone} has no default; "
-                             "allowed is none but n_items, the first, without one")
+            raise ValueError(f"{parameter.name} of {backbone} has no default; allowed is one")
     return {parameter.name: parameter.default for parameter in parameters[1:]}
 
 
@@ -229,8 +224,7 @@ def settings_table(*kinds: type) -> list[dict]:
 
 def settings_help() -> str:
     """All settings with their defaults and what is allowed, a line each."""
-    lines = ["settings (a profile sets some, and validation has chosen some):",
-             "  preset (None): batch or literal, readings of Eq. 7 and 9"]
+    lines = ["settings (a profile sets some, and validation has chosen some):"]
     lines += ["  {name} ({default}): {meaning}; allowed: {allowed}".format(**row)
               for row in settings_table()]
     return "\n".join(lines + [f"  {name} ({default}): of {backbone}" for backbone in BACKBONES

@@ -25,7 +25,7 @@ from ..attacks import most_replaced
 from ..evaluation import METRICS
 from ..support.checks import number
 from ..support.files import make_folder, write_bytes
-from ..support.machine import choose_device, long_work, source_hash, use_threads
+from ..support.machine import choose_device, progress_bar, source_hash, use_threads
 from . import runs
 from .plan import GROUP, SEARCHED, Job, Known, chosen_values, decide
 from .runs import Run, Unequal, attack_name, one_at_a_time, runs_folder
@@ -311,7 +311,7 @@ def run_grid(grid: Grid, workers: int = 1, device: str = "auto", scheduler: str 
     failed, left = {}, grid.left()
     if not left:
         return failed
-    with long_work(total=len(left), desc="grid", unit="job", now=True) as bar:
+    with progress_bar(total=len(left), desc="grid", unit="job") as bar:
         def say(line):
             bar.write(f"{_now()} {line}")
 

@@ -18,7 +18,7 @@ from ..backbones import BACKBONES
 from ..results.frames import folder_made, folder_of
 from ..support.checks import one_of
 from ..support.files import make_folder, read_json, write_bytes, write_json
-from ..support.machine import choose_device, folder_named_by, long_work, root, source_hash
+from ..support.machine import choose_device, folder_named_by, progress_bar, root, source_hash
 from .configuration import resolved
 from .grid import cluster, workers_of
 from .runs import Study, provenance, runs_folder
@@ -105,7 +105,7 @@ def run_all(asked: dict[Path, tuple[Path, dict]], workers: int | None = None, de
     order = [path for path in asked if path.stem in sum(NEEDS.values(), [])]
     order += [path for path in reversed(asked) if path not in order]
     tasks, failed = {}, []
-    with (long_work(total=len(asked), desc="notebooks", unit="notebook", now=True) as bar,
+    with (progress_bar(total=len(asked), desc="notebooks", unit="notebook") as bar,
           cluster(workers, device) as (client, resource)):
         for path in order:
             needs = [tasks[name] for name in NEEDS.get(path.stem, ()) if name in tasks]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..adversarial import METHOD_ORDER
-from ..settings import PAPER_BACKBONES, PRESETS
+from ..settings import PAPER_BACKBONES
 from ..support.checks import one_of
 from ..support.files import read_json
 from .configuration import FAMILY, PROFILES, Configuration, choice, configure, resolved
@@ -135,8 +135,6 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
     choose: trials also where the choice is known. overrides: settings, as in `configure`; where
     they name a value that is chosen elsewhere, it stands and nothing is tried.
     """
-    preset = one_of("preset", overrides.pop("preset", None), (None, *PRESETS))
-    overrides = PRESETS.get(preset, {}) | overrides
     jobs: dict[str, Job] = {}
 
     def add(stage, name, role, method, settings, *needs):
@@ -176,8 +174,6 @@ def plan(profile: str, stages: Iterable[Stage], choose: bool = False, **override
         for row in RUNS[stage.kind]:
             for settings, method in product(row["settings"], row.get("methods", METHOD_ORDER)):
                 name = row["name"].format(method=method, **settings)
-                # a preset as the values that it stands for: they must overrule what was chosen
-                settings = PRESETS.get(settings.get("preset"), settings)
                 made = base_of(stage, settings.get("seed", 0))
                 if method != "base":  # which has no other role and name than its own
                     needs = made, *choices(stage, method, settings)

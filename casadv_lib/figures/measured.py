@@ -204,9 +204,9 @@ def figure6(results: Results, dataset: str, highlight: int | None = None, step: 
                     axis.plot([], [], color="0.3", marker="o", label=f"control: {pick} item",
                               **look)
         else:
-            ends = gradient[["low", "high"]].where(gradient["method"].isin(NEEDED))  # four shades
-            method_lines(axis, gradient.assign(**ends), "k", "value",  # would hide each other
-                         f"95% interval of {' and '.join(NEEDED)}")
+            # more shades would hide each other
+            ends = gradient[["low", "high"]].where(gradient["method"].isin(NEEDED))
+            method_lines(axis, gradient.assign(**ends), "k", "value", "95%, base and adv_cas")
             if highlight is not None:
                 there = select(gradient, k=highlight)
                 words = [f"{row.method}={row.value:.3f}" for row in there.itertuples()]

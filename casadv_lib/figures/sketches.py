@@ -84,8 +84,7 @@ def figure1(points, generic, guided, effects, radii, curve: pd.DataFrame | None 
                           textcoords="offset points", ha="center", va="center", linespacing=0.95,
                           in_layout=False)
         for marker, words, face in (
-                (r"$\rightarrow$", "perturbation: direction in the\nplane, length in d dimensions",
-                 "0.2"),
+                (r"$\rightarrow$", "move: direction in the plane,\nlength in d dimensions", "0.2"),
                 ("o", "all moves of that length", "0.9")):
             axis.plot([], [], color="0.2", linestyle="", marker=marker, markersize=11,
                       markerfacecolor=face, label=words)

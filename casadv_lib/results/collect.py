@@ -127,8 +127,8 @@ def store(made: Mapping[Run, Iterable[str]], folder: Path, profile: str, keep: b
 
 def _newer(name: str, before: pd.DataFrame, rows: Iterable[dict], key: list[str]) -> pd.DataFrame:
     """A table with new rows in the place of the old ones that have the same key, others below."""
-    new = pd.DataFrame(list(rows), columns=COLUMNS[name]).set_index(key, drop=False)
-    old = before.set_index(key, drop=False)
+    new = pd.DataFrame(list(rows), columns=COLUMNS[name])
+    old, new = (table.set_index(key, drop=False) for table in (before, new))
     order, old = old.index.append(new.index).unique(), old[~old.index.isin(new.index)]
     table = pd.concat([part for part in (old, new) if len(part)] or [new])
     places = order.get_indexer(table.index).argsort(kind="stable")

@@ -1,4 +1,4 @@
-"""The machine: folders, devices, threads, a bar for long work; and a hash of the library."""
+"""The machine: folders, devices, threads, a progress bar; and a hash of the library."""
 
 import contextlib
 import functools
@@ -15,7 +15,6 @@ from tqdm.auto import tqdm
 from .checks import shown
 
 PACKAGE = Path(__file__).resolve().parents[1]
-SECONDS = 2.0  # work that is done sooner shows no bar
 DEVICES = "are 'auto', 'cpu' and the names of this machine's devices that hold float64"
 
 
@@ -69,8 +68,6 @@ def use_threads(count: int = 1) -> None:
     threadpool_limits(count)
 
 
-def long_work(iterable=None, *, progress: bool = True, now: bool = False, **options) -> tqdm:
-    """A tqdm bar, none where CI is set; it appears after `SECONDS`, or `now`; `leave` keeps it."""
-    hidden = not progress or bool(os.environ.get("CI"))
-    return tqdm(iterable, delay=0 if now else SECONDS, disable=hidden,
-                **{"leave": False} | options)
+def progress_bar(progress: bool = True, leave: bool = False, **options) -> tqdm:
+    """A tqdm bar, none where CI is set. leave: it stays at the end. options: tqdm's."""
+    return tqdm(disable=not progress or bool(os.environ.get("CI")), leave=leave, **options)

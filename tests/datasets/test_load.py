@@ -1,4 +1,4 @@
-"""Large data: a whole load in a process of its own, with its own peak of memory; its bars."""
+"""Large data: a whole load in a process of its own, with its own peak of memory."""
 
 import tempfile
 from pathlib import Path
@@ -13,7 +13,6 @@ from benchmarks.worlds import lengths_of
 import casadv_lib as cas
 from casadv_lib.data import held_out, training_inputs
 from casadv_lib.evaluation import rank_items
-from casadv_lib.support import machine
 
 SAMPLE, DIM, MAX_LEN, MIN_COUNT = 2000, 64, 50, 5
 INTERACTIONS_A_USER = 9
@@ -75,14 +74,3 @@ def test_a_fiftieth_of_the_load_of_the_soak_test():
 @pytest.mark.soak
 def test_a_million_users_within_eight_gigabytes():
     assert call(work, users=1_000_000, items=100_000)["peak_megabytes"] < 8_000
-
-
-@pytest.mark.parametrize("seconds, ci, shows", [(0.0, "", True), (60.0, "", False),
-                                                (0.0, "1", False)])
-def test_long_work_alone_shows_bars(monkeypatch, capsys, seconds, ci, shows):
-    monkeypatch.setenv("CI", ci)
-    monkeypatch.setattr(machine, "SECONDS", seconds)
-    histories = [np.array([1, 2, 3])] * 30
-    rank_items(cas.SASRec(9, dim=4), histories, np.full(30, 4), histories)
-    shown = capsys.readouterr().err
-    assert ("reading histories" in shown) == ("ranking" in shown) == shows

@@ -122,9 +122,6 @@ def test_named_values_leave_the_choice_out():
     assert (config.adversarial.epsilon, config.adversarial.lambda1) == (2.0, 0.1)
     literal = planned("quick/switches-sasrec")["synthetic sasrec adv_cas literal"].config()
     assert (literal.adversarial.scope, literal.adversarial.epsilon) == ("literal", 10.0)
-    literal = plan("quick", stages_of("quick", "own.csv", "causalcnn"), preset="literal")
-    assert literal["own causalcnn adv_cas"].config().adversarial.scope == "literal"
-    assert {job.asked["method"] for job in of_role(literal, "trial")} == {"neighbour"}
     films = planned("films/methods-sasrec")  # the profile names the paper's
     assert {job.asked["method"] for job in of_role(films, "trial")} == {"neighbour"}
 

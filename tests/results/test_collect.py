@@ -8,6 +8,7 @@ import pytest
 import casadv_lib as cas
 from casadv_lib.experiments import runs
 from casadv_lib.experiments.configuration import attack_name
+from casadv_lib.experiments.plan import SWITCHES
 from casadv_lib.experiments.runs import Study
 from casadv_lib.results import collect, frames
 from casadv_lib.results.collect import known, results_of, store
@@ -108,7 +109,7 @@ def test_sweeps_and_switches(study, runs_folder):
     assert swept["epsilon"].tolist() == [0.5, 1.0]
     assert set(frames.with_role(found, "switch")["run"]) == {
         own.run("adv_cas", **more).name for more in ({}, {"direction": "sign"},
-                                                     {"preset": "literal"})}
+                                                     SWITCHES["literal"][1])}
 
 
 def test_errors_come_before_work(study, no_work):

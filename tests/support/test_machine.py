@@ -1,9 +1,9 @@
-"""Which device is taken."""
+"""Which device is taken, and where a bar shows."""
 
 import pytest
 import torch
 
-from casadv_lib.support.machine import choose_device
+from casadv_lib.support.machine import choose_device, progress_bar
 
 
 @pytest.mark.parametrize("holds", [True, False])
@@ -23,3 +23,11 @@ def test_a_device_without_float64_is_not_taken(holds, monkeypatch):
     if not holds:
         with pytest.raises(ValueError, match="device is 'meta'; allowed .* that hold float64"):
             choose_device("meta")
+
+
+@pytest.mark.parametrize("ci, progress, shows", [("", True, True), ("1", True, False),
+                                                 ("", False, False)])
+def test_a_bar_shows_where_it_is_wanted_but_not_in_ci(monkeypatch, capsys, ci, progress, shows):
+    monkeypatch.setenv("CI", ci)
+    progress_bar(progress, total=3, desc="grid").close()
+    assert ("grid" in capsys.readouterr().err) == shows
