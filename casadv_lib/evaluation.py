@@ -84,7 +84,7 @@ def rank_items(model: Backbone, histories: Sequence[np.ndarray], targets: np.nda
     # column i of the scores is item i + 1
     target = torch.as_tensor(np.asarray(targets, dtype=np.int64) - 1).to(w.device).unsqueeze(1)
     n_items, ranks, ties = len(table), [], []
-    for own, met in progress_bar(iterable=chunks(seen, w.device, CHUNK), delay=2,  # of much work
+    for own, met in progress_bar(iterable=chunks(seen, w.device, CHUNK), delay=2,  # seconds
                                  desc=f"ranking {CHUNK} users", total=-(-len(w) // CHUNK)):
         scores = w[own] @ table.T  # (chunk, n_items)
         # sign of (score - target's): +1 better, 0 equal, -1 worse; sums of these are exact

@@ -68,7 +68,7 @@ def checked_options(**options) -> AttackOptions:
 class TrainingSettings:
     """What both phases share (Section 5.3); "auto" is decided where the run starts."""
 
-    epochs: Count = Field(500, description="passes over all users; a run's at least 1")
+    epochs: Count = Field(500, description="passes over all users; at least 1 for a stored run")
     seed: Seed = Field(0, description="decides every random number")
     batch_size: Number(int, 1) = Field(128, description="users a batch, b of Eq. 11")
     loss: Literal["bce", "gbce", "sampled", "ce"] = Field(

@@ -116,7 +116,9 @@ def find_layout(path, head: str, wanted: dict, separator: str | None = None) -> 
     lines, skip = head.split("\n"), 0
     for line in lines:
         text = line.strip(" \t")
-        if text and not (text[0] == "#" and not _table([text], wanted, separator, skip)):
+        if said := re.fullmatch('"?sep=(.)"?', text):  # Excel's
+            separator = separator or said[1]
+        elif text and not (text[0] == "#" and not _table([text], wanted, separator, skip)):
             break
         skip += 1
     rows = [line for line in lines[skip:] if line.strip(" \t")]

@@ -55,7 +55,7 @@ def k_core(frame: pd.DataFrame, k: int) -> pd.DataFrame:
     """Return the largest part of `frame` where each user and each item has at least k rows.
 
     frame: columns user and item; other columns, the index and the order of rows stay as they are.
-    k: a whole number of at least 1 (1 leaves everything). May return a frame without rows.
+    k: from 1 (leaves everything), not checked. May return a frame without rows.
 
     Taking out a rare item can make a user too short, and taking out that user another item rare. So
     repeat until nothing goes. The end is the same whatever the order in which rows are taken out.

@@ -47,7 +47,7 @@ def exercise(cases: list[tuple], answers: Callable | list, tolerance: float = 1e
             except Exception as error:  # a reader's code may raise and return anything
                 print(f"{name} fails in case {number} of {len(cases)}, {type(error).__name__}:")
                 names = getattr(getattr(function, "__code__", None), "co_varnames", ())
-                shown = (f"{name} = {getattr(x, '__name__', repr(x)[:800])}"
+                shown = (f"{name}:\n{getattr(x, '__name__', repr(x)[:800])}"
                          for name, x in zip_longest(names[:len(case)], case, fillvalue="?"))
                 words = str(error).replace("ACTUAL", "yours").replace("DESIRED", "right")
                 return print(words, "The case was:", *shown, sep="\n")
@@ -61,7 +61,7 @@ def compare(answer, wanted, tolerance: float) -> None:
     if not isinstance(wanted, tuple):
         answer, wanted = (answer,), (wanted,)
     if len(answer) != len(wanted):
-        raise ValueError(f"return {len(wanted)} values, not {len(answer)}")
+        raise AssertionError(f"return {len(wanted)} values, not {len(answer)}")
     for number, both in enumerate(zip(answer, wanted), start=1):
         mine, right = (np.asarray(x.detach() if torch.is_tensor(x) else x, float) for x in both)
         np.testing.assert_allclose(mine, right, err_msg=f"value {number} of {len(wanted)}",

@@ -189,8 +189,7 @@ def main_run(results: Results, dataset: str, backbone: str, method: str) -> str:
 
 def score(results: Results, run: str, metric: str = "ndcg@10", split: str = "test") -> float:
     """A metric of a run at its last epoch."""
-    [value] = select(results.runs, run=run, which="last", split=split)[metric]
-    return float(value)
+    return float(select(results.runs, run=run, which="last", split=split)[metric].item())
 
 
 def interval(results: Results, kind: str, quantity: str, metric: str = "ndcg@10", **values) -> dict:

@@ -20,8 +20,7 @@ DEVICES = "are 'auto', 'cpu' and the names of this machine's devices that hold f
 
 def root() -> Path:
     """The folder that holds `casadv_lib/` and `figures/`; installed without them, the caller's."""
-    checkout = PACKAGE.parent
-    return checkout if (checkout / "notebooks").is_dir() else Path.cwd()
+    return PACKAGE.parent if (PACKAGE.parent / "notebooks").is_dir() else Path.cwd()
 
 
 def folder_named_by(variable: str) -> Path | None:

@@ -95,7 +95,8 @@ def test_columns_and_separator_are_what_the_caller_says(file):
     assert same(load_dataset(pd.read_csv(io.StringIO(CSV.replace("item", "Movie_ID")))))
     ordered = "".join(f"{user} {item}\n" for user, items in ITEMS.items() for item in items)
     assert same(load_dataset(file(ordered)))
-    assert same(load_dataset(file(ordered.replace(" ", ";")), columns={"user": 0, "item": 1}))
+    assert same(load_dataset(file("sep=;\n" + ordered.replace(" ", ";")),
+                             columns={"user": 0, "item": 1}))
     with pytest.raises(DataError, match="columns and separator are for files"):
         load_dataset("synthetic", separator=",")
     for twice in ({"user": "user", "item": "user"}, {"user": "user", "item": 0}):

@@ -105,7 +105,7 @@ def test_csv_reads_quotes_spaces_other_columns_and_any_column_order(file):
     ("user,item,timestamp\n1,2,3,4\n1,2,3,4\n", 2, "does not fit the header of 3 columns"),
     ('user,item,timestamp\n1,2,3\n1,"2,3\n1,2,3\n', 3, "a quote that is never closed"),
     ('user,item,timestamp\n1,"2,3\n' + "1,2,3\n" * 30_000, 2, "a quote that is never closed"),
-    ("#\n\nuser;item;timestamp\n1;NA;3\n", 4, "item 'NA'; every row needs one"),
+    ("#\nsep=;\nuser;item;timestamp\n1;NA;3\n", 4, "item 'NA'; every row needs one"),
     ("user|item|time\n1|2|2014-05-25\n1|2|2014-05-25Z\n", 2, "a time zone in every row"),
     ("user,item,time\n1,2,2014-05-25\n1,3,20140526\n", 2, "timestamp '2014-05-25'"),
     ("1\t2\t978300001\n" * 99 + "1\tx\t978300002\n", 100, "item 'x'; allowed are whole numbers"),
