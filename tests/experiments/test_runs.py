@@ -157,7 +157,7 @@ def test_stored_runs_have_the_names_of_their_configurations(profile):
     stored = read_results(root() / "figures" / profile)
     loss = {profiles.PROFILES[profile].get("loss", "bce")}
     assert {*stored.runs["loss"]} == loss
-    assert {*stored.trials["loss"]} == (loss if profile != "bce64" else set())  # a base alone
+    assert {*stored.trials["loss"]} == loss
     hashes = {name: where["data_hash"] for name, where in stored.provenance.items()}
     is_main = {*with_role(stored, "main")["run"]}
     for name, flat in stored.configs.items():
